@@ -1,0 +1,193 @@
+/** What the HTTP side reads. `src/store` implements the queries, `src/nats` the actor directory. */
+
+/** A place in the order of rows: newest time first, then customer, then content. */
+export interface RowKey {
+  readonly timeMs: number;
+  readonly customer: string;
+  readonly content: string;
+}
+
+export interface WindowQuery {
+  readonly customer?: string | undefined;
+  readonly content?: string | undefined;
+  /** Windows that start at or after this time, epoch ms. */
+  readonly fromMs?: number | undefined;
+  /** Windows that start before this time, epoch ms. */
+  readonly toMs?: number | undefined;
+  /** Rows are summed over buckets of this length, a multiple of the window, aligned to the epoch. */
+  readonly bucketMs: number;
+  readonly order: "asc" | "desc";
+  readonly limit: number;
+  /** Only rows after this one, in the order asked for. */
+  readonly after?: RowKey | undefined;
+}
+
+export interface WindowRow {
+  readonly windowStartMs: number;
+  readonly windowEndMs: number;
+  readonly customer: string;
+  readonly content: string;
+}
+
+/** Sums of bytes, exact, also beyond 2^53. */
+export interface StatsRow extends WindowRow {
+  readonly cdn: bigint;
+  readonly p2p: bigint;
+}
+
+export interface SessionsRow extends WindowRow {
+  readonly sessions: bigint;
+}
+
+export interface RowPage<Row> {
+  readonly rows: readonly Row[];
+  /** True when there are more rows after these. */
+  readonly more: boolean;
+  /** When the database answered, epoch ms. */
+  readonly asOfMs: number;
+  /** Every window that ends at or before this time is in the table; undefined before the first. */
+  readonly sealedThroughMs: number | undefined;
+}
+
+export interface StatsQueries {
+  stats(query: WindowQuery): Promise<RowPage<StatsRow>>;
+  sessions(query: WindowQuery): Promise<RowPage<SessionsRow>>;
+}
+
+// --------------------------------------------------------------------------------------- admin
+
+export interface EventQuery {
+  readonly partition?: number | undefined;
+  readonly customer?: string | undefined;
+  readonly content?: string | undefined;
+  /** Only events after this position; needs `partition`. */
+  readonly afterPosition?: number | undefined;
+  readonly limit: number;
+  readonly order: "asc" | "desc";
+}
+
+export interface RecordedEvent {
+  readonly partition: number;
+  readonly position: number;
+  readonly type: string;
+  readonly version: number;
+  readonly customer: string;
+  readonly content: string;
+  readonly windowEnd: string;
+  readonly data: unknown;
+  readonly recordedAt: string;
+  readonly sealedBy: string;
+  readonly epoch: number;
+}
+
+export interface PartitionInfo {
+  readonly partition: number;
+  readonly owner: string | undefined;
+  readonly epoch: number;
+  readonly sequence: number;
+  readonly position: number;
+  readonly sealedThrough: string | undefined;
+  readonly checkpointedAt: string | undefined;
+  /** Why the partition is stopped; undefined while it runs. */
+  readonly stopped: string | undefined;
+}
+
+export interface ProjectionInfo {
+  readonly name: string;
+  readonly version: number;
+  readonly state: "running" | "paused" | "rebuilding";
+  /** Events applied and events in the log, over all partitions. */
+  readonly applied: number;
+  readonly events: number;
+  readonly sealedThrough: string | undefined;
+  readonly rebuild: RebuildInfo | undefined;
+}
+
+export interface RebuildInfo {
+  readonly startedAt: string;
+  readonly applied: number;
+  readonly events: number;
+}
+
+export type ProjectionCommandOutcome = "accepted" | "unknown" | "conflict";
+
+export interface AdminQueries {
+  partitions(): Promise<readonly PartitionInfo[]>;
+  events(query: EventQuery): Promise<readonly RecordedEvent[]>;
+  event(partition: number, position: number): Promise<RecordedEvent | undefined>;
+  quarantine(limit: number): Promise<readonly QuarantineRow[]>;
+  projections(): Promise<readonly ProjectionInfo[]>;
+}
+
+export interface QuarantineRow {
+  readonly partition: number;
+  readonly sequence: number;
+  readonly index: number;
+  readonly reason: string;
+  readonly found: string;
+  readonly quarantinedAt: string;
+}
+
+export interface ProjectionControl {
+  /** Starts a rebuild and resolves at once; `conflict` when one is running. */
+  rebuild(name: string): Promise<ProjectionCommandOutcome>;
+  pause(name: string): Promise<ProjectionCommandOutcome>;
+  resume(name: string): Promise<ProjectionCommandOutcome>;
+}
+
+/** One window actor as its owner sees it now. */
+export interface ActorView {
+  readonly customer: string;
+  readonly content: string;
+  readonly partition: number;
+  readonly owner: string;
+  readonly epoch: number;
+  /** The state value of its xstate machine. */
+  readonly state: "idle" | "open" | "sealing";
+  /** The open (or sealing) window so far. */
+  readonly window: OpenWindowView | undefined;
+}
+
+export interface OpenWindowView {
+  readonly windowStart: string;
+  readonly windowEnd: string;
+  readonly cdn: string;
+  readonly p2p: string;
+  readonly sessions: number;
+  readonly payloads: number;
+  readonly duplicates: number;
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+}
+
+export interface ActorQuery {
+  readonly customer?: string | undefined;
+  readonly content?: string | undefined;
+  readonly state?: string | undefined;
+  /** The order is by this, largest first for numbers, then by customer and content. */
+  readonly sort: "name" | "payloads" | "bytes" | "sessions";
+  readonly limit: number;
+  readonly offset: number;
+}
+
+export interface ActorList {
+  readonly actors: readonly ActorView[];
+  /** How many match, over all pages. */
+  readonly total: number;
+  /** Partitions whose owner did not answer in time. */
+  readonly silentPartitions: readonly number[];
+}
+
+/** Asks the owners of partitions, wherever they run. */
+export interface ActorDirectory {
+  list(query: ActorQuery): Promise<ActorList>;
+  /** Undefined when no such actor lives; `"silent"` when the partition's owner does not answer. */
+  get(customer: string, content: string): Promise<ActorView | undefined | "silent">;
+}
+
+/** One check of `/readyz`. */
+export interface ReadinessCheck {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly detail: string;
+}

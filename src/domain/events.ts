@@ -1,0 +1,44 @@
+/**
+ * The events of the event log. `data` depends on the stream alone (invariant I4): who sealed a
+ * window, under which epoch and when stands in columns beside it.
+ */
+
+/** `data` of a `WindowSealed`, version 1. */
+export interface WindowSealedData {
+  /** Start and end of the window, ISO 8601 UTC; start-inclusive, end-exclusive. */
+  readonly windowStart: string;
+  readonly windowEnd: string;
+  /** Sums of bytes as decimal strings, since JSON numbers are not exact beyond 2^53. */
+  readonly cdn: string;
+  readonly p2p: string;
+  readonly sessions: number;
+  /** Payloads counted in the sums. */
+  readonly payloads: number;
+  /** Repeated payloads of this actor that were read in this window and not counted. */
+  readonly duplicates: number;
+  /** Sequences of the first and the last message that hold a counted payload. */
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** Digests of the tokens to remember, 8 bytes each, base64: see domain/tokenMemory. */
+  readonly tokens: string;
+}
+
+export interface WindowSealed {
+  readonly type: "WindowSealed";
+  readonly version: 1;
+  readonly customer: string;
+  readonly content: string;
+  readonly data: WindowSealedData;
+}
+
+export type DomainEvent = WindowSealed;
+
+/** Something a stream held that could not be applied, and why. */
+export interface Quarantined {
+  readonly sequence: number;
+  /** Place of the payload in its message; -1 when the whole message is meant. */
+  readonly index: number;
+  readonly reason: string;
+  /** The message or payload as it was found: text, cut at 64 KiB, bytes that are no UTF-8 replaced. */
+  readonly found: string;
+}

@@ -1,0 +1,58 @@
+/** The log: one JSON object a line. Tokens and bodies of payloads are never passed to it. */
+import { type LogLevel, logLevels } from "./config.ts";
+
+export type LogFields = Readonly<Record<string, unknown>>;
+
+export interface Log {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+  /** A log whose every line also carries these fields. */
+  with(fields: LogFields): Log;
+}
+
+/** Writes lines of `level` and above with `write`; `now` gives the time in epoch ms. */
+export function createLog(
+  level: LogLevel,
+  write: (line: string) => void,
+  now: () => number,
+  context: LogFields = {},
+): Log {
+  const threshold = logLevels.indexOf(level);
+  const at =
+    (lineLevel: LogLevel) =>
+    (message: string, fields: LogFields = {}) => {
+      if (logLevels.indexOf(lineLevel) < threshold) return;
+      const time = new Date(now()).toISOString();
+      const line = { time, level: lineLevel, message, ...context, ...describeErrors(fields) };
+      write(`${JSON.stringify(line, bigintAsText)}\n`);
+    };
+  return {
+    debug: at("debug"),
+    info: at("info"),
+    warn: at("warn"),
+    error: at("error"),
+    with: (fields) => createLog(level, write, now, { ...context, ...fields }),
+  };
+}
+
+/** A message for people: the error's own and those of its causes. */
+export function errorMessage(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const cause = error.cause === undefined ? "" : `: ${errorMessage(error.cause)}`;
+  return `${error.message || error.name}${cause}`;
+}
+
+function describeErrors(fields: LogFields): LogFields {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => [
+      name,
+      value instanceof Error ? errorMessage(value) : value,
+    ]),
+  );
+}
+
+function bigintAsText(_name: string, value: unknown): unknown {
+  return typeof value === "bigint" ? value.toString() : value;
+}
