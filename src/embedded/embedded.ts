@@ -1,0 +1,121 @@
+/** The servers that we start ourselves when no URL of one is given. */
+import { join, resolve } from "node:path";
+import type { Log } from "../log.ts";
+import { claimDataDir } from "./dataDir.ts";
+import { endOrphanNats, prepareNats } from "./natsServer.ts";
+import { requireFreePort } from "./ports.ts";
+import { endOrphanPostgres, ensureDatabase, preparePostgres } from "./postgres.ts";
+import { ServerProcess } from "./serverProcess.ts";
+import { Watcher } from "./watcher.ts";
+
+export interface EmbeddedOptions {
+  readonly dataDir: string;
+  /** Undefined: no embedded Postgres. */
+  readonly postgres?: { readonly port: number } | undefined;
+  /** Undefined: no embedded nats-server. */
+  readonly nats?: { readonly port: number } | undefined;
+  /** Where a downloaded nats-server is kept; `bin` below the data directory unless given. */
+  readonly binDir?: string | undefined;
+  readonly log: Log;
+}
+
+export interface Embedded {
+  readonly databaseUrl: string | undefined;
+  readonly natsUrl: string | undefined;
+  readonly postgres: ServerProcess | undefined;
+  readonly nats: ServerProcess | undefined;
+  /** Stops the servers cleanly and gives the data directory back. Idempotent; takes under 5 s. */
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts the servers asked for, on data kept below `dataDir`. They are restarted when they crash
+ * and end when this process ends, however it ends.
+ * @throws EmbeddedError when the directory, a port or a server cannot be had.
+ */
+export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
+  const { postgres, nats, log } = options;
+  if (postgres === undefined && nats === undefined) return nothing;
+  const dataDir = resolve(options.dataDir);
+  const lock = await claimDataDir(dataDir);
+  const watcher = new Watcher(log);
+  const started: ServerProcess[] = [];
+  const stop = async () => {
+    await Promise.all(started.map((server) => server.stop()));
+    await watcher.close();
+    lock.release();
+  };
+  const keep = (server: ServerProcess) => {
+    started.push(server);
+    return server;
+  };
+  try {
+    const starts = await Promise.allSettled([
+      postgres && startPostgres(dataDir, postgres.port, watcher, log, keep),
+      nats && startNats(dataDir, nats.port, options.binDir, watcher, log, keep),
+    ]);
+    const failures = starts.filter((start) => start.status === "rejected");
+    const [first, second] = failures.map(({ reason }): unknown => reason);
+    if (second !== undefined) log.error("a second embedded server failed", { error: second });
+    if (first !== undefined) throw first;
+    const [database, broker] = starts.map((start) =>
+      start.status === "fulfilled" ? start.value : undefined,
+    );
+    let stopped: Promise<void> | undefined;
+    return {
+      databaseUrl: database?.url,
+      natsUrl: broker?.url,
+      postgres: database,
+      nats: broker,
+      stop: () => {
+        stopped ??= stop();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const nothing: Embedded = {
+  databaseUrl: undefined,
+  natsUrl: undefined,
+  postgres: undefined,
+  nats: undefined,
+  stop: async () => {},
+};
+
+async function startPostgres(
+  dataDir: string,
+  port: number,
+  watcher: Watcher,
+  log: Log,
+  keep: (server: ServerProcess) => ServerProcess,
+): Promise<ServerProcess> {
+  const orphan = await endOrphanPostgres(dataDir);
+  if (orphan !== undefined) log.warn("ended a Postgres left by a dead process", { pid: orphan });
+  await requireFreePort(port, "Postgres", "EMBEDDED_PG_PORT", "DATABASE_URL");
+  const spec = await preparePostgres(dataDir, port);
+  const server = keep(new ServerProcess(spec, watcher, log));
+  await server.start();
+  await ensureDatabase(port);
+  return server;
+}
+
+async function startNats(
+  dataDir: string,
+  port: number,
+  binDir: string | undefined,
+  watcher: Watcher,
+  log: Log,
+  keep: (server: ServerProcess) => ServerProcess,
+): Promise<ServerProcess> {
+  const orphan = await endOrphanNats(dataDir);
+  if (orphan !== undefined) log.warn("ended a nats-server left by a dead process", { pid: orphan });
+  await requireFreePort(port, "nats-server", "EMBEDDED_NATS_PORT", "NATS_URL");
+  const spec = await prepareNats(dataDir, binDir ?? join(dataDir, "bin"), port, log);
+  const server = keep(new ServerProcess(spec, watcher, log));
+  await server.start();
+  return server;
+}

@@ -1,0 +1,97 @@
+/** The embedded nats-server: one JetStream server on the loopback interface. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Log } from "../log.ts";
+import { findNatsServer, isAtLeast, type NatsBinary } from "./natsBinary.ts";
+import { loopback } from "./ports.ts";
+import { commandLine, endProcess, isAlive, readIfThere } from "./processes.ts";
+import type { ServerSpec } from "./serverProcess.ts";
+
+/** Finds the server, writes its configuration, and says how to run it. */
+export async function prepareNats(
+  dataDir: string,
+  binDir: string,
+  port: number,
+  log: Log,
+): Promise<ServerSpec> {
+  const binary = await findNatsServer(binDir, log);
+  const directory = natsDir(dataDir);
+  await mkdir(directory, { recursive: true });
+  await writeFile(configFile(dataDir), configuration(directory, port, binary));
+  log.info(`durability: ${durability(binary)}`, { version: binary.version });
+  return {
+    name: "nats-server",
+    url: `nats://${loopback}:${port}`,
+    port,
+    command: [binary.path, "--config", configFile(dataDir)],
+    logFile: join(dataDir, "log", "nats.log"),
+    stopSignal: "SIGTERM",
+    watchSignal: "TERM",
+    ready: async (pid) => readIfThere(pidFile(dataDir))?.trim() === String(pid) && greets(port),
+  };
+}
+
+/** Ends a nats-server on this data whose parent died without ending it. Returns its pid. */
+export async function endOrphanNats(dataDir: string): Promise<number | undefined> {
+  const pid = Number(readIfThere(pidFile(dataDir)));
+  if (!(pid > 1) || !isAlive(pid)) return undefined;
+  // The pid may by now belong to anything; ours has our configuration in its command.
+  if (!` ${commandLine(pid)} `.includes(` --config ${configFile(dataDir)} `)) return undefined;
+  await endProcess(pid, "SIGTERM", 3_000);
+  return pid;
+}
+
+function natsDir(dataDir: string): string {
+  return join(dataDir, "nats");
+}
+
+function configFile(dataDir: string): string {
+  return join(natsDir(dataDir), "nats-server.conf");
+}
+
+function pidFile(dataDir: string): string {
+  return join(natsDir(dataDir), "nats-server.pid");
+}
+
+function configuration(directory: string, port: number, binary: NatsBinary): string {
+  const sync = flushesAlways(binary) ? "  sync_interval: always\n" : "";
+  return `# Written at each start; changes here are lost.
+server_name: payload-stats
+host: ${loopback}
+port: ${port}
+pid_file: ${JSON.stringify(join(directory, "nats-server.pid"))}
+max_payload: 1MB
+jetstream {
+  store_dir: ${JSON.stringify(directory)}
+${sync}}
+`;
+}
+
+function flushesAlways(binary: NatsBinary): boolean {
+  return isAtLeast(binary.version, [2, 10, 0]);
+}
+
+function durability(binary: NatsBinary): string {
+  return flushesAlways(binary)
+    ? "an acknowledged payload is on disk (sync_interval: always); it survives a power cut"
+    : "an acknowledged payload survives the death of any process, but this nats-server flushes " +
+        "to disk once a minute: a power cut can lose the last minute. 2.10 or newer flushes always";
+}
+
+/** The server greets each connection, but only once JetStream has recovered its streams. */
+async function greets(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = await Bun.connect({
+    hostname: loopback,
+    port,
+    socket: {
+      data: (_socket, data) => resolve(data.toString().startsWith("INFO ")),
+      close: () => resolve(false),
+      error: () => resolve(false),
+    },
+  }).catch(() => undefined);
+  if (socket === undefined) return false;
+  const greeted = await promise;
+  socket.end();
+  return greeted;
+}

