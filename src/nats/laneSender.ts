@@ -1,0 +1,231 @@
+/**
+ * Sends the messages of the lanes: group commit, per partition.
+ *
+ * Each partition has a lane: a queue of messages, of which at most one is in flight. Its
+ * acknowledgement sends the next one, as Nagle's algorithm does, so messages grow with the load and
+ * a lone payload never waits for a timer. With nothing in flight, what arrives in the same turn of
+ * the event loop shares a message.
+ *
+ * A message is numbered when it is first sent, upwards per partition, and never gets another
+ * number. It is sent again, as it is, until it is acknowledged or its deadline has passed. The
+ * stream drops a repeat with the same id inside its duplicate window. An abandoned message may
+ * still lie in a buffer and be stored late: then it has either a lower number than a message
+ * stored before it, and the owner drops it, or it is the newest one and is counted, once. Both are
+ * fine, since its payloads were never acknowledged. This is why only one may be in flight.
+ */
+import { headers, type Msg, type Subscription } from "nats";
+import { PayloadLogUnavailable } from "../actors/ports.ts";
+import type { NatsLink } from "./connection.ts";
+import { payloadSubject, streamName } from "./names.ts";
+import type { Lane, OutgoingMessage } from "./outgoing.ts";
+import { readPublishAnswer } from "./pubAck.ts";
+import type { PublisherLimits } from "./publisherLimits.ts";
+
+type Reason = PayloadLogUnavailable["reason"];
+
+export class LaneSender {
+  /** Lanes with something queued or in flight. */
+  readonly #busy = new Set<Lane>();
+  /** Lanes to be sent at the end of this turn of the event loop. */
+  #due: Lane[] = [];
+  readonly #inbox: string;
+  readonly #answers: Subscription;
+  readonly #timer: ReturnType<typeof setInterval>;
+  readonly #unsubscribe: () => void;
+  readonly #finished = Promise.withResolvers<void>();
+  #finishing = false;
+  #payloads = 0;
+  #bytes = 0;
+
+  constructor(
+    private readonly link: NatsLink,
+    private readonly publisher: string,
+    private readonly lanes: readonly Lane[],
+    private readonly limits: PublisherLimits,
+    private readonly now: () => number,
+  ) {
+    this.#inbox = `_INBOX.${publisher}`;
+    this.#answers = link.connection.subscribe(`${this.#inbox}.*.*`, {
+      callback: (error, msg) => {
+        if (error === null) this.#answered(msg);
+      },
+    });
+    this.#timer = setInterval(() => this.#tend(), limits.tendIntervalMs);
+    this.#unsubscribe = link.onChange((connected) => {
+      if (connected) this.#reconnected();
+    });
+  }
+
+  /** Payloads that are queued or in flight. */
+  get payloads(): number {
+    return this.#payloads;
+  }
+
+  /** Bytes that are queued or in flight, by upper estimate. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** A payload was added to the lane's last message. */
+  queued(lane: Lane, bytes: number): void {
+    this.#count(lane, 1, bytes);
+    if (lane.flight !== undefined || lane.due) return;
+    this.#busy.add(lane);
+    lane.due = true;
+    this.#due.push(lane);
+    if (this.#due.length === 1) setImmediate(() => this.#sendDue());
+  }
+
+  /** Waits until all is settled, or for `graceMs`, and gives up the rest. */
+  finish(graceMs: number): Promise<void> {
+    this.#finishing = true;
+    const timer = setTimeout(() => this.#finish(), graceMs);
+    if (this.#busy.size === 0) this.#finish();
+    return this.#finished.promise.finally(() => clearTimeout(timer));
+  }
+
+  #sendDue(): void {
+    const due = this.#due;
+    this.#due = [];
+    for (const lane of due) {
+      lane.due = false;
+      this.#sendNext(lane);
+    }
+  }
+
+  /** Sends the lane's next message, if nothing is in flight. */
+  #sendNext(lane: Lane): void {
+    if (lane.flight !== undefined) return;
+    const nowMs = this.now();
+    const { attemptMs, deadlineMs } = this.limits;
+    let message = lane.queue[0];
+    while (message !== undefined && nowMs >= message.queuedAtMs + deadlineMs - attemptMs) {
+      // There is no time left for a full attempt, and none was made: it is surely not stored.
+      this.#settle(lane, message);
+      this.#fail(message, this.link.connected ? "overloaded" : "disconnected");
+      lane.queue.shift();
+      message = lane.queue[0];
+    }
+    if (message === undefined) this.#idle(lane);
+    // While disconnected it waits: the return of the connection sends it.
+    else if (this.link.connected) this.#launch(lane, message);
+  }
+
+  #launch(lane: Lane, message: OutgoingMessage): void {
+    lane.queue.shift();
+    const number = ++lane.lastNumber;
+    lane.flight = {
+      message,
+      number,
+      text: message.encode(this.publisher, number),
+      deadlineMs: message.queuedAtMs + this.limits.deadlineMs,
+      resendAtMs: 0,
+      lastError: undefined,
+    };
+    this.#transmit(lane);
+  }
+
+  #transmit(lane: Lane): void {
+    const flight = lane.flight;
+    if (flight === undefined) return;
+    flight.resendAtMs = this.now() + this.limits.attemptMs;
+    const messageHeaders = headers();
+    messageHeaders.set("Nats-Msg-Id", `${this.publisher}.${flight.number}`);
+    const reply = `${this.#inbox}.${lane.partition}.${flight.number}`;
+    try {
+      const options = { headers: messageHeaders, reply };
+      this.link.connection.publish(payloadSubject(lane.partition), flight.text, options);
+    } catch (error) {
+      // The connection was closed under us.
+      this.#abandon(lane, "disconnected", error);
+    }
+  }
+
+  #answered(msg: Msg): void {
+    const [partition, number] = msg.subject.slice(this.#inbox.length + 1).split(".");
+    const lane = this.lanes[Number(partition)];
+    // An answer to a message that was abandoned, or a second one to a repeated message.
+    if (lane?.flight === undefined || lane.flight.number !== Number(number)) return;
+    const answer = readPublishAnswer(msg, streamName(lane.partition));
+    if (answer.kind === "full") {
+      this.#abandon(lane, "full", answer.error);
+    } else if (answer.kind === "retry") {
+      lane.flight.lastError = answer.error;
+      lane.flight.resendAtMs = this.now() + this.limits.retryPauseMs;
+    } else {
+      const { message } = lane.flight;
+      lane.flight = undefined;
+      this.#settle(lane, message);
+      message.stored(lane.partition, answer.sequence);
+      this.#sendNext(lane);
+    }
+  }
+
+  /** What was in flight when the connection broke is sent again as soon as it is back. */
+  #reconnected(): void {
+    for (const lane of [...this.#busy]) {
+      if (lane.flight === undefined) this.#sendNext(lane);
+      else this.#transmit(lane);
+    }
+  }
+
+  /** Sends again what has waited long enough for its answer, and gives up what is too old. */
+  #tend(): void {
+    const nowMs = this.now();
+    for (const lane of [...this.#busy]) {
+      const flight = lane.flight;
+      if (flight === undefined) {
+        if (!lane.due) this.#sendNext(lane);
+      } else if (nowMs >= flight.deadlineMs) {
+        const away = !this.link.connected || flight.lastError !== undefined;
+        this.#abandon(lane, away ? "disconnected" : "timeout", flight.lastError);
+      } else if (nowMs >= flight.resendAtMs && this.link.connected) {
+        this.#transmit(lane);
+      }
+    }
+  }
+
+  /** Gives up the message in flight and goes on with the next one. */
+  #abandon(lane: Lane, reason: Reason, cause?: unknown): void {
+    const flight = lane.flight;
+    if (flight === undefined) return;
+    lane.flight = undefined;
+    this.#settle(lane, flight.message);
+    this.#fail(flight.message, reason, cause);
+    this.#sendNext(lane);
+  }
+
+  #fail(message: OutgoingMessage, reason: Reason, cause?: unknown): void {
+    message.failed(() => new PayloadLogUnavailable(reason, { cause }));
+  }
+
+  #settle(lane: Lane, message: OutgoingMessage): void {
+    this.#count(lane, -message.count, -message.bytes);
+  }
+
+  #count(lane: Lane, payloads: number, bytes: number): void {
+    lane.payloads += payloads;
+    lane.bytes += bytes;
+    this.#payloads += payloads;
+    this.#bytes += bytes;
+  }
+
+  #idle(lane: Lane): void {
+    this.#busy.delete(lane);
+    if (this.#finishing && this.#busy.size === 0) this.#finish();
+  }
+
+  #finish(): void {
+    clearInterval(this.#timer);
+    this.#unsubscribe();
+    for (const lane of this.#busy) {
+      const waiting = lane.flight === undefined ? lane.queue : [lane.flight.message, ...lane.queue];
+      for (const message of waiting.splice(0)) this.#fail(message, "stopping");
+      lane.flight = undefined;
+      lane.queue.length = 0;
+    }
+    this.#busy.clear();
+    if (!this.link.connection.isClosed()) this.#answers.unsubscribe();
+    this.#finished.resolve();
+  }
+}

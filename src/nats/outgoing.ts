@@ -1,0 +1,118 @@
+/** Payloads on their way to the log: appends that wait, the messages that carry them, and lanes. */
+import type { PayloadLogUnavailable } from "../actors/ports.ts";
+import { BatchBuilder } from "../domain/envelope.ts";
+import type { Payload } from "../domain/payload.ts";
+import type { Receipt } from "../domain/receipt.ts";
+
+/** One call of `append`: one promise, however many payloads and messages it takes. */
+export class PendingAppend {
+  readonly #receipts: Receipt[];
+  #missing: number;
+  #settled = false;
+
+  constructor(
+    count: number,
+    private readonly resolve: (receipts: Receipt[]) => void,
+    private readonly reject: (error: PayloadLogUnavailable) => void,
+  ) {
+    this.#receipts = new Array<Receipt>(count);
+    this.#missing = count;
+  }
+
+  /** One of its payloads is stored. It resolves with the last one. */
+  stored(position: number, receipt: Receipt): void {
+    this.#receipts[position] = receipt;
+    this.#missing--;
+    if (this.#missing === 0 && !this.#settled) {
+      this.#settled = true;
+      this.resolve(this.#receipts);
+    }
+  }
+
+  /** One of its payloads is not known to be stored, so neither is the whole. */
+  failed(error: () => PayloadLogUnavailable): void {
+    if (this.#settled) return;
+    this.#settled = true;
+    this.reject(error());
+  }
+}
+
+/** A message that is being filled, or that waits for its turn. */
+export class OutgoingMessage {
+  readonly #builder = new BatchBuilder();
+  readonly #appends: PendingAppend[] = [];
+  /** The place of each payload in its append. */
+  readonly #positions: number[] = [];
+
+  constructor(readonly queuedAtMs: number) {}
+
+  get count(): number {
+    return this.#builder.count;
+  }
+
+  get bytes(): number {
+    return this.#builder.bytes;
+  }
+
+  add(payload: Payload, keyDigest: string | undefined, append: PendingAppend, position: number) {
+    this.#builder.add(payload, keyDigest);
+    this.#appends.push(append);
+    this.#positions.push(position);
+  }
+
+  encode(publisher: string, number: number): string {
+    return this.#builder.encode(publisher, number);
+  }
+
+  /** The message is stored: every payload gets its receipt. */
+  stored(partition: number, sequence: number): void {
+    for (const [index, append] of this.#appends.entries()) {
+      append.stored(this.#positions[index] ?? 0, { partition, sequence, index });
+    }
+  }
+
+  failed(error: () => PayloadLogUnavailable): void {
+    for (const append of this.#appends) append.failed(error);
+  }
+}
+
+/** The message that a partition waits for. */
+export interface Flight {
+  readonly message: OutgoingMessage;
+  readonly number: number;
+  readonly text: string;
+  readonly deadlineMs: number;
+  /** When it is sent again unless it has been answered. */
+  resendAtMs: number;
+  /** What the last answer said was wrong; undefined while there was no answer. */
+  lastError: Error | undefined;
+}
+
+/** The way to one partition: a queue of messages, of which at most one is in flight. */
+export class Lane {
+  readonly queue: OutgoingMessage[] = [];
+  flight: Flight | undefined;
+  /** Payloads and bytes that are queued or in flight. */
+  payloads = 0;
+  bytes = 0;
+  lastNumber = 0;
+  /** True while it stands in the list of those to be sent at the end of this turn. */
+  due = false;
+
+  constructor(readonly partition: number) {}
+
+  /** The message to add payloads to. */
+  open(nowMs: number, limits: { messageBytesMax: number; messagePayloadsMax: number }) {
+    const last = this.queue.at(-1);
+    if (
+      last !== undefined &&
+      last.bytes < limits.messageBytesMax &&
+      last.count < limits.messagePayloadsMax
+    ) {
+      return last;
+    }
+    const message = new OutgoingMessage(nowMs);
+    this.queue.push(message);
+    return message;
+  }
+}

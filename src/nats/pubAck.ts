@@ -1,0 +1,56 @@
+/** The broker's answers to a publish, told apart. */
+import type { Msg } from "nats";
+import { apiCodes } from "./apiError.ts";
+
+export type PublishAnswer =
+  | { readonly kind: "stored"; readonly sequence: number }
+  /** The stream takes no more; trying again now would not help. */
+  | { readonly kind: "full"; readonly error: Error }
+  /** Nobody took the message, or not yet; it may be sent again. */
+  | { readonly kind: "retry"; readonly error: Error };
+
+/** No room: in the stream, in the account, or on the disk. */
+const fullCodes: ReadonlySet<number> = new Set([
+  apiCodes.accountResourcesExceeded,
+  apiCodes.insufficientResources,
+  apiCodes.memoryExceeded,
+  apiCodes.accountStorageExceeded,
+  apiCodes.storageExceeded,
+  apiCodes.storeFailed,
+]);
+
+/** Reads an answer. One that cannot be understood counts as none: the message is sent again. */
+export function readPublishAnswer(msg: Msg, stream: string): PublishAnswer {
+  if (msg.data.length === 0) {
+    const status = msg.headers?.status ?? "empty answer";
+    return { kind: "retry", error: new Error(`no stream takes the message: ${status}`) };
+  }
+  const answer = parse(msg);
+  if (answer === undefined) return { kind: "retry", error: new Error("unreadable answer") };
+  if (isRecord(answer.error)) {
+    const { err_code, description } = answer.error;
+    const error = new Error(`JetStream: ${String(description)} (${String(err_code)})`);
+    const full = typeof err_code === "number" && fullCodes.has(err_code);
+    return { kind: full ? "full" : "retry", error };
+  }
+  const { seq } = answer;
+  if (answer.stream !== stream || typeof seq !== "number" || !Number.isSafeInteger(seq)) {
+    return { kind: "retry", error: new Error("the answer is not from the partition's stream") };
+  }
+  // A cluster may answer a repeat before the first one has its sequence.
+  if (seq < 1) return { kind: "retry", error: new Error("the message has no sequence yet") };
+  return { kind: "stored", sequence: seq };
+}
+
+function parse(msg: Msg): Readonly<Record<string, unknown>> | undefined {
+  try {
+    const value: unknown = JSON.parse(msg.string());
+    return isRecord(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,112 @@
+/**
+ * Appends payloads to the log: decides whether they are taken, and puts them into the lanes of
+ * their partitions. `LaneSender` sends what the lanes hold.
+ */
+import { type PayloadLog, PayloadLogUnavailable } from "../actors/ports.ts";
+import { partitionOf } from "../domain/digest.ts";
+import type { Payload } from "../domain/payload.ts";
+import type { Receipt } from "../domain/receipt.ts";
+import type { NatsLink } from "./connection.ts";
+import { LaneSender } from "./laneSender.ts";
+import { Lane, PendingAppend } from "./outgoing.ts";
+import { type PublisherLimits, publisherLimits } from "./publisherLimits.ts";
+
+export interface PublisherOptions {
+  readonly partitions: number;
+  /** Unique to this start of this process; letters, digits and dashes. */
+  readonly publisher: string;
+  readonly limits?: Partial<PublisherLimits>;
+  /** A monotonic clock in milliseconds. */
+  readonly now?: () => number;
+}
+
+export class Publisher implements PayloadLog {
+  readonly #lanes: readonly Lane[];
+  readonly #limits: PublisherLimits;
+  readonly #now: () => number;
+  readonly #sender: LaneSender;
+  #stopping: Promise<void> | undefined;
+
+  constructor(
+    private readonly link: NatsLink,
+    options: PublisherOptions,
+  ) {
+    const { partitions, publisher } = options;
+    this.#limits = publisherLimits(options.limits ?? {}, link.payloadBytesMax);
+    this.#now = options.now ?? (() => performance.now());
+    this.#lanes = Array.from({ length: partitions }, (_, partition) => new Lane(partition));
+    this.#sender = new LaneSender(link, publisher, this.#lanes, this.#limits, this.#now);
+  }
+
+  /** Payloads that are queued or in flight. */
+  get pending(): number {
+    return this.#sender.payloads;
+  }
+
+  append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]> {
+    if (payloads.length === 0) return Promise.resolve([]);
+    const lanes = payloads.map((payload) => this.#laneOf(payload));
+    const refusal = this.#refusal(lanes);
+    if (refusal !== undefined) return Promise.reject(new PayloadLogUnavailable(refusal));
+    return new Promise((resolve, reject) => {
+      const append = new PendingAppend(payloads.length, resolve, reject);
+      const nowMs = this.#now();
+      for (const [position, payload] of payloads.entries()) {
+        const lane = lanes[position];
+        if (lane !== undefined) {
+          this.#enqueue(lane, nowMs, payload, keyDigests?.[position], append, position);
+        }
+      }
+    });
+  }
+
+  /**
+   * Refuses new payloads, waits until those under way are settled, or for `graceMs`, and lets go
+   * of the connection. Idempotent.
+   */
+  stop(graceMs = 10_000): Promise<void> {
+    this.#stopping ??= this.#sender.finish(graceMs);
+    return this.#stopping;
+  }
+
+  #laneOf(payload: Payload): Lane {
+    const lanes = this.#lanes;
+    const lane = lanes[partitionOf(payload.customer, payload.content, lanes.length)];
+    if (lane === undefined) throw new Error("a publisher needs at least one partition");
+    return lane;
+  }
+
+  /**
+   * Payloads are counted before anything is queued; bytes are known afterwards only, so an append
+   * may go over their bounds by its own size, which the HTTP side bounds.
+   */
+  #refusal(lanes: readonly Lane[]): PayloadLogUnavailable["reason"] | undefined {
+    if (this.#stopping !== undefined) return "stopping";
+    if (!this.link.connected) return "disconnected";
+    const limits = this.#limits;
+    const { payloads, bytes } = this.#sender;
+    if (payloads + lanes.length > limits.payloadsMax) return "overloaded";
+    if (bytes >= limits.bytesMax) return "overloaded";
+    const added = new Map<Lane, number>();
+    for (const lane of lanes) added.set(lane, (added.get(lane) ?? 0) + 1);
+    for (const [lane, count] of added) {
+      if (lane.payloads + count > limits.partitionPayloadsMax) return "overloaded";
+      if (lane.bytes >= limits.partitionBytesMax) return "overloaded";
+    }
+    return undefined;
+  }
+
+  #enqueue(
+    lane: Lane,
+    nowMs: number,
+    payload: Payload,
+    keyDigest: string | undefined,
+    append: PendingAppend,
+    position: number,
+  ): void {
+    const message = lane.open(nowMs, this.#limits);
+    const before = message.bytes;
+    message.add(payload, keyDigest, append, position);
+    this.#sender.queued(lane, message.bytes - before);
+  }
+}

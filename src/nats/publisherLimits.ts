@@ -1,0 +1,47 @@
+/** The bounds of the publisher. All bytes are the builder's upper estimate, about twice the real. */
+export interface PublisherLimits {
+  /** Payloads and bytes queued or in flight, over all partitions. */
+  readonly payloadsMax: number;
+  readonly bytesMax: number;
+  /** The same for one partition. */
+  readonly partitionPayloadsMax: number;
+  readonly partitionBytesMax: number;
+  /** A message takes no more payloads once it holds this much. */
+  readonly messageBytesMax: number;
+  readonly messagePayloadsMax: number;
+  /** How long to wait for an answer before sending again. */
+  readonly attemptMs: number;
+  /** How long to wait before sending again after an answer that asks for it. */
+  readonly retryPauseMs: number;
+  /** How long after it was queued a payload is given up. */
+  readonly deadlineMs: number;
+  /** How often waiting messages are looked at. */
+  readonly tendIntervalMs: number;
+}
+
+const defaults: PublisherLimits = {
+  payloadsMax: 300_000,
+  bytesMax: 128 * 1_048_576,
+  partitionPayloadsMax: 120_000,
+  partitionBytesMax: 48 * 1_048_576,
+  messageBytesMax: 262_144,
+  messagePayloadsMax: 4_096,
+  attemptMs: 2_000,
+  retryPauseMs: 200,
+  deadlineMs: 8_000,
+  tendIntervalMs: 50,
+};
+
+/** The limits to work with, within what the server takes in one message. */
+export function publisherLimits(
+  chosen: Partial<PublisherLimits>,
+  serverMessageBytesMax: number,
+): PublisherLimits {
+  const limits = { ...defaults, ...chosen };
+  // The last payload of a message may go over the bound, and header and envelope come on top.
+  const messageBytesMax = Math.min(limits.messageBytesMax, serverMessageBytesMax - 16_384);
+  if (messageBytesMax < 1) {
+    throw new Error(`the NATS server takes messages up to ${serverMessageBytesMax} bytes only`);
+  }
+  return { ...limits, messageBytesMax };
+}
