@@ -124,8 +124,6 @@ export type CommitOutcome = "committed" | "fenced" | "conflict";
 
 /** A token memory entry as the event log holds it. */
 export interface RememberedTokens {
-  readonly customer: string;
-  readonly content: string;
   readonly windowEndMs: number;
   /** `WindowSealedData.tokens`. */
   readonly tokens: string;

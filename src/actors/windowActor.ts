@@ -1,0 +1,100 @@
+import { hash32, highSeed, lowSeed } from "../domain/digest.ts";
+import { encodeDigests } from "../domain/digestCodec.ts";
+import type { WindowSealed } from "../domain/events.ts";
+import { Tally } from "../domain/tally.ts";
+import {
+  idleSnapshot,
+  step,
+  type WindowSnapshot,
+  type WindowState,
+} from "../domain/windowMachine.ts";
+import { windowEndMs, windowStartMs } from "../domain/windows.ts";
+
+const emptyTally = new Tally();
+
+/** One (customer, content): its name, its xstate machine, and the payloads not yet sent to it. */
+export class WindowActor {
+  /** Seeds of the digests of tokens, so that a token in two contents makes two digests. */
+  readonly highSeed: number;
+  readonly lowSeed: number;
+  /** Index of the window that it last had payloads in. */
+  lastWindow = -1;
+  #snapshot: WindowSnapshot = idleSnapshot;
+  #pending: Tally | undefined;
+
+  constructor(
+    readonly customer: string,
+    readonly content: string,
+  ) {
+    this.highSeed = hash32(content, hash32(customer, highSeed));
+    this.lowSeed = hash32(content, hash32(customer, lowSeed));
+  }
+
+  get state(): WindowState {
+    return this.#snapshot.value;
+  }
+
+  /** The open or sealing window as of the last `deliver`. */
+  get window(): Tally | undefined {
+    return this.#snapshot.context.tally;
+  }
+
+  /** What will be sent to the machine at the next `deliver`; undefined when nothing. */
+  get pending(): Tally | undefined {
+    return this.#pending;
+  }
+
+  /** Starts to collect payloads for the machine, since one event for many costs far less. */
+  collect(): Tally {
+    this.#pending = new Tally();
+    return this.#pending;
+  }
+
+  /** True when a payload's bytes can be added and the window's sums still fit int64. */
+  fits(pending: Tally, cdn: number, p2p: number): boolean {
+    return (this.window ?? emptyTally).fits(pending, cdn, p2p);
+  }
+
+  /** Sends the collected payloads to the machine. */
+  deliver(): void {
+    if (this.#pending === undefined) return;
+    this.#snapshot = step(this.#snapshot, { type: "PAYLOADS", tally: this.#pending });
+    this.#pending = undefined;
+  }
+
+  /** Puts a window back that was open at a checkpoint. */
+  reopen(tally: Tally): void {
+    this.#snapshot = step(this.#snapshot, { type: "PAYLOADS", tally });
+  }
+
+  /** Seals the window; its event, or undefined when it holds repeated payloads only. */
+  seal(windowIndex: number, windowMs: number): WindowSealed | undefined {
+    this.#snapshot = step(this.#snapshot, { type: "BOUNDARY" });
+    const tally = this.window;
+    if (tally === undefined) return undefined;
+    const data = {
+      windowStart: new Date(windowStartMs(windowIndex, windowMs)).toISOString(),
+      windowEnd: new Date(windowEndMs(windowIndex, windowMs)).toISOString(),
+      cdn: tally.cdn.value.toString(),
+      p2p: tally.p2p.value.toString(),
+      sessions: tally.sessions,
+      payloads: tally.payloads,
+      duplicates: tally.duplicates,
+      firstSequence: tally.firstSequence,
+      lastSequence: tally.lastSequence,
+      tokens: encodeDigests(tally.tokens),
+    };
+    return {
+      type: "WindowSealed",
+      version: 1,
+      customer: this.customer,
+      content: this.content,
+      data,
+    };
+  }
+
+  /** The commit that holds the event of the sealing window has happened. */
+  committed(): void {
+    this.#snapshot = step(this.#snapshot, { type: "COMMITTED" });
+  }
+}

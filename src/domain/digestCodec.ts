@@ -1,0 +1,18 @@
+/** Digests as text, for events and checkpoints: 8 little-endian bytes each, base64. */
+
+/** @param halves high and low half of each digest, in turn. */
+export function encodeDigests(halves: readonly number[]): string {
+  const bytes = new Uint8Array(halves.length * 4);
+  const view = new DataView(bytes.buffer);
+  for (let i = 0; i < halves.length; i++) view.setUint32(i * 4, halves[i] ?? 0, true);
+  return bytes.toBase64();
+}
+
+/** Calls back with the halves of each digest. */
+export function decodeDigests(text: string, each: (high: number, low: number) => void): void {
+  const bytes = Uint8Array.fromBase64(text);
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  for (let i = 0; i + 8 <= bytes.length; i += 8) {
+    each(view.getUint32(i, true), view.getUint32(i + 4, true));
+  }
+}
