@@ -1,0 +1,120 @@
+/**
+ * Reads the body of a request within limits. The declared length is checked before anything is
+ * read; a body without one, and whatever comes out of a decompressor, is bounded chunk by chunk,
+ * so that a bomb costs no more memory than an honest body of the largest size.
+ */
+import { Problem } from "./problem.ts";
+
+type Compression = "gzip" | "zstd";
+
+/** How long a body may take to arrive, where we read it chunk by chunk. */
+const arrivalMsMax = 20_000;
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+export interface BodyPlan {
+  readonly compression: Compression | undefined;
+  /** Undefined for a chunked body. */
+  readonly length: number | undefined;
+  readonly bytesMax: number;
+  /** What the body may take in memory: its length where that is known to be all, else the limit. */
+  readonly reservedBytes: number;
+}
+
+/** Decides from the headers alone how to read a body, or to refuse it. */
+export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem {
+  const compression = compressionOf(headers.get("content-encoding"));
+  if (compression instanceof Problem) return compression;
+  const declared = headers.get("content-length");
+  const length = declared === null ? undefined : Number(declared);
+  if (length !== undefined && !(length <= bytesMax)) return tooLarge(bytesMax);
+  const reservedBytes = compression === undefined ? (length ?? bytesMax) : bytesMax;
+  return { compression, length, bytesMax, reservedBytes };
+}
+
+/** The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8. */
+export async function readBody(request: Request, plan: BodyPlan): Promise<string | Problem> {
+  const bytes =
+    plan.compression === undefined && plan.length !== undefined
+      ? await readDeclared(request)
+      : await readStream(request, plan);
+  if (bytes instanceof Problem) return bytes;
+  if (bytes.length > plan.bytesMax) return tooLarge(plan.bytesMax);
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return new Problem("malformed-body", "The body is not valid UTF-8.");
+  }
+}
+
+export function tooLarge(bytesMax: number): Problem {
+  return new Problem("too-large", `The body may hold at most ${bytesMax} bytes, inflated.`);
+}
+
+function compressionOf(encoding: string | null): Compression | undefined | Problem {
+  if (encoding === null) return undefined;
+  const name = encoding.trim().toLowerCase();
+  if (name === "identity" || name === "") return undefined;
+  if (name === "gzip" || name === "x-gzip") return "gzip";
+  if (name === "zstd") return "zstd";
+  return new Problem("unsupported-type", "Content-Encoding may be gzip, zstd or identity.", {
+    headers: { "accept-encoding": "gzip, zstd" },
+  });
+}
+
+async function readDeclared(request: Request): Promise<Uint8Array | Problem> {
+  try {
+    return await request.bytes();
+  } catch {
+    return incomplete();
+  }
+}
+
+async function readStream(request: Request, plan: BodyPlan): Promise<Uint8Array | Problem> {
+  const { compression } = plan;
+  if (request.body === null) return new Uint8Array(0);
+  if (compression === undefined) return await collect(request.body, plan, incomplete);
+  // Unlike the functions of node:zlib, the stream also notices a zstd frame that was cut short.
+  const inflated = request.body.pipeThrough(new DecompressionStream(compression));
+  return await collect(inflated, plan, () => {
+    return new Problem("malformed-body", `The body is not valid ${compression}.`);
+  });
+}
+
+/** Gathers a stream's bytes, and lets go of it at once when they are too many or too late. */
+async function collect(
+  stream: ReadableStream<Uint8Array>,
+  plan: BodyPlan,
+  broken: () => Problem,
+): Promise<Uint8Array | Problem> {
+  const reader = stream.getReader();
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  let late = false;
+  const release = () => reader.cancel().catch(() => {});
+  const timer = setTimeout(() => {
+    late = true;
+    void release();
+  }, arrivalMsMax);
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (late) return new Problem("timeout", "The body took too long to arrive.");
+      if (done) return Buffer.concat(chunks, length);
+      length += value.length;
+      if (length > plan.bytesMax) {
+        void release();
+        return tooLarge(plan.bytesMax);
+      }
+      chunks.push(value);
+    }
+  } catch {
+    return broken();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function incomplete(): Problem {
+  return new Problem("malformed-body", "The body ended before it was complete.");
+}

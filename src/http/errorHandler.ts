@@ -1,0 +1,72 @@
+/**
+ * Turns whatever goes wrong in an Elysia application into problem details. Elysia's own answers
+ * are never used, because they repeat what was sent.
+ */
+import { Elysia, ValidationError } from "elysia";
+import type { FieldProblem } from "../domain/payload.ts";
+import type { Log } from "../log.ts";
+import { Problem, problemResponse } from "./problem.ts";
+
+interface Route {
+  readonly method: string;
+  readonly path: string;
+}
+
+const fieldProblemsMax = 100;
+
+/**
+ * The plugin to use first in every application.
+ * @param routes the routes of the whole application, to tell 405 from 404.
+ */
+export function problemHandling(log: Log, routes: () => readonly Route[]) {
+  return new Elysia({ name: "problem-handling" }).onError(
+    { as: "global" },
+    ({ code, error, request }) => {
+      if (error instanceof Problem) return problemResponse(error);
+      if (error instanceof ValidationError) return problemResponse(validationProblem(error));
+      if (code === "NOT_FOUND") return problemResponse(missingProblem(routes(), request));
+      if (code === "PARSE" || code === "INVALID_COOKIE_SIGNATURE" || code === "INVALID_FILE_TYPE") {
+        return problemResponse(new Problem("invalid-request", "The request cannot be read."));
+      }
+      return problemResponse(unexpectedProblem(log, error));
+    },
+  );
+}
+
+/** Logs what nobody expected, and tells the client nothing about it. */
+export function unexpectedProblem(log: Log, error: unknown): Problem {
+  const stack = error instanceof Error ? error.stack : undefined;
+  log.error("a request failed unexpectedly", { error, stack });
+  return new Problem("internal", "The request failed; the log of the server says why.");
+}
+
+/** Elysia's validation errors without the values they were found in. */
+function validationProblem(error: ValidationError): Problem {
+  const errors: FieldProblem[] = error.all.slice(0, fieldProblemsMax).map((item) => ({
+    pointer: "path" in item && typeof item.path === "string" ? item.path : "",
+    detail: "message" in item && typeof item.message === "string" ? item.message : "is not valid",
+  }));
+  return error.type === "body"
+    ? new Problem("invalid-payload", "The fields listed are not valid.", { errors })
+    : new Problem("invalid-request", "The parameters listed are not valid.", { errors });
+}
+
+/** 405 with `Allow` where another method would be answered, else 404. */
+function missingProblem(routes: readonly Route[], request: Request): Problem {
+  const path = new URL(request.url).pathname;
+  const allowed = new Set(
+    routes.filter((route) => matches(route.path, path)).map((route) => route.method),
+  );
+  if (allowed.size === 0) return new Problem("not-found", "No route has this path.");
+  const allow = [...allowed].sort().join(", ");
+  return new Problem("method-not-allowed", `Allowed here: ${allow}.`, { headers: { allow } });
+}
+
+function matches(pattern: string, path: string): boolean {
+  const expected = pattern.split("/");
+  const found = path.split("/");
+  return (
+    expected.length === found.length &&
+    expected.every((part, index) => part.startsWith(":") || part === found[index])
+  );
+}

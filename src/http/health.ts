@@ -1,0 +1,49 @@
+/** Liveness and readiness, for whatever supervises the process. */
+import { Elysia } from "elysia";
+import type { ReadinessCheck } from "../actors/readPorts.ts";
+import { errorMessage } from "../log.ts";
+import { jsonResponse } from "./openApi.ts";
+
+/** Every dependency and invariant, asked now. */
+export type Readiness = () => Promise<readonly ReadinessCheck[]>;
+
+export function healthController(readiness: Readiness) {
+  return new Elysia({ name: "health" })
+    .get("/livez", () => ({ status: "ok" }), {
+      detail: {
+        tags: ["health"],
+        summary: "Is the process alive?",
+        description: "Touches nothing: it answers as long as the process serves requests.",
+        responses: { 200: jsonResponse("It is.", { status: "ok" }) },
+      },
+    })
+    .get(
+      "/readyz",
+      async ({ set }) => {
+        const checks = await readiness().catch(failedReadiness);
+        const ready = checks.every((check) => check.ok);
+        set.status = ready ? 200 : 503;
+        return { status: ready ? "ok" : "unavailable", checks };
+      },
+      {
+        detail: {
+          tags: ["health"],
+          summary: "Can the process do its work?",
+          description: "Lists each dependency and each invariant that is watched.",
+          responses: {
+            200: jsonResponse("Every check is good.", readyExample(true)),
+            503: jsonResponse("At least one check is not good.", readyExample(false)),
+          },
+        },
+      },
+    );
+}
+
+function failedReadiness(error: unknown): readonly ReadinessCheck[] {
+  return [{ name: "readiness", ok: false, detail: errorMessage(error) }];
+}
+
+function readyExample(ok: boolean) {
+  const detail = ok ? "connected" : "not connected";
+  return { status: ok ? "ok" : "unavailable", checks: [{ name: "nats", ok, detail }] };
+}

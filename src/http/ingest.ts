@@ -1,0 +1,210 @@
+/**
+ * Ingest: from a request to payloads in the log. The handlers are plain functions from request to
+ * response that answer every failure themselves, so a server can call them with or without a
+ * router. 202 is sent only after the log has acknowledged (invariant I1).
+ */
+import { type PayloadLog, PayloadLogUnavailable } from "../actors/ports.ts";
+import { formatReceipt } from "../domain/receipt.ts";
+import type { Log } from "../log.ts";
+import { Admission, type AdmissionLimits } from "./admission.ts";
+import { batchAnswer, checkRows } from "./batch.ts";
+import { arrayRows, type BatchRows, lineRows } from "./batchRows.ts";
+import { planBody, readBody } from "./body.ts";
+import { unexpectedProblem } from "./errorHandler.ts";
+import { idempotencyKey, keyDigest } from "./idempotency.ts";
+import { readPayloadText } from "./json.ts";
+import {
+  batchBytesMax,
+  batchesInFlight,
+  batchRowsMax,
+  payloadBytesMax,
+  singlesInFlight,
+} from "./limits.ts";
+import { type MediaKind, mediaKind } from "./mediaType.ts";
+import { Problem, type ProblemKind, problemResponse } from "./problem.ts";
+
+/** Counts what ingest answered; a refused payload changes nothing else (invariant I3). */
+export interface IngestCounters {
+  /** Payloads answered 202. */
+  accepted(payloads: number): void;
+  /** A refused request, or the refused rows of a batch that was otherwise accepted. */
+  refused(reason: ProblemKind | "invalid-row", count: number): void;
+}
+
+export interface IngestDependencies {
+  readonly payloadLog: PayloadLog;
+  readonly counters: IngestCounters;
+  readonly log: Log;
+  readonly singlesInFlight?: AdmissionLimits;
+  readonly batchesInFlight?: AdmissionLimits;
+}
+
+/** The handlers of `POST /stats` and `POST /stats/batch`; their promises never reject. */
+export interface IngestHandlers {
+  single(request: Request): Promise<Response>;
+  batch(request: Request): Promise<Response>;
+}
+
+/** What differs between the two routes before a body is read. */
+interface Door {
+  readonly media: ReadonlySet<MediaKind>;
+  readonly types: string;
+  readonly bytesMax: number;
+  readonly admission: Admission;
+}
+
+/** What a request held: its text, and how to read it. */
+interface Received {
+  readonly text: string;
+  readonly media: MediaKind;
+  readonly key: string | undefined;
+}
+
+const acceptedHeaders = { status: 202, headers: { "content-type": "application/json" } };
+
+export function createIngest(dependencies: IngestDependencies): IngestHandlers {
+  const { payloadLog, counters, log } = dependencies;
+  const singles: Door = {
+    media: new Set(["json", "text"]),
+    types: "application/json or text/plain",
+    bytesMax: payloadBytesMax,
+    admission: new Admission(dependencies.singlesInFlight ?? singlesInFlight),
+  };
+  const batches: Door = {
+    media: new Set(["json", "text", "lines"]),
+    types: "application/x-ndjson, application/json or text/plain",
+    bytesMax: batchBytesMax,
+    admission: new Admission(dependencies.batchesInFlight ?? batchesInFlight),
+  };
+
+  async function answer(
+    request: Request,
+    door: Door,
+    store: (received: Received) => Promise<Response | Problem>,
+  ): Promise<Response> {
+    let outcome: Response | Problem;
+    try {
+      outcome = await receive(request, door, store);
+    } catch (error) {
+      outcome = failureProblem(log, error);
+    }
+    if (!(outcome instanceof Problem)) return outcome;
+    counters.refused(outcome.kind, 1);
+    return problemResponse(outcome);
+  }
+
+  async function storeSingle({ text, key }: Received): Promise<Response | Problem> {
+    const check = readPayloadText(text);
+    if (check === undefined) return notJson();
+    if (!check.ok) return invalidPayload(check.problems);
+    const { payload } = check;
+    const keyDigests = key === undefined ? undefined : [keyDigest(key, 0, payload)];
+    const [receipt] = await payloadLog.append([payload], keyDigests);
+    if (receipt === undefined) throw new Error("the log of payloads gave no receipt");
+    counters.accepted(1);
+    return new Response(`{"receipt":"${formatReceipt(receipt)}"}`, acceptedHeaders);
+  }
+
+  async function storeBatch({ text, media, key }: Received): Promise<Response | Problem> {
+    const isLines = media === "lines" || (media === "text" && !text.trimStart().startsWith("["));
+    const cut = isLines ? lineRows(text, batchRowsMax) : arrayRows(text, batchRowsMax);
+    if (cut.kind !== "rows") return uncutProblem(cut.kind, text);
+    const checked = await checkRows(cut.rows);
+    if (checked.holdsNoJson && !isLines) return notJson();
+    const { payloads, indexes } = checked;
+    if (payloads.length > 0) {
+      const keyDigests =
+        key === undefined
+          ? undefined
+          : payloads.map((payload, i) => keyDigest(key, indexes[i] ?? i, payload));
+      await payloadLog.append(payloads, keyDigests);
+      counters.accepted(payloads.length);
+    }
+    const rejected = cut.rows.length - payloads.length;
+    if (rejected > 0) counters.refused("invalid-row", rejected);
+    return new Response(batchAnswer(cut.rows.length, checked), acceptedHeaders);
+  }
+
+  return {
+    single: (request) => answer(request, singles, storeSingle),
+    batch: (request) => answer(request, batches, storeBatch),
+  };
+}
+
+/** Checks the headers, finds room, reads the body, and holds the room until it is stored. */
+async function receive(
+  request: Request,
+  door: Door,
+  store: (received: Received) => Promise<Response | Problem>,
+): Promise<Response | Problem> {
+  const { headers } = request;
+  const { admission } = door;
+  const media = mediaKind(headers.get("content-type"));
+  if (media === undefined || !door.media.has(media)) return unsupportedType(door.types);
+  const key = idempotencyKey(headers);
+  if (key instanceof Problem) return key;
+  const plan = planBody(headers, door.bytesMax);
+  if (plan instanceof Problem) return plan;
+  if (!admission.enter(plan.reservedBytes)) return overloaded();
+  try {
+    const text = await readBody(request, plan);
+    return text instanceof Problem ? text : await store({ text, media, key });
+  } finally {
+    admission.leave(plan.reservedBytes);
+  }
+}
+
+function uncutProblem(kind: Exclude<BatchRows["kind"], "rows">, text: string): Problem {
+  switch (kind) {
+    case "tooMany":
+      return new Problem("too-large", `A batch may hold at most ${batchRowsMax} payloads.`);
+    case "malformed":
+      return notJson();
+    case "notAnArray":
+      return isJson(text)
+        ? invalidPayload([{ pointer: "", detail: "must be a JSON array" }])
+        : notJson();
+  }
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function notJson(): Problem {
+  return new Problem("not-json", "The body must be valid JSON.");
+}
+
+function invalidPayload(errors: Problem["errors"]): Problem {
+  return new Problem("invalid-payload", "The fields listed are not valid.", { errors });
+}
+
+function unsupportedType(types: string): Problem {
+  return new Problem("unsupported-type", `Content-Type must be ${types}, in UTF-8.`);
+}
+
+function overloaded(): Problem {
+  return new Problem("overloaded", "Nothing was stored. Send it again a little later.", {
+    headers: { "retry-after": "1" },
+  });
+}
+
+/** What a failed append lets us say. Some of a request's payloads may have been stored. */
+function failureProblem(log: Log, error: unknown): Problem {
+  if (!(error instanceof PayloadLogUnavailable)) return unexpectedProblem(log, error);
+  return new Problem(
+    error.reason === "overloaded" ? "overloaded" : "unavailable",
+    "It is not known to be stored. Send it again a little later, each time with the same " +
+      "Idempotency-Key if it must not be counted twice.",
+    { cause: error, headers: { "retry-after": retryAfterSeconds(error.reason) } },
+  );
+}
+
+function retryAfterSeconds(reason: PayloadLogUnavailable["reason"]): string {
+  return reason === "overloaded" || reason === "timeout" ? "1" : "5";
+}

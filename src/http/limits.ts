@@ -1,0 +1,17 @@
+/** The bounds of ingest (invariant I11). They are documented where the routes are. */
+
+/** The largest payload, alone or as a row of a batch, in bytes. */
+export const payloadBytesMax = 64 * 1024;
+
+/** The largest batch, in bytes after inflation. */
+export const batchBytesMax = 8 * 1024 * 1024;
+
+/** The most rows of a batch. The shortest valid payload takes 91 bytes, so honest batches fit. */
+export const batchRowsMax = 100_000;
+
+/** The most problems that the answer to a batch lists. */
+export const batchErrorsMax = 1_000;
+
+/** What all requests that are being read or stored may take together. */
+export const singlesInFlight = { requestsMax: 16_384, bytesMax: 64 * 1024 * 1024 };
+export const batchesInFlight = { requestsMax: 256, bytesMax: 64 * 1024 * 1024 };

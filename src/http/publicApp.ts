@@ -1,0 +1,56 @@
+/** The public application: ingest, queries, health and their documentation. */
+import { swagger } from "@elysiajs/swagger";
+import { type AnyElysia, Elysia } from "elysia";
+import packageJson from "../../package.json" with { type: "json" };
+import type { Log } from "../log.ts";
+import { problemHandling } from "./errorHandler.ts";
+import { healthController, type Readiness } from "./health.ts";
+import type { IngestHandlers } from "./ingest.ts";
+import { ingestController } from "./ingestController.ts";
+import { ingestSchemas } from "./ingestDocs.ts";
+import { problemSchema } from "./openApi.ts";
+
+export interface PublicAppDependencies {
+  readonly log: Log;
+  readonly readiness: Readiness;
+  /** Undefined without the role ingest: its routes are then not there. */
+  readonly ingest: IngestHandlers | undefined;
+  /** Further controllers, for example the queries. */
+  readonly controllers: readonly AnyElysia[];
+}
+
+/** Composes the application; `serveHttp` puts it on a port. */
+export function createPublicApp(dependencies: PublicAppDependencies): AnyElysia {
+  const { log, readiness, ingest, controllers } = dependencies;
+  const app: AnyElysia = new Elysia({ name: "public" });
+  app.use(problemHandling(log, () => app.routes));
+  app.use(documentation());
+  app.use(healthController(readiness));
+  if (ingest !== undefined) app.use(ingestController(ingest));
+  for (const controller of controllers) app.use(controller);
+  return app;
+}
+
+/** `/swagger/json` is complete by itself; the page at `/swagger` loads its viewer from a CDN. */
+function documentation() {
+  return swagger({
+    path: "/swagger",
+    provider: "swagger-ui",
+    documentation: {
+      info: {
+        title: "Payload Stats",
+        version: packageJson.version,
+        description:
+          "Counts what video devices downloaded from the CDN and from peers, and how many " +
+          "sessions began, per customer, content and window. This page loads its viewer from " +
+          "a CDN; the document itself is /swagger/json.",
+      },
+      tags: [
+        { name: "ingest", description: "Devices send payloads." },
+        { name: "queries", description: "Rows of sealed windows." },
+        { name: "health", description: "For whatever supervises the process." },
+      ],
+      components: { schemas: { ...ingestSchemas, Problem: problemSchema } },
+    },
+  });
+}

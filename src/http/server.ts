@@ -1,0 +1,61 @@
+/** Puts an application on a port, and takes it off again without dropping a request. */
+import type { AnyElysia } from "elysia";
+import type { Log } from "../log.ts";
+import { unexpectedProblem } from "./errorHandler.ts";
+import { problemResponse } from "./problem.ts";
+
+export type Handler = (request: Request) => Response | Promise<Response>;
+
+export interface ServeOptions {
+  readonly app: AnyElysia;
+  readonly host: string;
+  /** 0: any free port. */
+  readonly port: number;
+  readonly log: Log;
+  /** POST routes that are answered before the application's router, by path. */
+  readonly directPosts?: Readonly<Record<string, Handler>>;
+}
+
+export interface HttpServer {
+  readonly url: string;
+  readonly port: number;
+  /** Stops accepting, lets requests in flight end, and cuts what is left after `drainMs`. */
+  stop(drainMs: number): Promise<void>;
+}
+
+/** Longer than an append to the log may take, so that a slow one still gets its answer. */
+const idleSecondsMax = 30;
+
+/** @throws when the port is taken; the message of Bun names it. */
+export function serveHttp(options: ServeOptions): HttpServer {
+  const { app, host, port, log, directPosts = {} } = options;
+  const server = Bun.serve({
+    hostname: host,
+    port,
+    // Two processes on one port would share its requests without either knowing.
+    reusePort: false,
+    development: false,
+    idleTimeout: idleSecondsMax,
+    // Bodies are bounded by those who read them, with an answer that says so; Bun's is bare.
+    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+    routes: Object.fromEntries(
+      Object.entries(directPosts).map(([path, handler]) => [path, { POST: handler }]),
+    ),
+    fetch: (request) => app.fetch(request),
+    error: (error) => problemResponse(unexpectedProblem(log, error)),
+  });
+  let stopped: Promise<void> | undefined;
+  const stop = async (drainMs: number) => {
+    const timer = setTimeout(() => void server.stop(true), drainMs);
+    await server.stop(false);
+    clearTimeout(timer);
+  };
+  return {
+    url: server.url.href.replace(/\/$/, ""),
+    port: server.port ?? port,
+    stop: (drainMs) => {
+      stopped ??= stop(drainMs);
+      return stopped;
+    },
+  };
+}
