@@ -65,12 +65,23 @@ export class PayloadGap extends Error {
   constructor(
     readonly partition: number,
     readonly expectedSequence: number,
+    /** 0 when the stream was deleted and created anew. */
     readonly foundSequence: number,
   ) {
     super(
       `stream of partition ${partition}: expected sequence ${expectedSequence}, ` +
         `found ${foundSequence}`,
     );
+  }
+}
+
+/** A partition must not go on: its stream does not continue its checkpoint (invariant I10). */
+export class PartitionHalted extends Error {
+  constructor(
+    readonly partition: number,
+    readonly reason: string,
+  ) {
+    super(`partition ${partition} is stopped: ${reason}`);
   }
 }
 
@@ -138,6 +149,8 @@ export interface PartitionStore {
   commit(commit: Commit): Promise<CommitOutcome>;
   /** What the events of a partition say about tokens, for windows that end after a time, in order. */
   rememberedTokens(partition: number, afterMs: number): AsyncIterable<readonly RememberedTokens[]>;
+  /** Notes why a partition is stopped, for people and readiness; undefined: it runs. */
+  markStopped(partition: number, epoch: number, reason: string | undefined): Promise<void>;
   /** The last sequence of the windows that end at or before a time; 0 when there is none. */
   lastSealedSequence(partition: number, windowEndMs: number): Promise<number>;
 }

@@ -1,0 +1,224 @@
+/**
+ * Reads one partition's stream in order. Consumers come and go below it; what it hands out is
+ * contiguous, or it fails with PayloadGap.
+ */
+import type { StreamInfo } from "nats";
+import { type LogMessage, type PayloadFeed, PayloadGap } from "../actors/ports.ts";
+import type { Log } from "../log.ts";
+import type { NatsLink } from "./connection.ts";
+import { streamName } from "./names.ts";
+import { openPullConsumer, type PullConsumer, type PullLimits } from "./pullConsumer.ts";
+import { findMessage, stateOf } from "./streamState.ts";
+
+export interface FeedOptions {
+  readonly partition: number;
+  readonly fromSequence: number;
+  readonly log: Log;
+  readonly limits?: Partial<FeedLimits>;
+}
+
+export interface FeedLimits extends PullLimits {
+  /** The most bytes of messages that are held or asked for. */
+  readonly bufferBytesMax: number;
+}
+
+const defaults: FeedLimits = {
+  bufferBytesMax: 4 * 1_048_576,
+  requestBytes: 1_048_576,
+  requestMessages: 4_096,
+  heartbeatMs: 5_000,
+};
+
+/** What a message costs in memory beside its data. */
+const messageOverheadBytes = 256;
+const backOffMsMax = 2_000;
+/** A consumer that lived this long was no failure. */
+const steadyMs = 10_000;
+
+export class StreamFeed implements PayloadFeed {
+  readonly #limits: FeedLimits;
+  readonly #partition: number;
+  readonly #stream: string;
+  readonly #log: Log;
+  #buffer: LogMessage[] = [];
+  #bufferBytes = 0;
+  #expected: number;
+  /** The creation time of the stream that this feed began with. */
+  #created: string | undefined;
+  /** A sequence that arrived too early; the ones before it are looked for at the next start. */
+  #early: number | undefined;
+  #consumer: PullConsumer | undefined;
+  #failure: Error | undefined;
+  #stopped = false;
+  #failures = 0;
+  #reading = false;
+  /** Wakes the reader. */
+  #readable = Promise.withResolvers<void>();
+  /** Wakes the loop that opens consumers. */
+  #wanted = Promise.withResolvers<void>();
+  readonly #unsubscribe: () => void;
+  readonly #ended: Promise<void>;
+
+  constructor(
+    private readonly link: NatsLink,
+    options: FeedOptions,
+  ) {
+    this.#limits = { ...defaults, ...options.limits };
+    this.#partition = options.partition;
+    this.#stream = streamName(options.partition);
+    this.#expected = options.fromSequence;
+    this.#log = options.log.with({ partition: options.partition });
+    this.#unsubscribe = link.onChange((connected) => {
+      this.#drop(connected ? "reconnected" : "disconnected");
+    });
+    this.#ended = this.#run();
+  }
+
+  async next(messagesMax: number): Promise<readonly LogMessage[]> {
+    if (this.#reading) throw new Error("a feed has one reader at a time");
+    this.#reading = true;
+    try {
+      while (this.#buffer.length === 0) {
+        if (this.#stopped) return [];
+        if (this.#failure !== undefined) throw this.#failure;
+        await this.#readable.promise;
+        this.#readable = Promise.withResolvers();
+      }
+      return this.#stopped ? [] : this.#take(messagesMax);
+    } finally {
+      this.#reading = false;
+    }
+  }
+
+  restart(): void {
+    this.#failures = 0;
+    this.#drop("restarted");
+  }
+
+  async stop(): Promise<void> {
+    if (!this.#stopped) {
+      this.#stopped = true;
+      this.#buffer = [];
+      this.#unsubscribe();
+      this.#readable.resolve();
+      this.#wanted.resolve();
+    }
+    await this.#ended;
+  }
+
+  #take(messagesMax: number): LogMessage[] {
+    const all = this.#buffer.length <= messagesMax;
+    const taken = all ? this.#buffer : this.#buffer.splice(0, messagesMax);
+    if (all) this.#buffer = [];
+    for (const message of taken) this.#bufferBytes -= costOf(message);
+    this.#pull();
+    return taken;
+  }
+
+  /** Keeps a consumer open until the feed is stopped or has failed. */
+  async #run(): Promise<void> {
+    while (!this.#stopped && this.#failure === undefined) {
+      this.#wanted = Promise.withResolvers();
+      const consumer = this.link.connected ? await this.#open() : undefined;
+      const openedAtMs = performance.now();
+      this.#consumer = consumer;
+      // What became known while it was being opened counts as well.
+      if (this.#stopped || this.#failure !== undefined) this.#wanted.resolve();
+      this.#pull();
+      await this.#wanted.promise;
+      this.#consumer = undefined;
+      await consumer?.close();
+      if (performance.now() - openedAtMs > steadyMs) this.#failures = 0;
+      if (!this.#stopped && this.link.connected) await this.#backOff();
+    }
+  }
+
+  /** Undefined when it cannot be opened; the loop then waits and tries again. */
+  async #open(): Promise<PullConsumer | undefined> {
+    try {
+      const gap = await this.#findGap();
+      if (gap !== undefined) {
+        this.#fail(gap);
+        return undefined;
+      }
+      return await openPullConsumer(this.link, this.#stream, this.#expected, this.#limits, {
+        message: (message) => this.#arrived(message),
+        room: () => this.#pull(),
+        lost: (reason) => this.#drop(reason),
+      });
+    } catch (error) {
+      this.#log.warn("the stream cannot be read now", { error });
+      this.#wanted.resolve();
+      return undefined;
+    }
+  }
+
+  /**
+   * Whether the stream still is the one it was, and still holds, or will hold, what comes next.
+   * Without this a consumer on a shortened or re-created stream would wait in silence.
+   */
+  async #findGap(): Promise<PayloadGap | undefined> {
+    const info: StreamInfo = await this.link.manager.streams.info(this.#stream);
+    const { created, firstSequence, lastSequence } = stateOf(info);
+    this.#created ??= created;
+    const expected = this.#expected;
+    if (created !== this.#created) return new PayloadGap(this.#partition, expected, 0);
+    if (firstSequence > expected) return new PayloadGap(this.#partition, expected, firstSequence);
+    if (lastSequence + 1 < expected) {
+      return new PayloadGap(this.#partition, expected, lastSequence + 1);
+    }
+    const early = this.#early;
+    this.#early = undefined;
+    if (early === undefined || early <= expected) return undefined;
+    const held = await findMessage(this.link, this.#partition, expected);
+    return held === undefined ? new PayloadGap(this.#partition, expected, early) : undefined;
+  }
+
+  #arrived(message: LogMessage): void {
+    if (message.sequence < this.#expected || this.#stopped) return;
+    if (message.sequence > this.#expected) {
+      this.#early = message.sequence;
+      this.#drop(`sequence ${message.sequence} instead of ${this.#expected}`);
+      return;
+    }
+    this.#expected++;
+    this.#failures = 0;
+    this.#buffer.push(message);
+    this.#bufferBytes += costOf(message);
+    this.#readable.resolve();
+  }
+
+  #pull(): void {
+    this.#consumer?.pull(this.#limits.bufferBytesMax - this.#bufferBytes);
+  }
+
+  #drop(reason: string): void {
+    if (this.#stopped || this.#failure !== undefined) return;
+    this.#log.debug("the consumer is replaced", { reason, expected: this.#expected });
+    // Messages of the old consumer that still arrive would be repeats, or out of order.
+    void this.#consumer?.close();
+    this.#wanted.resolve();
+  }
+
+  #fail(failure: Error): void {
+    this.#failure = failure;
+    this.#unsubscribe();
+    this.#readable.resolve();
+    this.#wanted.resolve();
+  }
+
+  /** The first try is almost at once; many feeds must not all come back in the same instant. */
+  async #backOff(): Promise<void> {
+    const spreadMs = Math.min(backOffMsMax, 50 * 2 ** Math.min(this.#failures++, 10));
+    const waitMs = spreadMs * Math.random();
+    const woken = Promise.withResolvers<void>();
+    const timer = setTimeout(woken.resolve, waitMs);
+    this.#wanted = woken;
+    await woken.promise;
+    clearTimeout(timer);
+  }
+}
+
+function costOf(message: LogMessage): number {
+  return message.data.length + messageOverheadBytes;
+}

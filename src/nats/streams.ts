@@ -1,0 +1,46 @@
+/** The streams of payloads as the partition owners use them. */
+import type { LogMessage, PayloadFeed, PayloadStreams, StreamState } from "../actors/ports.ts";
+import { encodeTick } from "../domain/envelope.ts";
+import type { Log } from "../log.ts";
+import type { NatsLink } from "./connection.ts";
+import { type FeedLimits, StreamFeed } from "./feed.ts";
+import { payloadSubject, streamName } from "./names.ts";
+import { findMessage, stateOf } from "./streamState.ts";
+
+const tickTimeoutMs = 2_000;
+
+export class JetStreamStreams implements PayloadStreams {
+  constructor(
+    private readonly link: NatsLink,
+    private readonly log: Log,
+    private readonly feedLimits: Partial<FeedLimits> = {},
+  ) {}
+
+  async state(partition: number): Promise<StreamState> {
+    return stateOf(await this.link.manager.streams.info(streamName(partition)));
+  }
+
+  message(partition: number, sequence: number): Promise<LogMessage | undefined> {
+    return findMessage(this.link, partition, sequence);
+  }
+
+  feed(partition: number, fromSequence: number): PayloadFeed {
+    const { log, feedLimits: limits } = this;
+    return new StreamFeed(this.link, { partition, fromSequence, log, limits });
+  }
+
+  /** Two ticks do no harm, so a tick has no id and is not sent again here. */
+  async tick(partition: number): Promise<number> {
+    if (!this.link.connected) throw new Error("NATS is disconnected");
+    const ack = await this.link.connection
+      .jetstream()
+      .publish(payloadSubject(partition), encodeTick(), { timeout: tickTimeoutMs });
+    return ack.seq;
+  }
+
+  async purge(partition: number, sequence: number): Promise<void> {
+    if (sequence < 1) return;
+    // The broker's bound is exclusive.
+    await this.link.manager.streams.purge(streamName(partition), { seq: sequence + 1 });
+  }
+}
