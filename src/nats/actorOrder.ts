@@ -1,0 +1,53 @@
+/** Which actors a query asks for, and in which order: the same at the owners and at the admin's. */
+import type { ActorQuery, ActorView } from "../actors/readPorts.ts";
+import type { ActorReply, ActorRequest } from "./actorMessages.ts";
+
+/** An owner's answer, from the views of all its actors. */
+export function answerActors(request: ActorRequest, actors: Iterable<ActorView>): ActorReply {
+  if (request.kind === "get") {
+    for (const actor of actors) {
+      if (actor.customer === request.customer && actor.content === request.content) {
+        return { actors: [actor], total: 1 };
+      }
+    }
+    return { actors: [], total: 0 };
+  }
+  const matching = [...actors].filter((actor) => matches(actor, request.query));
+  const rows = sortActors(matching, request.query.sort).slice(0, request.query.limit);
+  return { actors: rows, total: matching.length };
+}
+
+/** Largest first for numbers, then by customer and content. */
+export function sortActors(actors: readonly ActorView[], sort: ActorQuery["sort"]): ActorView[] {
+  return actors
+    .map((actor) => ({ actor, weight: weightOf(actor, sort) }))
+    .sort((a, b) => {
+      if (a.weight !== b.weight) return a.weight > b.weight ? -1 : 1;
+      return (
+        compareTexts(a.actor.customer, b.actor.customer) ||
+        compareTexts(a.actor.content, b.actor.content)
+      );
+    })
+    .map(({ actor }) => actor);
+}
+
+function matches(actor: ActorView, query: ActorQuery): boolean {
+  return (
+    (query.customer === undefined || actor.customer === query.customer) &&
+    (query.content === undefined || actor.content === query.content) &&
+    (query.state === undefined || actor.state === query.state)
+  );
+}
+
+function weightOf(actor: ActorView, sort: ActorQuery["sort"]): number | bigint {
+  const window = actor.window;
+  if (window === undefined || sort === "name") return 0;
+  if (sort === "bytes") return BigInt(window.cdn) + BigInt(window.p2p);
+  return window[sort];
+}
+
+/** By code units, which is the same everywhere. */
+function compareTexts(a: string, b: string): number {
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
