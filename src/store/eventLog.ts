@@ -1,0 +1,79 @@
+/** The event log: how a partition's owner appends to it, together with its checkpoint. */
+import type { Commit, CommitOutcome } from "../actors/ports.ts";
+import type { Quarantined } from "../domain/events.ts";
+import type { Database } from "./database.ts";
+
+/** The channel that tells projectors of new events. */
+export const eventsChannel = "payload_stats_events";
+
+/**
+ * Writes checkpoint, events and quarantine in one statement, or nothing.
+ * @param deadlineMs after which the outcome counts as unknown.
+ * @throws when the outcome is unknown, and when an event breaks a constraint of the log.
+ */
+export async function commitPartition(
+  database: Database,
+  commit: Commit,
+  deadlineMs: number,
+): Promise<CommitOutcome> {
+  const { checkpoint, events } = commit;
+  if (checkpoint.position !== commit.expectedPosition + events.length) {
+    throw new Error(
+      `commit of partition ${commit.partition}: ${events.length} events after position ` +
+        `${commit.expectedPosition} do not end at position ${checkpoint.position}`,
+    );
+  }
+  if (checkpoint.sequence < commit.expectedSequence) {
+    throw new Error(
+      `commit of partition ${commit.partition}: sequence ${checkpoint.sequence} is before ` +
+        `${commit.expectedSequence}`,
+    );
+  }
+  const [row] = await commitStatement(database, commit, deadlineMs);
+  if (row === undefined) throw new Error("commit_partition returned nothing");
+  return row.outcome;
+}
+
+/** See the function `commit_partition` for what is checked, and in which order. */
+function commitStatement(database: Database, commit: Commit, deadlineMs: number) {
+  const { checkpoint } = commit;
+  // Before the first sealed window there is no time to remember.
+  const sealedThrough =
+    checkpoint.sealedThroughMs > 0 ? new Date(checkpoint.sealedThroughMs) : null;
+  const state = checkpoint.state === undefined ? null : JSON.stringify(checkpoint.state);
+  const events = JSON.stringify(commit.events);
+  const quarantined = JSON.stringify(commit.quarantined.map(storable));
+  return database.run(
+    (sql) => sql<{ outcome: CommitOutcome }[]>`
+      select commit_partition(
+        p_partition => ${commit.partition},
+        p_epoch => ${commit.epoch},
+        p_owner => ${commit.owner},
+        p_expected_sequence => ${commit.expectedSequence},
+        p_expected_position => ${commit.expectedPosition},
+        p_stream_created => ${checkpoint.streamCreated},
+        p_sequence => ${checkpoint.sequence},
+        p_message_time => ${checkpoint.messageTime},
+        p_sealed_through => ${sealedThrough},
+        p_state => ${state}::text::jsonb,
+        p_events => ${events}::text::jsonb,
+        p_quarantined => ${quarantined}::text::jsonb
+      ) as outcome
+    `,
+    deadlineMs,
+  );
+}
+
+/** Postgres stores neither NUL nor lone surrogates, and quarantine must take whatever comes. */
+function storable(quarantined: Quarantined): Quarantined {
+  return {
+    sequence: quarantined.sequence,
+    index: quarantined.index,
+    reason: storableText(quarantined.reason),
+    found: storableText(quarantined.found),
+  };
+}
+
+function storableText(text: string): string {
+  return text.toWellFormed().replaceAll("\0", "\uFFFD");
+}

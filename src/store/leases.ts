@@ -1,0 +1,93 @@
+/**
+ * Ownership of partitions. A worker's lease is one row with a time by the database's clock; its
+ * partitions are free for others when that time has passed. Every change of owner makes the
+ * partition's epoch grow, and commits of an older epoch are refused.
+ */
+import type { LeaseState, LeaseStore, Ownership, WorkerIdentity } from "../actors/ports.ts";
+import type { Database } from "./database.ts";
+
+const partitionsChannel = "payload_stats_partitions";
+
+export class PostgresLeaseStore implements LeaseStore {
+  readonly #database: Database;
+  readonly #deadlineMs: number;
+
+  /** @param deadlineMs of each statement; a good deal less than the lease. */
+  constructor(database: Database, deadlineMs: number) {
+    this.#database = database;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  async renew(worker: WorkerIdentity, leaseMs: number): Promise<LeaseState> {
+    const [row] = await this.#database.run(
+      (sql) => sql<{ owned: Ownership[]; surplus: number }[]>`
+        select owned, surplus
+        from renew_lease(${worker.id}, ${worker.host}, ${worker.pid}, ${leaseMs})
+      `,
+      this.#deadlineMs,
+    );
+    if (row === undefined) throw new Error("renew_lease returned nothing");
+    return row;
+  }
+
+  /** Leaves alone what another worker owns. */
+  async release(worker: WorkerIdentity, partitions: readonly number[]): Promise<void> {
+    if (partitions.length === 0) return;
+    await this.#database.run(
+      (sql) => sql`
+        with released as (
+          update partitions set owner = null
+          where owner = ${worker.id} and partition = any (${intArray(partitions)}::int[])
+          returning partition
+        )
+        select pg_notify(${partitionsChannel}, '') from (select count(*) from released) as done
+      `,
+      this.#deadlineMs,
+    );
+  }
+
+  async leave(worker: WorkerIdentity): Promise<void> {
+    await this.forget([worker.id]);
+  }
+
+  /** Without their rows the partitions of the workers are free. */
+  async forget(workerIds: readonly string[]): Promise<void> {
+    if (workerIds.length === 0) return;
+    await this.#database.run(
+      (sql) => sql`
+        with gone as (
+          delete from workers
+          where id in (select jsonb_array_elements_text(${JSON.stringify(workerIds)}::text::jsonb))
+          returning id
+        ), released as (
+          update partitions set owner = null
+          where owner in (select jsonb_array_elements_text(${JSON.stringify(workerIds)}::text::jsonb))
+          returning partition
+        )
+        select pg_notify(${partitionsChannel}, '')
+        from (select count(*) from gone) as g, (select count(*) from released) as r
+      `,
+      this.#deadlineMs,
+    );
+  }
+
+  async workers(): Promise<readonly WorkerIdentity[]> {
+    const rows = await this.#database.run(
+      (sql) => sql<WorkerIdentity[]>`
+        select id, host, pid from workers where lease_until > clock_timestamp() order by id
+      `,
+      this.#deadlineMs,
+    );
+    return [...rows];
+  }
+
+  /** Also calls back when a worker joins, since others may then have more than their share. */
+  async onChange(callback: () => void): Promise<() => Promise<void>> {
+    const stop = this.#database.listen(partitionsChannel, callback);
+    return async () => stop();
+  }
+}
+
+function intArray(numbers: readonly number[]): string {
+  return `{${numbers.join(",")}}`;
+}

@@ -1,0 +1,77 @@
+/** Work that is done again and again in the background, until it is stopped. */
+import { errorMessage, type Log } from "../log.ts";
+
+/** `again`: there is more to do at once. `wait`: until woken, or until the next poll. */
+export type TurnResult = "again" | "wait";
+
+export interface LoopOptions {
+  readonly name: string;
+  /** The longest wait between two turns; also the wait after a turn that failed. */
+  readonly pollMs: number;
+  readonly log: Log;
+}
+
+export class Loop {
+  readonly #turn: () => Promise<TurnResult>;
+  readonly #options: LoopOptions;
+  #running: Promise<void> | undefined;
+  #stopping = false;
+  #woken = false;
+  #wakeUp: (() => void) | undefined;
+
+  constructor(turn: () => Promise<TurnResult>, options: LoopOptions) {
+    this.#turn = turn;
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Ends a wait; during a turn, the next one. */
+  wake(): void {
+    this.#woken = true;
+    this.#wakeUp?.();
+  }
+
+  /** Idempotent; resolves when the turn under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    this.#wakeUp?.();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    let failures = 0;
+    while (!this.#stopping) {
+      let result: TurnResult = "wait";
+      try {
+        this.#woken = false;
+        result = await this.#turn();
+        if (failures > 0)
+          this.#options.log.info("going on", { loop: this.#options.name, failures });
+        failures = 0;
+      } catch (error) {
+        failures += 1;
+        // Told once; a broken connection would fill the log otherwise.
+        const level = failures === 1 ? "warn" : "debug";
+        const fields = { loop: this.#options.name, failures, error: errorMessage(error) };
+        this.#options.log[level]("a turn failed and is tried again", fields);
+      }
+      if (result === "wait") await this.#wait(failures > 0);
+    }
+  }
+
+  /** After a failure, wake-ups do not shorten the wait. */
+  async #wait(failed: boolean): Promise<void> {
+    if (this.#stopping || (this.#woken && !failed)) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, this.#options.pollMs);
+    this.#wakeUp = () => {
+      if (this.#stopping || !failed) resolve();
+    };
+    await promise;
+    clearTimeout(timer);
+    this.#wakeUp = undefined;
+  }
+}

@@ -1,0 +1,83 @@
+/** Brings the database to the version of this code. */
+import type { Database } from "./database.ts";
+import { type Migration, migrations } from "./migrations/list.ts";
+
+/** Other processes may be migrating: this one waits for them. */
+const deadlineMs = 60_000;
+
+/** The database has been migrated by a newer version of the program. */
+export class DatabaseTooNew extends Error {
+  constructor(found: number, known: number) {
+    super(
+      `the database is at version ${found}, this program knows versions up to ${known}: ` +
+        "run the newer program, or restore the database from before it was upgraded",
+    );
+  }
+}
+
+/**
+ * Applies what is missing, each migration in one transaction. Safe when several processes start
+ * at once.
+ * @throws DatabaseTooNew
+ */
+export async function migrate(database: Database, list = migrations): Promise<void> {
+  const known = list.at(-1)?.version ?? 0;
+  await createVersionTable(database);
+  const found = await databaseVersion(database);
+  if (found > known) throw new DatabaseTooNew(found, known);
+  for (const migration of list) {
+    if (migration.version > found) await applyMigration(database, migration);
+  }
+}
+
+async function databaseVersion(database: Database): Promise<number> {
+  const [row] = await database.run(
+    (sql) => sql<{ version: number }[]>`
+      select coalesce(max(version), 0)::int as version from schema_migrations
+    `,
+  );
+  return row?.version ?? 0;
+}
+
+async function createVersionTable(database: Database): Promise<void> {
+  await runLocked(
+    database,
+    `create table if not exists schema_migrations (
+       version int primary key,
+       name text not null,
+       applied_at timestamptz not null default clock_timestamp()
+     );`,
+  );
+}
+
+/** Does nothing when another process was faster. */
+async function applyMigration(database: Database, migration: Migration): Promise<void> {
+  const { version, name, statements } = migration;
+  await runLocked(
+    database,
+    `do $migration$ begin
+       if exists (select from schema_migrations where version = ${version}) then
+         return;
+       end if;
+       execute $statements$ ${statements} $statements$;
+       insert into schema_migrations (version, name) values (${version}, '${name}');
+     end $migration$;`,
+  );
+}
+
+/**
+ * Runs DDL under the lock of all schema changes. The statements go as one simple query, which
+ * Postgres runs as one transaction: all or nothing, and the lock ends with it.
+ */
+export async function runLocked(database: Database, statements: string): Promise<void> {
+  await database.run(
+    (sql) =>
+      sql
+        .unsafe(
+          `select pg_advisory_xact_lock(hashtextextended('payload_stats_schema', 0));
+           ${statements}`,
+        )
+        .simple(),
+    deadlineMs,
+  );
+}

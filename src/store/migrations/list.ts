@@ -1,0 +1,21 @@
+/**
+ * The migrations, in order. A migration that has been released is never changed: what it got
+ * wrong is mended by a later one.
+ */
+import tables from "./0001_tables.sql" with { type: "text" };
+import commit from "./0002_commit.sql" with { type: "text" };
+import leases from "./0003_leases.sql" with { type: "text" };
+import projections from "./0004_projections.sql" with { type: "text" };
+
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly statements: string;
+}
+
+export const migrations: readonly Migration[] = [
+  { version: 1, name: "tables", statements: tables },
+  { version: 2, name: "commit", statements: commit },
+  { version: 3, name: "leases", statements: leases },
+  { version: 4, name: "projections", statements: projections },
+];

@@ -1,0 +1,76 @@
+/** The first contact with Postgres at start: wait until it answers, and check what answers. */
+import { errorMessage } from "../log.ts";
+import { Database, type DatabaseOptions } from "./database.ts";
+
+const oldestServerVersion = 150_000;
+const attemptMs = 5_000;
+const pauseMs = 200;
+
+/** Wrong password, unknown role, no right to connect, unknown database: waiting does not help. */
+const hopelessCodes = new Set(["28P01", "28000", "42501", "3D000"]);
+
+/**
+ * Opens a pool and waits for Postgres for at most `waitMs`.
+ * @throws Error that says where Postgres was looked for and what was the matter.
+ */
+export async function openDatabase(options: DatabaseOptions, waitMs: number): Promise<Database> {
+  const database = new Database(options);
+  try {
+    await waitForServer(database, options.url, waitMs);
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function waitForServer(database: Database, url: string, waitMs: number): Promise<void> {
+  const lastMoment = performance.now() + waitMs;
+  for (;;) {
+    try {
+      const version = await serverVersion(database, Math.min(attemptMs, waitMs));
+      if (version >= oldestServerVersion) return;
+      throw new UnsupportedServer(version);
+    } catch (error) {
+      if (error instanceof UnsupportedServer) throw error;
+      if (isHopeless(error) || performance.now() + pauseMs > lastMoment) {
+        const reason = errorMessage(error) || "no answer";
+        throw new Error(
+          `Postgres at ${withoutPassword(url)} cannot be used (waited up to ${waitMs} ms): ` +
+            `${reason}. Check DATABASE_URL and that the server runs`,
+          { cause: error },
+        );
+      }
+    }
+    await Bun.sleep(pauseMs);
+  }
+}
+
+class UnsupportedServer extends Error {
+  constructor(version: number) {
+    super(`Postgres ${Math.floor(version / 10_000)} is too old: version 15 or newer is needed`);
+  }
+}
+
+/** The version as a number: 150004 for 15.4. */
+async function serverVersion(database: Database, deadlineMs: number): Promise<number> {
+  const [row] = await database.run(
+    (sql) => sql<{ version: number }[]>`
+      select current_setting('server_version_num')::int as version
+    `,
+    deadlineMs,
+  );
+  return row?.version ?? 0;
+}
+
+function isHopeless(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error)) return false;
+  return typeof error.code === "string" && hopelessCodes.has(error.code);
+}
+
+function withoutPassword(url: string): string {
+  const parsed = new URL(url);
+  parsed.password = "";
+  parsed.search = "";
+  return parsed.toString();
+}

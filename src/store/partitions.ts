@@ -1,0 +1,142 @@
+/** Checkpoints, commits, and what the event log tells an owner about the past of its partition. */
+import type {
+  Checkpoint,
+  Commit,
+  CommitOutcome,
+  PartitionStore,
+  RememberedTokens,
+} from "../actors/ports.ts";
+import type { Database } from "./database.ts";
+import { commitPartition } from "./eventLog.ts";
+
+const pageRowsMax = 2_000;
+const pageBytesMax = 8 * 1_024 * 1_024;
+
+interface TokensRow {
+  readonly position: bigint;
+  readonly window_end: Date;
+  readonly tokens: string;
+}
+
+export class PostgresPartitionStore implements PartitionStore {
+  readonly #database: Database;
+  readonly #commitDeadlineMs: number;
+
+  /** @param commitDeadlineMs after which the outcome of a commit counts as unknown. */
+  constructor(database: Database, commitDeadlineMs = 10_000) {
+    this.#database = database;
+    this.#commitDeadlineMs = commitDeadlineMs;
+  }
+
+  /**
+   * The checkpoint. A commit whose answer was lost was written if `sequence` and `position` are
+   * its own. Waits for a commit of the partition that is under way in the server; one that only
+   * arrives later still meets the checks of `commit_partition`.
+   */
+  async load(partition: number): Promise<Checkpoint> {
+    const [row] = await this.#database.run(
+      (sql) => sql<
+        {
+          stream_created: string;
+          sequence: bigint;
+          message_time: string;
+          position: bigint;
+          sealed_through: Date | null;
+          state: unknown;
+        }[]
+      >`
+        select stream_created, sequence, message_time, position, sealed_through, state
+        from partitions where partition = ${partition} for update
+      `,
+    );
+    if (row === undefined) throw new Error(`there is no partition ${partition}`);
+    return {
+      streamCreated: row.stream_created,
+      sequence: Number(row.sequence),
+      messageTime: row.message_time,
+      position: Number(row.position),
+      sealedThroughMs: row.sealed_through?.getTime() ?? 0,
+      state: row.state ?? undefined,
+    };
+  }
+
+  commit(commit: Commit): Promise<CommitOutcome> {
+    return commitPartition(this.#database, commit, this.#commitDeadlineMs);
+  }
+
+  async *rememberedTokens(
+    partition: number,
+    afterMs: number,
+  ): AsyncIterable<readonly RememberedTokens[]> {
+    let position = await this.#positionBefore(partition, afterMs);
+    while (position !== undefined) {
+      const page = await this.#tokensAfter(partition, position);
+      position = page.at(-1)?.position;
+      if (page.length === 0) return;
+      yield page.map((row) => ({ windowEndMs: row.window_end.getTime(), tokens: row.tokens }));
+    }
+  }
+
+  async lastSealedSequence(partition: number, windowEndMs: number): Promise<number> {
+    const [row] = await this.#database.run(
+      // The windows of a partition are contiguous ranges of its sequences, so the last of them
+      // holds the last sequence.
+      (sql) => sql<{ sequence: bigint }[]>`
+        select coalesce(max((data ->> 'lastSequence')::bigint), 0) as sequence
+        from events
+        where partition = ${partition} and type = 'WindowSealed' and window_end = (
+          select max(window_end) from events
+          where partition = ${partition} and type = 'WindowSealed'
+            and window_end <= ${new Date(windowEndMs)}
+        )
+      `,
+    );
+    return Number(row?.sequence ?? 0n);
+  }
+
+  /** Does nothing when the partition is under another epoch. A commit says that it runs. */
+  async markStopped(partition: number, epoch: number, reason: string | undefined): Promise<void> {
+    await this.#database.run(
+      (sql) => sql`
+        update partitions set stopped = ${reason ?? null}
+        where partition = ${partition} and epoch = ${epoch}
+      `,
+    );
+  }
+
+  /** The position before the first event of a window that ends after a time. */
+  async #positionBefore(partition: number, afterMs: number): Promise<bigint | undefined> {
+    const [row] = await this.#database.run(
+      (sql) => sql<{ position: bigint | null }[]>`
+        select min(position) - 1 as position
+        from events
+        where partition = ${partition} and type = 'WindowSealed' and window_end = (
+          select min(window_end) from events
+          where partition = ${partition} and type = 'WindowSealed'
+            and window_end > ${new Date(afterMs)}
+        )
+      `,
+    );
+    return row?.position ?? undefined;
+  }
+
+  /** The next events by position: at least one, and then no more than a page may weigh. */
+  #tokensAfter(partition: number, position: bigint): Promise<readonly TokensRow[]> {
+    return this.#database.run(
+      (sql) => sql<TokensRow[]>`
+        select position, window_end, data ->> 'tokens' as tokens
+        from (
+          select *,
+            sum(pg_column_size(data)) over (order by position) - pg_column_size(data)
+              as bytes_before
+          from events
+          where partition = ${partition} and position > ${position} and type = 'WindowSealed'
+          order by position
+          limit ${pageRowsMax}
+        ) as page
+        where bytes_before < ${pageBytesMax}
+        order by position
+      `,
+    );
+  }
+}

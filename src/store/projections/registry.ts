@@ -1,0 +1,6 @@
+/** The projections. A new one is a file beside this one, and a line here. */
+import type { ProjectionDefinition } from "./definition.ts";
+import { sessions } from "./sessions.ts";
+import { stats } from "./stats.ts";
+
+export const projections: readonly ProjectionDefinition[] = [stats, sessions];
