@@ -60,7 +60,7 @@ export interface EventQuery {
   readonly partition?: number | undefined;
   readonly customer?: string | undefined;
   readonly content?: string | undefined;
-  /** Only events after this position; needs `partition`. */
+  /** Only events after this position, in the order asked for; needs `partition`. */
   readonly afterPosition?: number | undefined;
   readonly limit: number;
   readonly order: "asc" | "desc";
