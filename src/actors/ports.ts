@@ -89,7 +89,11 @@ export interface PayloadStreams {
   state(partition: number): Promise<StreamState>;
   /** The message with this sequence, or undefined when the stream no longer holds it. */
   message(partition: number, sequence: number): Promise<LogMessage | undefined>;
-  feed(partition: number, fromSequence: number): PayloadFeed;
+  /**
+   * Reads from a sequence on. `verify` is called before every consumer that is made, the first
+   * and those after a loss of connection; what it throws, `next` throws.
+   */
+  feed(partition: number, fromSequence: number, verify: () => Promise<void>): PayloadFeed;
   /** Publishes a tick and resolves with its sequence. */
   tick(partition: number): Promise<number>;
   /** Drops the messages up to and including `sequence`. */

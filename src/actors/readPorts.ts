@@ -178,6 +178,15 @@ export interface ActorList {
   readonly silentPartitions: readonly number[];
 }
 
+/** The living actors of a partition, as its owner lets others look at them. */
+export interface ActorViews {
+  all(): Iterable<ActorView>;
+  find(customer: string, content: string): ActorView | undefined;
+}
+
+/** Answers the directory for a partition, until the function returned is called. */
+export type ServeActors = (partition: number, views: ActorViews) => () => void;
+
 /** Asks the owners of partitions, wherever they run. */
 export interface ActorDirectory {
   list(query: ActorQuery): Promise<ActorList>;

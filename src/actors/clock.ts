@@ -1,0 +1,28 @@
+/** Time, as an argument. It says when to look and when to try again, never what is counted. */
+export interface Clock {
+  /** The wall clock, epoch ms. */
+  now(): number;
+  /** A clock that never steps, ms. */
+  monotonic(): number;
+  /** Resolves after `ms`, or at once when `signal` is aborted. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+  /** Lets everything else that is ready run first. */
+  yield(): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  monotonic: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve) => {
+      if (signal?.aborted) return resolve();
+      const done = () => {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      signal?.addEventListener("abort", done);
+    }),
+  yield: () => new Promise((resolve) => setImmediate(resolve)),
+};

@@ -1,0 +1,288 @@
+/**
+ * The owner of a partition: reads its stream from the checkpoint on, lets `Partition` decide, and
+ * commits. Everything that can fail for a while (Postgres, NATS) is waited for; what must not be
+ * passed over (another owner, another stream) ends the owner.
+ *
+ *   load ─▶ verify stream ─▶ restore ─▶ read ─▶ apply ─▶ … boundary: seal ─▶ commit ─▶ apply …
+ */
+
+import type { DomainEvent } from "../domain/events.ts";
+import { generationsRemembered, type Rules, windowsPerGeneration } from "../domain/rules.ts";
+import { errorMessage, type Log } from "../log.ts";
+import { backoffMs } from "./backoff.ts";
+import type { Clock } from "./clock.ts";
+import { Partition } from "./partition.ts";
+import { readPartitionState } from "./partitionState.ts";
+import type {
+  Checkpoint,
+  LogMessage,
+  Ownership,
+  PartitionStore,
+  PayloadFeed,
+  PayloadStreams,
+} from "./ports.ts";
+import { PartitionHalted, PayloadGap } from "./ports.ts";
+import { verifyStream } from "./streamIdentity.ts";
+import { keepTicking } from "./ticker.ts";
+
+export interface OwnerContext {
+  readonly streams: PayloadStreams;
+  readonly store: PartitionStore;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly rules: Rules;
+  /** How long sealed payloads stay in the stream, ms. */
+  readonly rawRetentionMs: number;
+  /** The id of the worker, noted beside every event. */
+  readonly workerId: string;
+}
+
+/**
+ * Why an owner ended. `fenced`: another worker owns the partition now. `halted`: the stream does
+ * not continue the checkpoint; `failed`: anything else, and a new owner may do better.
+ */
+export type OwnerEnd =
+  | { readonly kind: "stopped" }
+  | { readonly kind: "fenced" }
+  | { readonly kind: "halted"; readonly reason: string }
+  | { readonly kind: "failed"; readonly reason: string };
+
+/** Messages taken from the feed at a time. */
+const messagesAtOnce = 256;
+/** After so much work at a stretch, ms, other partitions and requests get their turn. */
+const stretchMs = 8;
+/** A checkpoint between boundaries is written after so many payloads, or so much time. */
+const checkpointPayloads = 200_000;
+const checkpointMs = 10_000;
+/** The stream is trimmed at most this often. */
+const trimMs = 30_000;
+
+class Fenced extends Error {}
+
+export class PartitionOwner {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly done: Promise<OwnerEnd>;
+  readonly #context: OwnerContext;
+  readonly #log: Log;
+  readonly #abort = new AbortController();
+  #state: Partition;
+  #feed: PayloadFeed | undefined;
+  #streamCreated = "";
+  /** Time of the last message applied; with its sequence it tells the stream from another. */
+  #messageTime = "";
+  #committed: Checkpoint | undefined;
+  #committedAt = 0;
+  #committedPayloads = 0;
+  #trimmedAt = 0;
+  #waiting: (() => void)[] = [];
+
+  constructor(context: OwnerContext, ownership: Ownership) {
+    this.partition = ownership.partition;
+    this.epoch = ownership.epoch;
+    this.#context = context;
+    this.#log = context.log.with({ partition: ownership.partition, epoch: ownership.epoch });
+    this.#state = new Partition(context.rules);
+    this.done = this.#run();
+  }
+
+  /** The state as it is now, everything read delivered to its actors. For looking, not changing. */
+  get state(): Partition {
+    this.#state.deliver();
+    return this.#state;
+  }
+
+  /** True from the moment the checkpoint is restored. */
+  get ready(): boolean {
+    return this.#feed !== undefined;
+  }
+
+  /** Ends the owner after what it is doing now; with a last checkpoint unless it ended already. */
+  async stop(): Promise<OwnerEnd> {
+    this.#abort.abort();
+    await this.#feed?.stop();
+    return this.done;
+  }
+
+  async #run(): Promise<OwnerEnd> {
+    let ticking: Promise<void> | undefined;
+    try {
+      const feed = await this.#start();
+      ticking = keepTicking({
+        partition: this.partition,
+        streams: this.#context.streams,
+        clock: this.#context.clock,
+        log: this.#log,
+        windowMs: this.#context.rules.windowMs,
+        progress: () => ({ sequence: this.#state.sequence, timeMs: this.#state.timeMs }),
+        changed: () => new Promise((resolve) => this.#waiting.push(resolve)),
+        restartFeed: () => feed.restart(),
+        signal: this.#abort.signal,
+      });
+      await this.#read(feed);
+      await this.#commit([]);
+      return { kind: "stopped" };
+    } catch (error) {
+      return this.#ended(error);
+    } finally {
+      this.#abort.abort();
+      this.#wake();
+      await this.#feed?.stop();
+      await ticking;
+    }
+  }
+
+  #ended(error: unknown): OwnerEnd {
+    if (error instanceof Fenced) return { kind: "fenced" };
+    if (error instanceof PartitionHalted || error instanceof PayloadGap) {
+      this.#log.error("partition stopped", { error });
+      return { kind: "halted", reason: errorMessage(error) };
+    }
+    if (this.#abort.signal.aborted) return { kind: "stopped" };
+    this.#log.error("partition owner failed", { error });
+    return { kind: "failed", reason: errorMessage(error) };
+  }
+
+  async #start(): Promise<PayloadFeed> {
+    const { store, streams, clock, rules } = this.#context;
+    const checkpoint = await store.load(this.partition);
+    this.#committed = checkpoint;
+    this.#committedAt = clock.monotonic();
+    this.#streamCreated = checkpoint.streamCreated;
+    this.#messageTime = checkpoint.messageTime;
+    if (checkpoint.state !== undefined) {
+      const state = readPartitionState(checkpoint.state);
+      this.#state.restore(checkpoint.sequence, checkpoint.sealedThroughMs, state);
+    }
+    this.#committedPayloads = this.#state.payloadsRead;
+    const memoryMs =
+      (generationsRemembered(rules) + 1) * windowsPerGeneration(rules) * rules.windowMs;
+    const pages = store.rememberedTokens(this.partition, checkpoint.sealedThroughMs - memoryMs);
+    for await (const page of pages) {
+      for (const tokens of page) this.#state.remember(tokens);
+      if (this.#abort.signal.aborted) throw new Error("stopped while starting");
+    }
+    const verify = async () => {
+      const place = {
+        streamCreated: this.#streamCreated,
+        sequence: this.#state.sequence,
+        messageTime: this.#messageTime,
+      };
+      this.#streamCreated = await verifyStream(streams, this.partition, place);
+    };
+    await verify();
+    if (this.#abort.signal.aborted) throw new Error("stopped while starting");
+    this.#feed = streams.feed(this.partition, this.#state.sequence + 1, verify);
+    this.#log.debug("partition started", { sequence: this.#state.sequence });
+    return this.#feed;
+  }
+
+  async #read(feed: PayloadFeed): Promise<void> {
+    const { clock } = this.#context;
+    let stretchStart = clock.monotonic();
+    for (;;) {
+      const messages = await feed.next(messagesAtOnce);
+      if (messages.length === 0) return;
+      for (const message of messages) {
+        if (this.#abort.signal.aborted) return;
+        await this.#apply(message);
+        if (clock.monotonic() - stretchStart > stretchMs) {
+          await clock.yield();
+          stretchStart = clock.monotonic();
+        }
+      }
+      this.#state.deliver();
+      this.#wake();
+      if (this.#checkpointDue()) await this.#commit([]);
+    }
+  }
+
+  async #apply(message: LogMessage): Promise<void> {
+    if (this.#state.endsWindow(message.timeMs)) {
+      const events = this.#state.seal(message.timeMs);
+      await this.#commit(events);
+      this.#trim();
+    }
+    this.#state.apply(message);
+    this.#messageTime = message.time;
+  }
+
+  #checkpointDue(): boolean {
+    const payloads = this.#state.payloadsRead - this.#committedPayloads;
+    if (payloads === 0) return false;
+    const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
+    return payloads >= checkpointPayloads || elapsedMs >= checkpointMs;
+  }
+
+  /** Writes the checkpoint and events, however long it takes, as long as the epoch is ours. */
+  async #commit(events: readonly DomainEvent[]): Promise<void> {
+    const { store, clock, workerId } = this.#context;
+    const before = this.#committed;
+    if (before === undefined) throw new Error("a commit before the checkpoint was loaded");
+    this.#state.assertConserved();
+    const checkpoint: Checkpoint = {
+      streamCreated: this.#streamCreated,
+      sequence: this.#state.sequence,
+      messageTime: this.#messageTime,
+      position: before.position + events.length,
+      sealedThroughMs: this.#state.sealedThroughMs,
+      state: this.#state.save(),
+    };
+    for (let failures = 0; ; failures++) {
+      try {
+        const outcome = await store.commit({
+          partition: this.partition,
+          epoch: this.epoch,
+          owner: workerId,
+          expectedSequence: before.sequence,
+          expectedPosition: before.position,
+          checkpoint,
+          events,
+          quarantined: this.#state.quarantined,
+        });
+        if (outcome === "fenced") throw new Fenced(`epoch ${this.epoch} is over`);
+        if (outcome === "conflict") await this.#assertAlreadyCommitted(checkpoint);
+        break;
+      } catch (error) {
+        // The outcome is unknown; trying again finds it out. A stopping owner tries once more.
+        const giveUp = this.#abort.signal.aborted && failures > 0;
+        if (error instanceof Fenced || error instanceof PartitionHalted || giveUp) throw error;
+        this.#log.warn("commit failed, trying again", { error });
+        await clock.sleep(backoffMs(failures, 50, 2_000), this.#abort.signal);
+      }
+    }
+    this.#committed = { ...checkpoint, state: undefined };
+    this.#committedAt = clock.monotonic();
+    this.#committedPayloads = this.#state.payloadsRead;
+    this.#state.committed();
+  }
+
+  /** A conflict under our own epoch is our own commit, whose answer was lost; or a bug. */
+  async #assertAlreadyCommitted(expected: Checkpoint): Promise<void> {
+    const found = await this.#context.store.load(this.partition);
+    if (found.sequence === expected.sequence && found.position === expected.position) return;
+    throw new PartitionHalted(
+      this.partition,
+      `the checkpoint is at sequence ${found.sequence} and position ${found.position}, where ` +
+        `${expected.sequence} and ${expected.position} were committed: it was changed by hand`,
+    );
+  }
+
+  /** Drops messages that were sealed long ago; a failure is harmless and tried again later. */
+  #trim(): void {
+    const { store, streams, clock, rawRetentionMs, rules } = this.#context;
+    if (clock.monotonic() - this.#trimmedAt < Math.max(trimMs, rules.windowMs)) return;
+    this.#trimmedAt = clock.monotonic();
+    const before = this.#state.sealedThroughMs - rawRetentionMs;
+    store
+      .lastSealedSequence(this.partition, before)
+      .then((sequence) => (sequence > 0 ? streams.purge(this.partition, sequence) : undefined))
+      .catch((error) => this.#log.warn("the stream could not be trimmed", { error }));
+  }
+
+  #wake(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+}

@@ -1,0 +1,53 @@
+import { PartitionHalted, type PayloadStreams } from "./ports.ts";
+
+/** The last message applied, and the stream it came from. */
+export interface StreamPlace {
+  /** Empty before the first commit. */
+  readonly streamCreated: string;
+  readonly sequence: number;
+  readonly messageTime: string;
+}
+
+/**
+ * Checks that a stream is the one that was read up to `place`, and still holds all that comes
+ * after it (invariant I10). A stream that was restored from an old copy or made anew gives
+ * sequences a second time, and reading on from the old place would skip payloads in silence.
+ * @returns the creation time of the stream.
+ * @throws PartitionHalted that says what is wrong.
+ */
+export async function verifyStream(
+  streams: PayloadStreams,
+  partition: number,
+  place: StreamPlace,
+): Promise<string> {
+  const found = await streams.state(partition);
+  const halted = (reason: string) => new PartitionHalted(partition, reason);
+  if (place.streamCreated !== "" && place.streamCreated !== found.created) {
+    throw halted(
+      `the stream was made anew: the checkpoint follows one of ${place.streamCreated}, ` +
+        `this one is of ${found.created}`,
+    );
+  }
+  if (place.sequence > found.lastSequence) {
+    throw halted(
+      `the stream ends at sequence ${found.lastSequence}, before the checkpoint at ` +
+        `${place.sequence}: broker data was restored from an older copy or cut off`,
+    );
+  }
+  if (found.firstSequence > place.sequence + 1) {
+    throw halted(
+      `messages ${place.sequence + 1} to ${found.firstSequence - 1} were dropped before they ` +
+        "were read",
+    );
+  }
+  if (place.sequence > 0 && place.sequence >= found.firstSequence) {
+    const message = await streams.message(partition, place.sequence);
+    if (message !== undefined && message.time !== place.messageTime) {
+      throw halted(
+        `message ${place.sequence} is not the one that the checkpoint follows: broker data was ` +
+          "restored from an older copy",
+      );
+    }
+  }
+  return found.created;
+}

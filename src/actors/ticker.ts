@@ -1,0 +1,70 @@
+import { errorMessage, type Log } from "../log.ts";
+import { backoffMs } from "./backoff.ts";
+import type { Clock } from "./clock.ts";
+import type { PayloadStreams } from "./ports.ts";
+
+/**
+ * Sees to it that stream time passes every window end, with or without traffic: when no payload
+ * has crossed a boundary, it publishes a tick just after it. Reading the tick back proves that
+ * everything before it has been read. A tick that does not come back means a dead consumer, which
+ * is replaced.
+ */
+export interface Ticking {
+  readonly partition: number;
+  readonly streams: PayloadStreams;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly windowMs: number;
+  /** How far the stream has been applied. */
+  progress(): { readonly sequence: number; readonly timeMs: number };
+  /** Resolves at the next progress, or when the owner ends. */
+  changed(): Promise<void>;
+  restartFeed(): void;
+  readonly signal: AbortSignal;
+}
+
+/** A tick is sent this long after the boundary, so that the broker's clock has passed it too. */
+const afterBoundaryMs = 3;
+/** Without any progress for this long after a tick was stored, the consumer is replaced. */
+const silenceMs = 3_000;
+
+/** Runs until the signal is aborted. */
+export async function keepTicking(ticking: Ticking): Promise<void> {
+  const { clock, signal, windowMs, progress } = ticking;
+  let failures = 0;
+  while (!signal.aborted) {
+    const timeMs = progress().timeMs;
+    const from = timeMs === 0 ? clock.now() : timeMs;
+    const boundary = (Math.floor(from / windowMs) + 1) * windowMs;
+    const waitMs = boundary + afterBoundaryMs - clock.now();
+    if (waitMs > 0) {
+      await clock.sleep(waitMs, signal);
+      continue;
+    }
+    try {
+      const sequence = await ticking.streams.tick(ticking.partition);
+      await readBack(ticking, sequence);
+      failures = 0;
+      // A broker whose clock is behind ours put the tick before the boundary.
+      const shortMs = boundary - progress().timeMs;
+      if (shortMs > 0) await clock.sleep(Math.min(shortMs, 1_000), signal);
+    } catch (error) {
+      ticking.log.debug("tick failed", { error: errorMessage(error) });
+      await clock.sleep(backoffMs(failures++, 50, 1_000), signal);
+    }
+  }
+}
+
+/** Waits until the tick has been applied, and replaces the consumer when nothing moves. */
+async function readBack(ticking: Ticking, sequence: number): Promise<void> {
+  const { clock, signal, progress } = ticking;
+  while (!signal.aborted && progress().sequence < sequence) {
+    const before = progress().sequence;
+    const waiting = new AbortController();
+    await Promise.race([ticking.changed(), clock.sleep(silenceMs, waiting.signal)]);
+    waiting.abort();
+    if (signal.aborted || progress().sequence !== before) continue;
+    ticking.log.warn("a tick did not come back, the consumer is replaced", { sequence });
+    ticking.restartFeed();
+  }
+}

@@ -1,0 +1,189 @@
+/**
+ * A worker owns some of the partitions. Its lease is a row in Postgres that it renews several
+ * times within `leaseMs`; a partition whose owner's lease has run out is free for others, under a
+ * new epoch. The database's clock decides; the worker itself trusts its lease a little shorter than
+ * that, counted from before it asked, so that it stands down before anyone else takes over. And if
+ * all of this failed, the epoch would still refuse its commits.
+ *
+ *   renew ─▶ start owners of what is new ─▶ stop owners of what is gone ─▶ release the surplus ─▶ …
+ */
+import { errorMessage, type Log } from "../log.ts";
+import { actorViews } from "./actorViews.ts";
+import type { Clock } from "./clock.ts";
+import { type OwnerContext, type OwnerEnd, PartitionOwner } from "./partitionOwner.ts";
+import type { LeaseStore, Ownership, WorkerIdentity } from "./ports.ts";
+import type { ServeActors } from "./readPorts.ts";
+
+export interface WorkerOptions {
+  readonly identity: WorkerIdentity;
+  readonly leases: LeaseStore;
+  readonly leaseMs: number;
+  readonly owner: Omit<OwnerContext, "workerId">;
+  readonly serveActors: ServeActors;
+  /** True when no process with this pid runs on this host any more. */
+  isDead(pid: number): boolean;
+}
+
+/** Renewals within a lease, and the part of it that is trusted. */
+const renewalsPerLease = 5;
+const trustedPart = 0.8;
+/** A partition whose owner failed or halted is tried again after this long. */
+const retryMs = 5_000;
+
+interface Holding {
+  readonly owner: PartitionOwner;
+  readonly stopServing: () => void;
+}
+
+export interface WorkerStatus {
+  /** Partitions that are read now. */
+  readonly running: number;
+  /** Partitions that are owned and not read, and why. */
+  readonly stopped: readonly { readonly partition: number; readonly reason: string }[];
+  /** False when the lease could not be renewed in time. */
+  readonly trusted: boolean;
+}
+
+export class Worker {
+  readonly #options: WorkerOptions;
+  readonly #clock: Clock;
+  readonly #log: Log;
+  readonly #abort = new AbortController();
+  readonly #holdings = new Map<number, Holding>();
+  readonly #stopped = new Map<number, { reason: string; sinceMs: number }>();
+  #nudged = new AbortController();
+  #trustedUntilMs = 0;
+  #running: Promise<void> | undefined;
+
+  constructor(options: WorkerOptions) {
+    this.#options = options;
+    this.#clock = options.owner.clock;
+    this.#log = options.owner.log.with({ worker: options.identity.id });
+  }
+
+  get status(): WorkerStatus {
+    return {
+      running: [...this.#holdings.values()].filter(({ owner }) => owner.ready).length,
+      stopped: [...this.#stopped].map(([partition, { reason }]) => ({ partition, reason })),
+      trusted: this.#clock.monotonic() < this.#trustedUntilMs,
+    };
+  }
+
+  /** The states of the partitions it owns, for metrics and the ledger. */
+  *owners(): Generator<PartitionOwner> {
+    for (const { owner } of this.#holdings.values()) yield owner;
+  }
+
+  /** Takes part from now on. */
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  /** Checkpoints, gives every partition back, and leaves. Idempotent. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#nudged.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    const { leases, leaseMs, identity } = this.#options;
+    const stopListening = await leases.onChange(() => this.#nudged.abort());
+    await this.#forgetTheDead();
+    while (!this.#abort.signal.aborted) {
+      this.#nudged = new AbortController();
+      await this.#renew();
+      await this.#clock.sleep(leaseMs / renewalsPerLease, this.#nudged.signal);
+    }
+    await stopListening();
+    await this.#standDown([...this.#holdings.keys()]);
+    await leases.leave(identity).catch((error) => {
+      this.#log.warn("the lease could not be given back, it will run out", { error });
+    });
+  }
+
+  /** Workers of this host whose process is gone need not be waited for until their lease ends. */
+  async #forgetTheDead(): Promise<void> {
+    const { leases, identity, isDead } = this.#options;
+    try {
+      const dead = (await leases.workers()).filter(
+        ({ id, host, pid }) =>
+          id !== identity.id && host === identity.host && (pid === identity.pid || isDead(pid)),
+      );
+      if (dead.length > 0) await leases.forget(dead.map(({ id }) => id));
+    } catch (error) {
+      this.#log.debug("dead workers could not be looked for", { error });
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { leases, leaseMs, identity } = this.#options;
+    const askedAt = this.#clock.monotonic();
+    try {
+      const { owned, surplus } = await leases.renew(identity, leaseMs);
+      this.#trustedUntilMs = askedAt + leaseMs * trustedPart;
+      await this.#adopt(owned, surplus);
+    } catch (error) {
+      this.#log.warn("the lease could not be renewed", { error: errorMessage(error) });
+      if (this.#clock.monotonic() >= this.#trustedUntilMs) {
+        await this.#standDown([...this.#holdings.keys()]);
+      }
+    }
+  }
+
+  async #adopt(owned: readonly Ownership[], surplus: number): Promise<void> {
+    const epochs = new Map(owned.map(({ partition, epoch }) => [partition, epoch]));
+    const gone = [...this.#holdings].filter(
+      ([partition, { owner }]) => epochs.get(partition) !== owner.epoch,
+    );
+    await this.#standDown(gone.map(([partition]) => partition));
+    for (const partition of this.#stopped.keys()) {
+      if (!epochs.has(partition)) this.#stopped.delete(partition);
+    }
+    const released = owned.slice(0, surplus).map(({ partition }) => partition);
+    for (const ownership of owned.slice(surplus)) this.#begin(ownership);
+    if (released.length === 0) return;
+    await this.#standDown(released);
+    await this.#options.leases.release(this.#options.identity, released);
+    this.#log.info("partitions released for others", { partitions: released });
+  }
+
+  #begin(ownership: Ownership): void {
+    const { partition } = ownership;
+    if (this.#holdings.has(partition)) return;
+    const stopped = this.#stopped.get(partition);
+    if (stopped !== undefined && this.#clock.monotonic() - stopped.sinceMs < retryMs) return;
+    this.#stopped.delete(partition);
+    const { identity, owner: context, serveActors } = this.#options;
+    const owner = new PartitionOwner({ ...context, workerId: identity.id }, ownership);
+    const views = actorViews(owner, identity.id, context.rules.windowMs);
+    this.#holdings.set(partition, { owner, stopServing: serveActors(partition, views) });
+    void owner.done.then((end) => this.#ended(owner, end));
+  }
+
+  async #ended(owner: PartitionOwner, end: OwnerEnd): Promise<void> {
+    const { partition, epoch } = owner;
+    const holding = this.#holdings.get(partition);
+    if (holding?.owner !== owner) return;
+    holding.stopServing();
+    this.#holdings.delete(partition);
+    if (end.kind === "fenced") this.#log.warn("partition lost to another worker", { partition });
+    if (end.kind !== "halted" && end.kind !== "failed") return;
+    this.#stopped.set(partition, { reason: end.reason, sinceMs: this.#clock.monotonic() });
+    if (end.kind !== "halted") return;
+    await this.#options.owner.store.markStopped(partition, epoch, end.reason).catch((error) => {
+      this.#log.warn("the reason of a stop could not be noted", { partition, error });
+    });
+  }
+
+  async #standDown(partitions: readonly number[]): Promise<void> {
+    const holdings = partitions.map((partition) => this.#holdings.get(partition));
+    for (const partition of partitions) this.#holdings.delete(partition);
+    await Promise.all(
+      holdings.map((holding) => {
+        holding?.stopServing();
+        return holding?.owner.stop();
+      }),
+    );
+  }
+}
