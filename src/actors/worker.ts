@@ -36,7 +36,8 @@ interface Holding {
 }
 
 export interface WorkerStatus {
-  /** Partitions that are read now. */
+  /** Partitions whose owner was started, and those of them that are read now. */
+  readonly owned: number;
   readonly running: number;
   /** Partitions that are owned and not read, and why. */
   readonly stopped: readonly { readonly partition: number; readonly reason: string }[];
@@ -63,6 +64,7 @@ export class Worker {
 
   get status(): WorkerStatus {
     return {
+      owned: this.#holdings.size,
       running: [...this.#holdings.values()].filter(({ owner }) => owner.ready).length,
       stopped: [...this.#stopped].map(([partition, { reason }]) => ({ partition, reason })),
       trusted: this.#clock.monotonic() < this.#trustedUntilMs,

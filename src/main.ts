@@ -1,0 +1,70 @@
+/**
+ * The composition root: the only file that knows every adapter. It starts the parts in order and,
+ * at SIGTERM or SIGINT, stops them in reverse.
+ */
+import { ConfigError, readConfig } from "./config.ts";
+import { createLog, errorMessage } from "./log.ts";
+import { type System, startSystem } from "./system.ts";
+
+/** A graceful stop that takes longer than this is cut short. */
+const stopMsMax = 9_500;
+
+async function main(): Promise<void> {
+  const config = configOrExit();
+  const log = createLog(
+    config.logLevel,
+    (line) => void process.stderr.write(line),
+    () => Date.now(),
+  );
+  const ended = Promise.withResolvers<{ code: number; why: string }>();
+  for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
+    process.on(signal, () => ended.resolve({ code: 0, why: signal }));
+  }
+  // Nothing may fail unseen: what nobody handled ends the process, and a new one starts clean.
+  process.on("uncaughtException", (error) => {
+    log.error("unexpected error", { error, stack: error.stack });
+    ended.resolve({ code: 1, why: "an unexpected error" });
+  });
+  process.on("unhandledRejection", (error) => {
+    log.error("unexpected rejection", { error });
+    ended.resolve({ code: 1, why: "an unexpected rejection" });
+  });
+
+  const starting = startSystem(config, log);
+  starting.catch((error: unknown) => {
+    log.error("cannot start", { error });
+    process.stderr.write(`payload-stats cannot start: ${errorMessage(error)}\n`);
+    ended.resolve({ code: 1, why: "a failed start" });
+  });
+  starting.then(announce, () => {});
+  const { code, why } = await ended.promise;
+  log.info("stopping", { why });
+  const cut = setTimeout(() => {
+    log.error("the stop took too long and was cut short");
+    process.exit(1);
+  }, stopMsMax);
+  const system = await starting.catch(() => undefined);
+  await system?.stop();
+  clearTimeout(cut);
+  log.info("stopped", { code });
+  process.exit(code);
+}
+
+function configOrExit() {
+  try {
+    return readConfig(process.env);
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(2);
+  }
+}
+
+/** Says in plain lines where everything is to be reached. */
+function announce(system: System): void {
+  const width = Math.max(...system.addresses.map(([name]) => name.length));
+  const lines = system.addresses.map(([name, address]) => `  ${name.padEnd(width)}  ${address}`);
+  process.stdout.write(`payload-stats is ready\n${lines.join("\n")}\n`);
+}
+
+await main();

@@ -1,0 +1,243 @@
+/** Puts the parts of a process together, as its roles say, and takes them apart again. */
+import { hostname } from "node:os";
+import { systemClock } from "./actors/clock.ts";
+import { Worker } from "./actors/worker.ts";
+import type { Config } from "./config.ts";
+import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
+import { createIngest } from "./http/ingest.ts";
+import { createPublicApp } from "./http/publicApp.ts";
+import { serveHttp } from "./http/server.ts";
+import type { Log } from "./log.ts";
+import { Counter, gauge, Metrics } from "./metrics.ts";
+import { answerActors } from "./nats/actorOrder.ts";
+import { ActorServer } from "./nats/actorServer.ts";
+import { connectNats, type NatsLink } from "./nats/connection.ts";
+import { Publisher } from "./nats/publisher.ts";
+import { JetStreamStreams } from "./nats/streams.ts";
+import { ensureStreams } from "./nats/topology.ts";
+import { type Readiness, readinessOf } from "./readiness.ts";
+import { PostgresAdminQueries } from "./store/adminQueries.ts";
+import type { Database } from "./store/database.ts";
+import { PostgresLeaseStore } from "./store/leases.ts";
+import { openDatabase } from "./store/open.ts";
+import { PostgresPartitionStore } from "./store/partitions.ts";
+import { prepareDatabase } from "./store/prepare.ts";
+import { Projector } from "./store/projector.ts";
+import { PostgresStatsQueries } from "./store/queries.ts";
+
+export interface System {
+  /** What is to be reached where. */
+  readonly addresses: readonly (readonly [name: string, address: string])[];
+  /** Stops accepting, drains, checkpoints, and stops the embedded servers. Idempotent. */
+  stop(): Promise<void>;
+}
+
+const postgresWaitMs = 15_000;
+const statementMs = 5_000;
+const connectionsMax = 12;
+const drainMs = 2_000;
+
+/**
+ * Starts everything that the configuration asks for. What was started is stopped again when a
+ * later part cannot start.
+ * @throws with a message that says which part cannot start and what to do.
+ */
+export async function startSystem(config: Config, log: Log): Promise<System> {
+  const stops: (() => Promise<void>)[] = [];
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= stopAll(stops, log);
+    return stopped;
+  };
+  try {
+    return { addresses: await startParts(config, log, (part) => stops.push(part)), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** In reverse order; a part that cannot stop does not keep the others from it. */
+async function stopAll(stops: readonly (() => Promise<void>)[], log: Log): Promise<void> {
+  for (const stop of stops.toReversed()) {
+    await stop().catch((error) => log.error("a part could not stop cleanly", { error }));
+  }
+}
+
+async function startParts(
+  config: Config,
+  log: Log,
+  onStop: (stop: () => Promise<void>) => void,
+): Promise<System["addresses"]> {
+  const processId = `${hostname()}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
+  const embedded = await startEmbedded({
+    dataDir: config.dataDir,
+    postgres: config.databaseUrl === undefined ? { port: config.embeddedPgPort } : undefined,
+    nats: config.natsUrl === undefined ? { port: config.embeddedNatsPort } : undefined,
+    log,
+  });
+  onStop(() => embedded.stop());
+  const [database, link] = await Promise.all([
+    openStore(config, embedded, processId, log),
+    openBroker(config, embedded, processId, log),
+  ]);
+  onStop(() => link.close());
+  onStop(() => database.close());
+  const parts = { config, log, processId, database, link, onStop };
+  const metrics = new Metrics();
+  if (config.roles.has("projector")) startProjector(parts);
+  const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
+  const readiness = readinessOf({
+    admin: new PostgresAdminQueries(database),
+    natsConnected: () => link.connected,
+    worker,
+  });
+  const addresses: [string, string][] = [];
+  if (config.roles.has("ingest")) addresses.unshift(...startIngest(parts, readiness, metrics));
+  const { databaseUrl = config.databaseUrl, natsUrl = config.natsUrl } = embedded;
+  addresses.push(["postgres", withoutPassword(databaseUrl)], ["nats", withoutPassword(natsUrl)]);
+  return addresses;
+}
+
+/** What most parts need. */
+interface Parts {
+  readonly config: Config;
+  readonly log: Log;
+  readonly processId: string;
+  readonly database: Database;
+  readonly link: NatsLink;
+  onStop(stop: () => Promise<void>): void;
+}
+
+async function openStore(
+  config: Config,
+  embedded: Embedded,
+  processId: string,
+  log: Log,
+): Promise<Database> {
+  const url = embedded.databaseUrl ?? config.databaseUrl ?? "";
+  const options = {
+    url,
+    applicationName: `payload-stats ${processId}`,
+    connectionsMax,
+    deadlineMs: statementMs,
+    log,
+  };
+  const database = await openDatabase(options, postgresWaitMs);
+  try {
+    await prepareDatabase(database, config);
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function openBroker(
+  config: Config,
+  embedded: Embedded,
+  processId: string,
+  log: Log,
+): Promise<NatsLink> {
+  const url = embedded.natsUrl ?? config.natsUrl ?? "";
+  const link = await connectNats({ url, name: `payload-stats ${processId}`, log });
+  try {
+    await ensureStreams(link, { partitions: config.partitions, replicas: config.streamReplicas });
+    return link;
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+}
+
+function startProjector({ config, log, processId, database, onStop }: Parts): void {
+  const projector = new Projector(database, {
+    workerId: processId,
+    log,
+    leaseMs: config.leaseMs,
+  });
+  projector.start();
+  onStop(() => projector.stop());
+}
+
+function startWorker({ config, log, processId, database, link, onStop }: Parts): Worker {
+  const actorServer = new ActorServer(link, log);
+  const worker = new Worker({
+    identity: { id: processId, host: hostname(), pid: process.pid },
+    leases: new PostgresLeaseStore(database, Math.min(statementMs, config.leaseMs / 2)),
+    leaseMs: config.leaseMs,
+    owner: {
+      streams: new JetStreamStreams(link, log),
+      store: new PostgresPartitionStore(database, statementMs),
+      clock: systemClock,
+      log,
+      rules: { windowMs: config.windowMs, sessionMemoryMs: config.sessionMemoryMs },
+      rawRetentionMs: config.rawRetentionMs,
+    },
+    serveActors: (partition, views) =>
+      actorServer.serveActors(partition, (request) => {
+        if (request.kind === "list") return answerActors(request, views.all());
+        const actor = views.find(request.customer, request.content);
+        return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
+      }),
+    isDead,
+  });
+  worker.start();
+  onStop(() => worker.stop());
+  return worker;
+}
+
+function startIngest(
+  { config, log, processId, database, link, onStop }: Parts,
+  readiness: Readiness,
+  metrics: Metrics,
+): [string, string][] {
+  const publisher = new Publisher(link, { partitions: config.partitions, publisher: processId });
+  onStop(() => publisher.stop());
+  const accepted = new Counter("payload_stats_accepted_total", "Payloads answered 202.", "by");
+  const refused = new Counter("payload_stats_refused_total", "Refusals of ingest.", "reason");
+  metrics.watch(() => [
+    accepted.sample,
+    refused.sample,
+    gauge("payload_stats_publisher_pending", "Payloads queued or in flight.", publisher.pending),
+  ]);
+  const counters = {
+    accepted: (payloads: number) => accepted.add("ingest", payloads),
+    refused: (reason: string, count: number) => refused.add(reason, count),
+  };
+  const ingest = createIngest({ payloadLog: publisher, counters, log });
+  const app = createPublicApp({
+    log,
+    readiness,
+    ingest,
+    controllers: [],
+  });
+  const { host, port } = config;
+  const server = serveHttp({
+    app,
+    host,
+    port,
+    log,
+    directPosts: { "/stats": ingest.single, "/stats/batch": ingest.batch },
+  });
+  onStop(() => server.stop(drainMs));
+  const base = `http://${host === "0.0.0.0" ? "localhost" : host}:${server.port}`;
+  return [
+    ["ingest", `${base}/stats`],
+    ["swagger", `${base}/swagger`],
+  ];
+}
+
+/** True when no process with this pid runs here any more. */
+function isDead(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "ESRCH";
+  }
+}
+
+function withoutPassword(urls: string | undefined): string {
+  return (urls ?? "").replaceAll(/(\/\/[^/@:,]*):[^@/,]*@/g, "$1:…@");
+}
