@@ -3,11 +3,14 @@
  *
  * Whatever must be atomic is one statement: there are no transactions over several round trips,
  * because a backend that dies in the middle of one can leave its second half to run on its own.
- * A statement that misses its deadline has an unknown outcome. The pool it ran in is replaced by
- * a new one, since its connections may be dead without saying so.
+ * A statement that misses its deadline, or loses its connection, has an unknown outcome. Then the
+ * pool is replaced by a new one: its other connections may be dead without saying so, and one
+ * that closes at the wrong moment never sends anything again (its unsent bytes stay buffered and
+ * the driver waits for a flush that was cancelled).
  */
 import postgres from "postgres";
-import type { Log } from "../log.ts";
+import { errorMessage, type Log } from "../log.ts";
+import { Listener } from "./listener.ts";
 
 /** `int8` is read as bigint, `timestamptz` as Date; `numeric` is cast to text by who needs it. */
 export type Sql = postgres.Sql<{ bigint: bigint }>;
@@ -35,19 +38,17 @@ const retiredPoolSeconds = 5;
 /** Nothing here takes this long: it ends statements in the server whose client has gone away. */
 const statementTimeoutMs = 10 * 60 * 1_000;
 
-type Callback = () => void;
-
 export class Database {
   readonly #options: DatabaseOptions;
+  readonly #listener: Listener;
   #pool: Sql;
-  /** Notifications have a connection of their own, made when the first is asked for. */
-  #listener: Sql | undefined;
-  readonly #channels = new Map<string, Set<Callback>>();
   #closed: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
-    this.#pool = this.#connect(options.connectionsMax);
+    this.#pool = connect(options, options.connectionsMax);
+    // Notifications have a connection of their own.
+    this.#listener = new Listener((handlers) => connect(options, 1, handlers), options.log);
   }
 
   /**
@@ -60,15 +61,15 @@ export class Database {
   ): Promise<Result> {
     const pool = this.#pool;
     const { promise: expired, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      this.#retire(pool);
-      reject(new DeadlineExceeded(deadlineMs));
-    }, deadlineMs);
+    const timer = setTimeout(() => reject(new DeadlineExceeded(deadlineMs)), deadlineMs);
     const answered = (async () => await statement(pool))();
     // An answer that comes after its deadline interests nobody, and must not crash the process.
     answered.catch(() => {});
     try {
       return await Promise.race([answered, expired]);
+    } catch (error) {
+      if (!isAnswer(error)) this.#replace(pool, error);
+      throw error;
     } finally {
       clearTimeout(timer);
     }
@@ -79,23 +80,8 @@ export class Database {
    * notifications may have been missed meanwhile. Notifications are hints: whoever relies on them
    * also polls. Returns how to stop it.
    */
-  listen(channel: string, callback: Callback): () => void {
-    const callbacks = this.#channels.get(channel);
-    if (callbacks !== undefined) {
-      callbacks.add(callback);
-      return () => callbacks.delete(callback);
-    }
-    const first = new Set([callback]);
-    this.#channels.set(channel, first);
-    const tellAll = () => {
-      for (const each of first) each();
-    };
-    this.#listener ??= this.#connect(1);
-    // When it fails, the driver tries again by itself until the listener is closed.
-    this.#listener.listen(channel, tellAll, tellAll).catch((error) => {
-      this.#options.log.debug("listening failed and is tried again", { channel, error });
-    });
-    return () => first.delete(callback);
+  listen(channel: string, callback: () => void): () => void {
+    return this.#listener.listen(channel, callback);
   }
 
   /** Idempotent. Statements under way get a moment to finish. */
@@ -105,42 +91,54 @@ export class Database {
   }
 
   async #close(): Promise<void> {
-    await Promise.all([
-      this.#pool.end({ timeout: retiredPoolSeconds }),
-      this.#listener?.end({ timeout: 0 }),
-    ]);
+    await Promise.all([this.#pool.end({ timeout: retiredPoolSeconds }), this.#listener.stop()]);
   }
 
-  #retire(pool: Sql): void {
+  #replace(pool: Sql, error: unknown): void {
     if (pool !== this.#pool || this.#closed !== undefined) return;
-    this.#options.log.warn("Postgres is silent: the connections are made anew");
-    this.#pool = this.#connect(this.#options.connectionsMax);
+    const reason = errorMessage(error);
+    this.#options.log.debug("the connections to Postgres are made anew", { reason });
+    this.#pool = connect(this.#options, this.#options.connectionsMax);
     pool.end({ timeout: retiredPoolSeconds }).catch(() => {});
   }
+}
 
-  #connect(connectionsMax: number): Sql {
-    const options = {
-      max: connectionsMax,
-      // One statement at a time on a connection, so that a slow one holds up no other. The option
-      // is missing in the driver's types.
-      max_pipeline: 0,
-      connect_timeout: connectTimeoutSeconds,
-      // Short, since callers wait between their own attempts.
-      backoff: () => 0.05 + Math.random() * 0.1,
-      // Arrays are passed as text with a cast, so their types need no look-up at connect.
-      fetch_types: false,
-      types: { bigint: postgres.BigInt },
-      onnotice: (notice: postgres.Notice) => {
-        this.#options.log.debug("notice from Postgres", { ...notice });
-      },
-      connection: {
-        application_name: this.#options.applicationName,
-        // Dates are read as UTC in ISO format, whatever the server's settings are.
-        TimeZone: "UTC",
-        DateStyle: "ISO",
-        statement_timeout: statementTimeoutMs,
-      },
-    };
-    return postgres<{ bigint: postgres.PostgresType<bigint> }>(this.#options.url, options);
-  }
+export interface ConnectionHandlers {
+  readonly onnotify?: (channel: string) => void;
+  readonly onclose?: () => void;
+}
+
+/** Connections are opened when they are first needed. */
+function connect(
+  { url, applicationName, log }: DatabaseOptions,
+  connectionsMax: number,
+  handlers: ConnectionHandlers = {},
+): Sql {
+  const options = {
+    ...handlers,
+    max: connectionsMax,
+    // One statement at a time on a connection, so that a slow one holds up no other. The option
+    // is missing in the driver's types.
+    max_pipeline: 0,
+    connect_timeout: connectTimeoutSeconds,
+    // Short, since callers wait between their own attempts.
+    backoff: () => 0.05 + Math.random() * 0.1,
+    // Arrays are passed as text with a cast, so their types need no look-up at connect.
+    fetch_types: false,
+    types: { bigint: postgres.BigInt },
+    onnotice: (notice: postgres.Notice) => log.debug("notice from Postgres", { ...notice }),
+    connection: {
+      application_name: applicationName,
+      // Dates are read as UTC in ISO format, whatever the server's settings are.
+      TimeZone: "UTC",
+      DateStyle: "ISO",
+      statement_timeout: statementTimeoutMs,
+    },
+  };
+  return postgres<{ bigint: postgres.PostgresType<bigint> }>(url, options);
+}
+
+/** True when Postgres itself refused the statement, and the connection goes on. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof postgres.PostgresError && !/^(08|57P0)/.test(error.code);
 }

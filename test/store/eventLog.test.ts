@@ -152,16 +152,18 @@ describe("a commit", () => {
   test("quarantines whatever text, and the same place once", async () => {
     await using store = await freshStore(1);
     const writer = new Writer(store.partitions, 0);
-    const found = "NUL \0, lone surrogate \ud800, quote \", backslash \\";
+    const found = 'NUL \0, lone surrogate \ud800, quote ", backslash \\';
     const odd = { sequence: 7, index: -1, reason: "bad \0", found };
     expect(await writer.commit([], {}, [odd])).toBe("committed");
     expect(await writer.commit([], {}, [odd])).toBe("committed");
-    const rows = await store.database.run((sql) => sql`select index, reason, found from quarantine`);
+    const rows = await store.database.run(
+      (sql) => sql`select index, reason, found from quarantine`,
+    );
     expect([...rows]).toEqual([
       {
         index: -1,
         reason: "bad \uFFFD",
-        found: "NUL \uFFFD, lone surrogate \uFFFD, quote \", backslash \\",
+        found: 'NUL \uFFFD, lone surrogate \uFFFD, quote ", backslash \\',
       },
     ]);
   });

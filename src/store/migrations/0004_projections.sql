@@ -85,7 +85,7 @@ $$;
 
 -- What a build of a projection follows.
 create function projection_source(p_projection text, p_build text)
-returns table (partition int, position bigint, sealed_through timestamptz)
+returns table (partition int, "position" bigint, sealed_through timestamptz)
 language sql stable as $$
   select p.partition, p.position, p.sealed_through
   from partitions p where p_build = 'live'
@@ -140,7 +140,7 @@ begin
     where live.projection = p_projection and live.build = 'live'
     order by live.partition for update
   ) as locked;
-  select sum(source.position - own.position) into v_behind
+  select coalesce(sum(source.position - own.position), 0) into v_behind
   from projection_positions own
   join projection_source(p_projection, 'rebuild') source using (partition)
   where own.projection = p_projection and own.build = 'rebuild';

@@ -1,0 +1,240 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import postgres from "postgres";
+import type { DomainEvent } from "../../src/domain/events.ts";
+import { PostgresAdminQueries } from "../../src/store/adminQueries.ts";
+import { holdProjection } from "../../src/store/projectionState.ts";
+import { PostgresProjectionControl } from "../../src/store/rebuild.ts";
+import { until } from "../support/until.ts";
+import {
+  firstEndMs,
+  freshStore,
+  sealed,
+  type TestStore,
+  tableText,
+  Writer,
+  windowMs,
+  windowOf,
+} from "./support.ts";
+
+/** What the tables must hold: one row for each event. */
+function naiveFold(events: readonly DomainEvent[]) {
+  return events
+    .map(({ customer, content, data }) => ({
+      key: [data.windowEnd, customer, content].join("|"),
+      cdn: BigInt(data.cdn),
+      p2p: BigInt(data.p2p),
+      sessions: BigInt(data.sessions),
+    }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+}
+
+async function tables(store: TestStore) {
+  const rows = await store.database.run(
+    (sql) => sql<
+      {
+        time: Date;
+        customer: string;
+        content: string;
+        cdn: bigint;
+        p2p: bigint;
+        sessions: bigint;
+      }[]
+    >`
+      select * from stats full join sessions using (time, customer, content)
+    `,
+  );
+  return rows
+    .map(({ time, customer, content, ...sums }) => ({
+      key: [time.toISOString(), customer, content].join("|"),
+      ...sums,
+    }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.key), Buffer.from(b.key)));
+}
+
+const anySealed = fc.record({
+  partition: fc.nat(2),
+  customer: fc.constantFrom("a", "B", "é", "🎬"),
+  window: fc.nat(20),
+  cdn: fc.bigInt(0n, 9_223_372_036_854_775_807n),
+  p2p: fc.bigInt(0n, 9_223_372_036_854_775_807n),
+  sessions: fc.nat(1_000),
+});
+
+test("the tables equal a naive fold of the log, whatever the batches", async () => {
+  await using store = await freshStore(3);
+  let round = 0;
+  let all: DomainEvent[] = [];
+  const writers = [0, 1, 2].map((partition) => new Writer(store.partitions, partition));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(anySealed, { maxLength: 40 }),
+      fc.integer({ min: 1, max: 30 }),
+      async (drawn, batchEventsMax) => {
+        round += 1;
+        const projector = store.project({ workerId: `projector-${round}`, batchEventsMax });
+        for (const writer of writers) {
+          const events = drawn
+            .filter(({ partition }) => partition === writer.partition)
+            .map((each, index) =>
+              sealed({
+                ...each,
+                content: `${round}-${index}-${writer.partition}`,
+                windowEndMs: firstEndMs + each.window * windowMs,
+              }),
+            );
+          expect(await writer.commit(events)).toBe("committed");
+          all = [...all, ...events];
+        }
+        await store.projected();
+        await projector.stop();
+        expect(await tables(store)).toEqual(naiveFold(all));
+      },
+    ),
+    { numRuns: 15 },
+  );
+}, 60_000);
+
+test("two projectors at once apply each event once", async () => {
+  await using store = await freshStore(4);
+  // Leases that have always ended let both work at the same time.
+  for (const workerId of ["projector-1", "projector-2"]) {
+    store.project({ workerId, leaseMs: -1_000, pollMs: 1, batchEventsMax: 7 });
+  }
+  const all: DomainEvent[] = [];
+  const writers = [0, 1, 2, 3].map(async (partition) => {
+    const writer = new Writer(store.partitions, partition);
+    for (let window = 0; window < 10; window += 1) {
+      const events = windowOf(partition, 20, firstEndMs + window * windowMs);
+      await writer.commit(events);
+      all.push(...events);
+    }
+  });
+  await Promise.all(writers);
+  await store.projected();
+  expect(await tables(store)).toEqual(naiveFold(all));
+});
+
+test("an event that commits late is not skipped", async () => {
+  await using store = await freshStore(2);
+  store.project();
+  // A committer of partition 0 sleeps inside its transaction, holding events 1 and 2.
+  const slow = postgres(store.url, { max: 1 });
+  const events = JSON.stringify(windowOf(0, 2, firstEndMs));
+  await slow`begin`.simple();
+  await slow`
+    select commit_partition(0, 0, 'slow', 0, 0, '', 1, '', ${new Date(firstEndMs)}, null,
+      ${events}::text::jsonb, '[]')
+  `;
+  const other = new Writer(store.partitions, 1);
+  await other.commit(windowOf(1, 3, firstEndMs));
+  await until(async () => (await tables(store)).length === 3, { what: "partition 1 is projected" });
+
+  const admin = new PostgresAdminQueries(store.database);
+  const [sessions] = await admin.projections();
+  expect(sessions).toMatchObject({ name: "sessions", applied: 3, sealedThrough: undefined });
+
+  await slow`commit`.simple();
+  await slow.end();
+  await store.projected();
+  expect(await tables(store)).toHaveLength(5);
+  const [later] = await admin.projections();
+  expect(later).toMatchObject({ applied: 5, sealedThrough: new Date(firstEndMs).toISOString() });
+});
+
+test("sealedThrough moves without events, and never before the events", async () => {
+  await using store = await freshStore(1);
+  const writer = new Writer(store.partitions, 0);
+  const projector = store.project({ batchEventsMax: 3 });
+  const seen: [string | null, number][] = [];
+  const watch = setInterval(async () => {
+    const rows = await store.database.run(
+      (sql) => sql<{ sealed: Date | null; rows: number }[]>`
+        select sealed_through as sealed, (select count(*)::int from stats) as rows
+        from projection_positions where projection = 'stats'
+      `,
+    );
+    for (const { sealed: through, rows: count } of rows) {
+      seen.push([through?.toISOString() ?? null, count]);
+    }
+  }, 1);
+  await writer.commit(windowOf(0, 40, firstEndMs));
+  await store.projected();
+  clearInterval(watch);
+  for (const [through, count] of seen) expect(through === null).toBe(count < 40);
+  expect(seen.length).toBeGreaterThan(0);
+
+  await writer.commit([], { sealedThroughMs: firstEndMs + windowMs });
+  await store.projected();
+  await projector.stop();
+});
+
+describe("the lease of a projection", () => {
+  test("is held by one worker, and is taken over when it stops or falls silent", async () => {
+    await using store = await freshStore(1);
+    const hold = (worker: string, leaseMs: number) =>
+      holdProjection(store.database, "stats", worker, leaseMs);
+    expect(await hold("a", 60_000)).toBeDefined();
+    expect(await hold("b", 60_000)).toBeUndefined();
+    expect(await hold("a", -1)).toBeDefined();
+    expect(await hold("b", 60_000)).toBeDefined();
+    expect(await hold("a", 60_000)).toBeUndefined();
+  });
+
+  test("goes at once to the next projector when one stops", async () => {
+    await using store = await freshStore(1);
+    const writer = new Writer(store.partitions, 0);
+    const first = store.project({ workerId: "first", leaseMs: 600_000 });
+    await writer.commit(windowOf(0, 3, firstEndMs));
+    await store.projected();
+    store.project({ workerId: "second", leaseMs: 600_000, pollMs: 600_000 });
+    await first.stop();
+    await first.stop();
+    await writer.commit(windowOf(0, 3, firstEndMs + windowMs));
+    await store.projected();
+    expect(await tables(store)).toHaveLength(6);
+  });
+});
+
+test("pause stops a projection, and resume lets it catch up", async () => {
+  await using store = await freshStore(1);
+  const control = new PostgresProjectionControl(store.database);
+  const admin = new PostgresAdminQueries(store.database);
+  expect(await control.pause("nonsense")).toBe("unknown");
+  expect(await control.pause("stats")).toBe("accepted");
+  expect(await control.pause("stats")).toBe("accepted");
+  store.project();
+  await new Writer(store.partitions, 0).commit(windowOf(0, 3, firstEndMs));
+  await until(async () => (await tableText(store.database, "sessions")) !== "", {
+    what: "the other projection has gone on",
+  });
+  expect(await tableText(store.database, "stats")).toBe("");
+  const states = (await admin.projections()).map(({ name, state }) => [name, state]);
+  expect(states).toEqual([
+    ["sessions", "running"],
+    ["stats", "paused"],
+  ]);
+  expect(await control.resume("stats")).toBe("accepted");
+  await store.projected();
+});
+
+test("goes on after its connections were cut, again and again", async () => {
+  await using store = await freshStore(2);
+  store.project({ workerId: "victim", batchEventsMax: 5 });
+  const all: DomainEvent[] = [];
+  const writers = [0, 1].map((partition) => new Writer(store.partitions, partition));
+  for (let window = 0; window < 10; window += 1) {
+    for (const writer of writers) {
+      const events = windowOf(writer.partition, 30, firstEndMs + window * windowMs);
+      await writer.commit(events);
+      all.push(...events);
+    }
+    await store.database.run(
+      (sql) => sql`
+        select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'
+      `,
+    );
+  }
+  await store.projected();
+  expect(await tables(store)).toEqual(naiveFold(all));
+});
