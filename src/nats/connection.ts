@@ -3,6 +3,7 @@ import { connect, type JetStreamManager, type NatsConnection, NatsError } from "
 import type { Log } from "../log.ts";
 import { isTransient } from "./apiError.ts";
 import { type NatsAddress, parseNatsUrl } from "./natsUrl.ts";
+import { within } from "./within.ts";
 
 export interface NatsOptions {
   /** One or several servers, separated by commas. */
@@ -61,7 +62,8 @@ export class NatsLink {
     readonly manager: JetStreamManager,
     private readonly log: Log,
   ) {
-    this.closed = this.#watch();
+    void this.#watch();
+    this.closed = connection.closed().then((error) => this.#ended(error ?? undefined));
   }
 
   /** False while no server is connected; requests made then would only wait in a buffer. */
@@ -94,7 +96,7 @@ export class NatsLink {
   async #close(): Promise<void> {
     if (this.#connected && !this.connection.isClosed()) {
       // Draining waits for a pong, which a server that just died never sends.
-      await Promise.race([this.connection.drain(), Bun.sleep(closeTimeoutMs)]).catch(() => {});
+      await within(this.connection.drain(), closeTimeoutMs).catch(() => {});
     }
     await this.connection.close();
     await this.closed;
@@ -107,7 +109,9 @@ export class NatsLink {
       else if (status.type === "error") this.log.warn("NATS error", { code: status.data });
       else if (status.type === "ldm") this.log.info("NATS server is about to stop");
     }
-    const error = await this.connection.closed();
+  }
+
+  #ended(error: Error | undefined): void {
     this.#change(false);
     if (this.#closing === undefined) this.log.error("NATS connection ended", { error });
   }

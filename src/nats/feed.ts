@@ -9,6 +9,7 @@ import type { NatsLink } from "./connection.ts";
 import { streamName } from "./names.ts";
 import { openPullConsumer, type PullConsumer, type PullLimits } from "./pullConsumer.ts";
 import { findMessage, stateOf } from "./streamState.ts";
+import { within } from "./within.ts";
 
 export interface FeedOptions {
   readonly partition: number;
@@ -34,6 +35,10 @@ const messageOverheadBytes = 256;
 const backOffMsMax = 2_000;
 /** A consumer that lived this long was no failure. */
 const steadyMs = 10_000;
+/** How long stopping waits for the removal of the consumer. */
+const stopMs = 1_500;
+/** How often a stream may seem to end too early before that is believed. */
+const shortMax = 5;
 
 export class StreamFeed implements PayloadFeed {
   readonly #limits: FeedLimits;
@@ -51,11 +56,13 @@ export class StreamFeed implements PayloadFeed {
   #failure: Error | undefined;
   #stopped = false;
   #failures = 0;
+  /** How often in a row the stream seemed to end too early. */
+  #shorts = 0;
   #reading = false;
   /** Wakes the reader. */
   #readable = Promise.withResolvers<void>();
-  /** Wakes the loop that opens consumers. */
-  #wanted = Promise.withResolvers<void>();
+  /** Resolved when the consumer, or the attempt to open one, is over. */
+  #session = Promise.withResolvers<void>();
   readonly #unsubscribe: () => void;
   readonly #ended: Promise<void>;
 
@@ -101,7 +108,7 @@ export class StreamFeed implements PayloadFeed {
       this.#buffer = [];
       this.#unsubscribe();
       this.#readable.resolve();
-      this.#wanted.resolve();
+      this.#session.resolve();
     }
     await this.#ended;
   }
@@ -118,25 +125,28 @@ export class StreamFeed implements PayloadFeed {
   /** Keeps a consumer open until the feed is stopped or has failed. */
   async #run(): Promise<void> {
     while (!this.#stopped && this.#failure === undefined) {
-      this.#wanted = Promise.withResolvers();
-      const consumer = this.link.connected ? await this.#open() : undefined;
+      const session = Promise.withResolvers<void>();
+      this.#session = session;
+      const opening = this.link.connected ? this.#open(session) : undefined;
+      // What ends the session while the consumer is being opened does not wait for the broker.
+      this.#consumer = await Promise.race([opening, session.promise.then(() => undefined)]);
       const openedAtMs = performance.now();
-      this.#consumer = consumer;
-      // What became known while it was being opened counts as well.
-      if (this.#stopped || this.#failure !== undefined) this.#wanted.resolve();
       this.#pull();
-      await this.#wanted.promise;
+      await session.promise;
       this.#consumer = undefined;
-      await consumer?.close();
+      const closing = opening?.then((consumer) => consumer?.close());
       if (performance.now() - openedAtMs > steadyMs) this.#failures = 0;
-      if (!this.#stopped && this.link.connected) await this.#backOff();
+      if (!this.link.connected) continue;
+      if (!this.#stopped) await this.#backOff();
+      else if (closing !== undefined) await within(closing, stopMs);
     }
   }
 
-  /** Undefined when it cannot be opened; the loop then waits and tries again. */
-  async #open(): Promise<PullConsumer | undefined> {
+  /** Undefined when it cannot be opened; the session is over then. */
+  async #open(session: PromiseWithResolvers<void>): Promise<PullConsumer | undefined> {
     try {
       const gap = await this.#findGap();
+      if (this.#session !== session) return undefined;
       if (gap !== undefined) {
         this.#fail(gap);
         return undefined;
@@ -147,8 +157,10 @@ export class StreamFeed implements PayloadFeed {
         lost: (reason) => this.#drop(reason),
       });
     } catch (error) {
-      this.#log.warn("the stream cannot be read now", { error });
-      this.#wanted.resolve();
+      if (this.#session === session) {
+        this.#log.warn("the stream cannot be read now", { error });
+      }
+      session.resolve();
       return undefined;
     }
   }
@@ -165,8 +177,12 @@ export class StreamFeed implements PayloadFeed {
     if (created !== this.#created) return new PayloadGap(this.#partition, expected, 0);
     if (firstSequence > expected) return new PayloadGap(this.#partition, expected, firstSequence);
     if (lastSequence + 1 < expected) {
-      return new PayloadGap(this.#partition, expected, lastSequence + 1);
+      const gap = new PayloadGap(this.#partition, expected, lastSequence + 1);
+      // The new leader of a replicated stream may not have applied all of it yet.
+      if (++this.#shorts < shortMax) throw gap;
+      return gap;
     }
+    this.#shorts = 0;
     const early = this.#early;
     this.#early = undefined;
     if (early === undefined || early <= expected) return undefined;
@@ -197,14 +213,14 @@ export class StreamFeed implements PayloadFeed {
     this.#log.debug("the consumer is replaced", { reason, expected: this.#expected });
     // Messages of the old consumer that still arrive would be repeats, or out of order.
     void this.#consumer?.close();
-    this.#wanted.resolve();
+    this.#session.resolve();
   }
 
   #fail(failure: Error): void {
     this.#failure = failure;
     this.#unsubscribe();
     this.#readable.resolve();
-    this.#wanted.resolve();
+    this.#session.resolve();
   }
 
   /** The first try is almost at once; many feeds must not all come back in the same instant. */
@@ -213,7 +229,7 @@ export class StreamFeed implements PayloadFeed {
     const waitMs = spreadMs * Math.random();
     const woken = Promise.withResolvers<void>();
     const timer = setTimeout(woken.resolve, waitMs);
-    this.#wanted = woken;
+    this.#session = woken;
     await woken.promise;
     clearTimeout(timer);
   }

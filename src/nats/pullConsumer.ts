@@ -11,6 +11,7 @@ import { AckPolicy, DeliverPolicy, type Msg, nanos, ReplayPolicy, type Subscript
 import type { LogMessage } from "../actors/ports.ts";
 import { type Delivery, millisOf, parseDelivery } from "./brokerTime.ts";
 import type { NatsLink } from "./connection.ts";
+import { within } from "./within.ts";
 
 export interface PullLimits {
   /** The most that one request asks for. */
@@ -125,7 +126,7 @@ export class PullConsumer {
     this.#subscription.unsubscribe();
     if (!this.link.connected) return;
     const removal = this.link.manager.consumers.delete(this.stream, this.name);
-    await Promise.race([removal, Bun.sleep(removalMs)]).catch(() => {});
+    await within(removal, removalMs).catch(() => {});
   }
 
   #arrived(msg: Msg): void {

@@ -1,0 +1,213 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { partitionOf } from "../../src/domain/digest.ts";
+import type { Payload } from "../../src/domain/payload.ts";
+import { freshNatsServer, type NatsServer } from "../support/servers.ts";
+import {
+  batchOf,
+  freshStreams,
+  payload,
+  payloads,
+  payloadsOf,
+  publisherOn,
+  readAll,
+  receiptKey,
+  refusalOf,
+} from "./support.ts";
+
+let server: NatsServer;
+beforeAll(async () => {
+  server = await freshNatsServer();
+});
+afterAll(() => server.stop());
+
+async function setUp(partitions: number, streamBytesMax?: number) {
+  const { link, streams } = await freshStreams(server.url, partitions, streamBytesMax);
+  return { link, streams, [Symbol.asyncDispose]: () => link.close() };
+}
+
+describe("receipts", () => {
+  test("lead to the payloads, in order, over all partitions", async () => {
+    await using broker = await setUp(4);
+    const publisher = publisherOn(broker.link, 4);
+    const sent = Array.from({ length: 500 }, (_, i) =>
+      payload(`token-${i}`, { content: `channel-${i % 20}`, cdn: i }),
+    );
+    const receipts = await publisher.append(sent);
+    expect(receipts).toHaveLength(sent.length);
+    const found = new Map<string, unknown>();
+    for (let partition = 0; partition < 4; partition++) {
+      for (const message of await readAll(broker.streams, partition)) {
+        for (const [index, one] of payloadsOf(batchOf(message)).entries()) {
+          found.set(receiptKey({ partition, sequence: message.sequence, index }), one);
+        }
+      }
+    }
+    for (const [i, receipt] of receipts.entries()) {
+      expect(found.get(receiptKey(receipt))).toEqual(sent[i]);
+    }
+    expect(found.size).toBe(sent.length);
+    await publisher.stop();
+  });
+
+  test("of names that would break a subject lead to the same names", async () => {
+    await using broker = await setUp(4);
+    const publisher = publisherOn(broker.link, 4);
+    const names = [
+      "a.b.c",
+      "*",
+      ">",
+      "two words",
+      "CR\\r\\nLF",
+      'quote"s',
+      "it's",
+      "'; DROP TABLE stats;--",
+      "\u{1f600}\u{1f3fd}",
+      "\u05e9\u05dc\u05d5\u05dd",
+      "__proto__",
+      "constructor",
+      "%2F",
+      "/",
+      "x".repeat(512),
+      "\u20ac".repeat(170),
+      "\\",
+      "\u2028",
+    ];
+    for (const name of names) {
+      const one = payload(`token ${name}`.slice(0, 100), { customer: name, content: name });
+      const [receipt] = await publisher.append([one]);
+      const partition = partitionOf(name, name, 4);
+      expect(receipt?.partition).toBe(partition);
+      const message = await broker.streams.message(partition, receipt?.sequence ?? 0);
+      expect(payloadsOf(batchOf(message))[receipt?.index ?? -1]).toEqual(one);
+    }
+    await publisher.stop();
+  });
+
+  test("of payloads with a key: its digest travels with the payload", async () => {
+    await using broker = await setUp(1);
+    const publisher = publisherOn(broker.link, 1);
+    const [first, second] = await Promise.all([
+      publisher.append(payloads(1)),
+      publisher.append(payloads(2), ["00ab34cd00ab34cd", "11ab34cd00ab34cd"]),
+    ]);
+    const message = await broker.streams.message(0, first[0]?.sequence ?? 0);
+    expect(second.map((receipt) => receipt.index)).toEqual([1, 2]);
+    expect(batchOf(message).keys).toEqual([1, "00ab34cd00ab34cd", 2, "11ab34cd00ab34cd"]);
+    await publisher.stop();
+  });
+
+  test("of an empty append are none", async () => {
+    await using broker = await setUp(1);
+    const publisher = publisherOn(broker.link, 1);
+    expect(await publisher.append([])).toEqual([]);
+    expect((await broker.streams.state(0)).lastSequence).toBe(0);
+    await publisher.stop();
+  });
+});
+
+describe("group commit", () => {
+  test("payloads of one turn share a message; those of the flight's time share the next", async () => {
+    await using broker = await setUp(1);
+    const publisher = publisherOn(broker.link, 1);
+    const first = payloads(100).map((one) => publisher.append([one]));
+    await new Promise((resolve) => setImmediate(resolve));
+    const second = payloads(50).map((one) => publisher.append([one]));
+    const receipts = (await Promise.all([...first, ...second])).flat();
+    const sequences = new Set(receipts.map((receipt) => receipt.sequence));
+    expect([...sequences]).toEqual([1, 2]);
+    expect(receipts.slice(0, 100).map((receipt) => receipt.index)).toEqual(
+      Array.from({ length: 100 }, (_, i) => i),
+    );
+    await publisher.stop();
+  });
+
+  test("numbers grow along the stream, one message in flight, under steady load", async () => {
+    await using broker = await setUp(2);
+    const publisher = publisherOn(broker.link, 2);
+    const appends: Promise<unknown>[] = [];
+    for (let i = 0; i < 2_000; i++) {
+      appends.push(publisher.append([payload(`t${i}`, { content: `channel-${i % 7}` })]));
+      if (i % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(appends);
+    expect(publisher.pending).toBe(0);
+    for (const partition of [0, 1]) {
+      const numbers = (await readAll(broker.streams, partition)).map((m) => batchOf(m).number);
+      expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => i + 1));
+      expect(numbers.length).toBeLessThan(1_000);
+    }
+    await publisher.stop();
+  });
+
+  test("an append of 50,000 payloads takes several messages, none too large", async () => {
+    await using broker = await setUp(2);
+    const publisher = publisherOn(broker.link, 2);
+    const receipts = await publisher.append(payloads(50_000));
+    const partition = receipts[0]?.partition ?? 0;
+    const messages = await readAll(broker.streams, partition);
+    expect(messages.length).toBeGreaterThan(5);
+    for (const message of messages) expect(message.data.length).toBeLessThanOrEqual(262_144);
+    const last = receipts.at(-1);
+    expect(last?.sequence).toBe(messages.length);
+    const tokens = messages.flatMap((message) => payloadsOf(batchOf(message)));
+    expect(tokens).toEqual(payloads(50_000));
+    await publisher.stop();
+  });
+});
+
+describe("bounds", () => {
+  const refused = async (limits: object, appends: readonly (readonly Payload[])[]) => {
+    await using broker = await setUp(2);
+    const publisher = publisherOn(broker.link, 2, { limits });
+    const results = appends.map((one) => publisher.append(one));
+    const last = results.pop() ?? Promise.resolve();
+    expect(await refusalOf(last)).toBe("overloaded");
+    await Promise.all(results);
+    // What was refused has left nothing behind, and there is room again.
+    expect(publisher.pending).toBe(0);
+    await publisher.append(payloads(1));
+    await publisher.stop();
+  };
+
+  test("on payloads in all", () => refused({ payloadsMax: 100 }, [payloads(60), payloads(41)]));
+  test("on payloads of a partition", () =>
+    refused({ partitionPayloadsMax: 100 }, [payloads(100), payloads(1)]));
+  test("on bytes in all", () => refused({ bytesMax: 1_000 }, [payloads(20), payloads(1)]));
+  test("on bytes of a partition", () =>
+    refused({ partitionBytesMax: 1_000 }, [payloads(20), payloads(1)]));
+});
+
+describe("a full stream", () => {
+  test("refuses, stores nothing of it, and takes payloads again when there is room", async () => {
+    await using broker = await setUp(1, 20_000);
+    const publisher = publisherOn(broker.link, 1);
+    let stored = 0;
+    const fill = async () => {
+      for (;;) {
+        await publisher.append(payloads(20));
+        stored += 20;
+      }
+    };
+    expect(await refusalOf(fill())).toBe("full");
+    expect(stored).toBeGreaterThan(0);
+    const { lastSequence } = await broker.streams.state(0);
+    expect(lastSequence).toBe(stored / 20);
+    await broker.streams.purge(0, lastSequence);
+    const [receipt] = await publisher.append(payloads(1));
+    expect(receipt?.sequence).toBe(lastSequence + 1);
+    await publisher.stop();
+  });
+});
+
+describe("stopping", () => {
+  test("settles what is under way and refuses the rest", async () => {
+    await using broker = await setUp(2);
+    const publisher = publisherOn(broker.link, 2);
+    const underWay = publisher.append(payloads(10_000));
+    const stopped = publisher.stop();
+    expect(await refusalOf(publisher.append(payloads(1)))).toBe("stopping");
+    expect(await underWay).toHaveLength(10_000);
+    await stopped;
+    await publisher.stop();
+  });
+});

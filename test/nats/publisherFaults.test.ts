@@ -1,0 +1,178 @@
+/** The publisher against a broker that dies, hangs, or is not there. */
+import { afterEach, beforeEach, expect, test } from "bun:test";
+import type { Payload } from "../../src/domain/payload.ts";
+import type { Receipt } from "../../src/domain/receipt.ts";
+import type { NatsLink } from "../../src/nats/connection.ts";
+import type { Publisher } from "../../src/nats/publisher.ts";
+import type { JetStreamStreams } from "../../src/nats/streams.ts";
+import { ensureStreams } from "../../src/nats/topology.ts";
+import { freshNatsServer, type NatsServer } from "../support/servers.ts";
+import { until } from "../support/until.ts";
+import {
+  batchOf,
+  countedPayloads,
+  freshStreams,
+  payload,
+  payloads,
+  publisherOn,
+  readAll,
+  receiptKey,
+  refusalOf,
+} from "./support.ts";
+
+const partitions = 4;
+let server: NatsServer;
+let link: NatsLink;
+let streams: JetStreamStreams;
+
+beforeEach(async () => {
+  server = await freshNatsServer();
+  ({ link, streams } = await freshStreams(server.url, partitions));
+});
+afterEach(async () => {
+  await link.close();
+  await server.stop();
+});
+
+/** Appends without pause until told to stop; keeps what was acknowledged. */
+function load(publisher: Publisher) {
+  const acknowledged: { one: Payload; receipt: Receipt }[] = [];
+  let running = true;
+  const lane = async (name: string) => {
+    for (let i = 0; running; i++) {
+      const batch = Array.from({ length: 1 + (i % 5) }, (_, k) =>
+        payload(`${name}-${i}-${k}`, { content: `channel-${(i + k) % 40}` }),
+      );
+      try {
+        const receipts = await publisher.append(batch);
+        for (const [k, receipt] of receipts.entries()) {
+          const one = batch[k];
+          if (one !== undefined) acknowledged.push({ one, receipt });
+        }
+      } catch {
+        await Bun.sleep(5);
+      }
+    }
+  };
+  const lanes = Promise.all(Array.from({ length: 40 }, (_, i) => lane(`lane${i}`)));
+  return {
+    acknowledged,
+    stop: async () => {
+      running = false;
+      await lanes;
+    },
+  };
+}
+
+test("acknowledged means stored once, over kill -9 and restart of the broker", async () => {
+  const publisher = publisherOn(link, partitions);
+  const traffic = load(publisher);
+  for (let round = 0; round < 3; round++) {
+    const before = traffic.acknowledged.length;
+    await until(() => traffic.acknowledged.length > before + 2_000, { what: "payloads flow" });
+    await server.kill("SIGKILL");
+    await until(() => !link.connected, { what: "the loss is noticed" });
+    await server.start();
+    await until(() => link.connected, { what: "the connection is back" });
+  }
+  await traffic.stop();
+  await publisher.stop();
+  const { counted, tokens } = await countedPayloads(streams, partitions);
+  for (const { one, receipt } of traffic.acknowledged) {
+    expect(counted.get(receiptKey(receipt))).toEqual(one);
+  }
+  expect(new Set(tokens).size).toBe(tokens.length);
+}, 60_000);
+
+test("while disconnected appends are refused at once; afterwards they go on", async () => {
+  const publisher = publisherOn(link, partitions);
+  await publisher.append(payloads(1));
+  await server.kill("SIGKILL");
+  await until(() => !link.connected, { what: "the loss is noticed" });
+  const startMs = performance.now();
+  expect(await refusalOf(publisher.append(payloads(1)))).toBe("disconnected");
+  expect(performance.now() - startMs).toBeLessThan(50);
+  await server.start();
+  await until(() => link.connected, { what: "the connection is back" });
+  expect(await publisher.append(payloads(1))).toHaveLength(1);
+  await publisher.stop();
+}, 30_000);
+
+test("a message in flight when the broker dies is stored once it is back", async () => {
+  const publisher = publisherOn(link, partitions);
+  process.kill(server.pid ?? 0, "SIGSTOP");
+  const append = publisher.append(payloads(1));
+  await Bun.sleep(0);
+  await server.kill("SIGKILL");
+  await server.start();
+  const [receipt] = await append;
+  expect(receipt?.sequence).toBe(1);
+  await publisher.stop();
+}, 30_000);
+
+test("a message sent again with the same id is stored once", async () => {
+  const publisher = publisherOn(link, 1, { limits: { attemptMs: 50, tendIntervalMs: 10 } });
+  process.kill(server.pid ?? 0, "SIGSTOP");
+  const append = publisher.append(payloads(3));
+  const sentBefore = link.connection.stats().outMsgs;
+  await until(() => link.connection.stats().outMsgs >= sentBefore + 4, { what: "it is repeated" });
+  process.kill(server.pid ?? 0, "SIGCONT");
+  const receipts = await append;
+  await link.connection.flush();
+  // The repeats have all been handled once a tick that was sent after them is stored.
+  expect(await streams.tick(0)).toBe(2);
+  expect(receipts.map(receiptKey)).toEqual(["0.1.0", "0.1.1", "0.1.2"]);
+  await publisher.stop();
+}, 30_000);
+
+test("a message without an answer is given up at its deadline, its number not used again", async () => {
+  const limits = { attemptMs: 100, deadlineMs: 400, tendIntervalMs: 10 };
+  const publisher = publisherOn(link, 1, { limits });
+  process.kill(server.pid ?? 0, "SIGSTOP");
+  const startMs = performance.now();
+  expect(await refusalOf(publisher.append(payloads(1)))).toBe("timeout");
+  expect(performance.now() - startMs).toBeGreaterThanOrEqual(350);
+  process.kill(server.pid ?? 0, "SIGCONT");
+  await publisher.append([payload("second")]);
+  const numbers = (await readAll(streams, 0)).map((message) => batchOf(message).number);
+  // The abandoned message was still in the socket, so it is stored late, before the second one.
+  expect(numbers).toEqual([1, 2]);
+  await publisher.stop();
+}, 30_000);
+
+test("payloads that waited too long behind another message are given up unsent", async () => {
+  const limits = { attemptMs: 100, deadlineMs: 400, tendIntervalMs: 10 };
+  const publisher = publisherOn(link, 1, { limits });
+  process.kill(server.pid ?? 0, "SIGSTOP");
+  const first = publisher.append(payloads(1));
+  await new Promise((resolve) => setImmediate(resolve));
+  const second = publisher.append([payload("behind")]);
+  expect(await refusalOf(first)).toBe("timeout");
+  expect(await refusalOf(second)).toBe("overloaded");
+  process.kill(server.pid ?? 0, "SIGCONT");
+  await publisher.append([payload("after")]);
+  expect((await countedPayloads(streams, 1)).tokens).toEqual(["token-0", "after"]);
+  await publisher.stop();
+}, 30_000);
+
+test("without a stream an append waits for it; without one by the deadline it fails", async () => {
+  await link.manager.streams.delete("PAYLOADS_0000");
+  const limits = { retryPauseMs: 20, tendIntervalMs: 10 };
+  const hasty = publisherOn(link, 1, { limits: { ...limits, attemptMs: 50, deadlineMs: 200 } });
+  expect(await refusalOf(hasty.append(payloads(1)))).toBe("disconnected");
+  const patient = publisherOn(link, 1, { limits });
+  const append = patient.append(payloads(1));
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  expect(await append).toHaveLength(1);
+  await Promise.all([hasty.stop(), patient.stop()]);
+}, 30_000);
+
+test("stopping is bounded when the broker is silent", async () => {
+  const publisher = publisherOn(link, 1);
+  process.kill(server.pid ?? 0, "SIGSTOP");
+  const append = publisher.append(payloads(1));
+  const refusal = refusalOf(append);
+  await publisher.stop(100);
+  expect(await refusal).toBe("stopping");
+  process.kill(server.pid ?? 0, "SIGCONT");
+}, 30_000);
