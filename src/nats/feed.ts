@@ -3,7 +3,7 @@
  * contiguous, or it fails with PayloadGap.
  */
 import type { StreamInfo } from "nats";
-import { type LogMessage, type PayloadFeed, PayloadGap } from "../actors/ports.ts";
+import { type LogMessage, PartitionHalted, type PayloadFeed, PayloadGap } from "../actors/ports.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "./connection.ts";
 import { streamName } from "./names.ts";
@@ -14,6 +14,8 @@ import { within } from "./within.ts";
 export interface FeedOptions {
   readonly partition: number;
   readonly fromSequence: number;
+  /** Called before every consumer; a PartitionHalted that it throws ends the feed. */
+  readonly verify?: () => Promise<void>;
   readonly log: Log;
   readonly limits?: Partial<FeedLimits>;
 }
@@ -45,6 +47,7 @@ export class StreamFeed implements PayloadFeed {
   readonly #partition: number;
   readonly #stream: string;
   readonly #log: Log;
+  readonly #verify: (() => Promise<void>) | undefined;
   #buffer: LogMessage[] = [];
   #bufferBytes = 0;
   #expected: number;
@@ -74,6 +77,7 @@ export class StreamFeed implements PayloadFeed {
     this.#partition = options.partition;
     this.#stream = streamName(options.partition);
     this.#expected = options.fromSequence;
+    this.#verify = options.verify;
     this.#log = options.log.with({ partition: options.partition });
     this.#unsubscribe = link.onChange((connected) => {
       this.#drop(connected ? "reconnected" : "disconnected");
@@ -145,6 +149,7 @@ export class StreamFeed implements PayloadFeed {
   /** Undefined when it cannot be opened; the session is over then. */
   async #open(session: PromiseWithResolvers<void>): Promise<PullConsumer | undefined> {
     try {
+      await this.#verify?.();
       const gap = await this.#findGap();
       if (this.#session !== session) return undefined;
       if (gap !== undefined) {

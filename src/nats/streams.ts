@@ -24,9 +24,13 @@ export class JetStreamStreams implements PayloadStreams {
     return findMessage(this.link, partition, sequence);
   }
 
-  feed(partition: number, fromSequence: number): PayloadFeed {
+  feed(
+    partition: number,
+    fromSequence: number,
+    verify: () => Promise<void> = async () => {},
+  ): PayloadFeed {
     const { log, feedLimits: limits } = this;
-    return new StreamFeed(this.link, { partition, fromSequence, log, limits });
+    return new StreamFeed(this.link, { partition, fromSequence, verify, log, limits });
   }
 
   /** Two ticks do no harm, so a tick has no id and is not sent again here. */
