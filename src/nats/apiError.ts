@@ -4,6 +4,10 @@ import { NatsError } from "nats";
 /** Codes of the JetStream API that are told apart here. */
 export const apiCodes = {
   accountResourcesExceeded: 10002,
+  incompleteResults: 10004,
+  noSuitablePeers: 10005,
+  temporarilyUnavailable: 10008,
+  notLeader: 10009,
   insufficientResources: 10023,
   memoryExceeded: 10028,
   storageExceeded: 10047,
@@ -15,6 +19,15 @@ export const apiCodes = {
   storeFailed: 10077,
 } as const;
 
+/** What a cluster says while it has no leader, or not all of its servers, as after a start. */
+const transientCodes: ReadonlySet<number> = new Set([
+  apiCodes.incompleteResults,
+  apiCodes.noSuitablePeers,
+  apiCodes.temporarilyUnavailable,
+  apiCodes.notLeader,
+  apiCodes.insufficientResources,
+]);
+
 /** The JetStream error code of an error; undefined when it is not from the JetStream API. */
 export function apiCodeOf(error: unknown): number | undefined {
   return error instanceof NatsError ? error.api_error?.err_code : undefined;
@@ -23,6 +36,6 @@ export function apiCodeOf(error: unknown): number | undefined {
 /** True when the request may never have been handled, so that trying again can help. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof NatsError)) return false;
-  if (error.api_error !== undefined) return error.api_error.code >= 500;
+  if (error.api_error !== undefined) return transientCodes.has(error.api_error.err_code);
   return ["TIMEOUT", "503", "DISCONNECT", "CONNECTION_REFUSED"].includes(error.code);
 }

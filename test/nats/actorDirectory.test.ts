@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { ActorQuery, ActorView } from "../../src/actors/readPorts.ts";
+import { partitionOf } from "../../src/domain/digest.ts";
+import { NatsActorDirectory } from "../../src/nats/actorDirectory.ts";
+import { answerActors } from "../../src/nats/actorOrder.ts";
+import { ActorServer } from "../../src/nats/actorServer.ts";
+import type { NatsLink } from "../../src/nats/connection.ts";
+import { freshNatsServer, type NatsServer } from "../support/servers.ts";
+import { connectTo, silentLog } from "./support.ts";
+
+const partitions = 4;
+let server: NatsServer;
+/** The owner's connection, and the admin's. */
+let owner: NatsLink;
+let admin: NatsLink;
+beforeAll(async () => {
+  server = await freshNatsServer();
+  owner = await connectTo(server.url);
+  admin = await connectTo(server.url);
+});
+afterAll(async () => {
+  await Promise.all([owner.close(), admin.close()]);
+  await server.stop();
+});
+
+function actor(customer: string, content: string, i: number): ActorView {
+  const window = {
+    windowStart: "2026-01-02T03:00:00.000Z",
+    windowEnd: "2026-01-02T03:05:00.000Z",
+    cdn: `9007199254740993${String(i % 10)}`,
+    p2p: String(i),
+    sessions: i % 3,
+    payloads: i,
+    duplicates: 0,
+    firstSequence: 1,
+    lastSequence: 2,
+  };
+  return {
+    customer,
+    content,
+    partition: partitionOf(customer, content, partitions),
+    owner: "worker-1",
+    epoch: 3,
+    state: i % 4 === 0 ? "idle" : "open",
+    window: i % 4 === 0 ? undefined : window,
+  };
+}
+
+const all = Array.from({ length: 3_000 }, (_, i) =>
+  actor(`Customer ${i % 50} \u{1f600}`, `content.${i} * > "${"x".repeat(200)}"`, i),
+);
+
+/** Serves these partitions until disposed of. */
+async function serving(owned: readonly number[]) {
+  const actors = new ActorServer(owner, silentLog);
+  const stops = owned.map((partition) => {
+    const mine = all.filter((one) => one.partition === partition);
+    return actors.serveActors(partition, (request) => answerActors(request, mine));
+  });
+  await owner.connection.flush();
+  return {
+    directory: new NatsActorDirectory(admin, partitions, 500),
+    [Symbol.asyncDispose]: async () => {
+      for (const stop of stops) stop();
+      await owner.connection.flush();
+    },
+  };
+}
+
+function query(fields: Partial<ActorQuery> = {}): ActorQuery {
+  return { sort: "name", limit: 50, offset: 0, ...fields };
+}
+
+const bytesOf = ({ window }: ActorView) =>
+  window === undefined ? 0n : BigInt(window.cdn) + BigInt(window.p2p);
+
+test("pages put together are the whole, in order, over all owners", async () => {
+  await using served = await serving([0, 1, 2, 3]);
+  for (const sort of ["name", "payloads", "bytes", "sessions"] as const) {
+    const pages: ActorView[] = [];
+    for (let offset = 0; offset < all.length; offset += 1_000) {
+      const page = await served.directory.list(query({ sort, limit: 1_000, offset }));
+      expect([page.total, page.silentPartitions]).toEqual([all.length, []]);
+      pages.push(...page.actors);
+    }
+    expect(new Set(pages.map((one) => one.content)).size).toBe(all.length);
+    if (sort === "bytes") {
+      const sums = pages.map(bytesOf);
+      for (let i = 1; i < sums.length; i++)
+        expect(sums[i - 1] ?? 0n).toBeGreaterThanOrEqual(sums[i] ?? 0n);
+    }
+    if (sort === "payloads") expect(pages[0]?.window?.payloads).toBe(2_999);
+    if (sort === "name") {
+      const names = pages.map((one) => `${one.customer}\u0000${one.content}`);
+      expect(names).toEqual([...names].sort());
+    }
+  }
+});
+
+test("rows arrive as they were given", async () => {
+  await using served = await serving([0, 1, 2, 3]);
+  const { actors } = await served.directory.list(query({ limit: 3_000 }));
+  const byContent = new Map(actors.map((one) => [one.content, one]));
+  for (const one of all) expect(byContent.get(one.content)).toEqual(one);
+});
+
+test("filters are applied by the owners", async () => {
+  await using served = await serving([0, 1, 2, 3]);
+  const customer = all[7]?.customer ?? "";
+  const found = await served.directory.list(query({ customer, state: "open", limit: 1_000 }));
+  const expected = all.filter((one) => one.customer === customer && one.state === "open");
+  expect(found.total).toBe(expected.length);
+  expect(new Set(found.actors.map((one) => one.content))).toEqual(
+    new Set(expected.map((one) => one.content)),
+  );
+});
+
+test("one actor is asked of its own partition only", async () => {
+  const wanted = all[123];
+  if (wanted === undefined) throw new Error("no such actor");
+  await using served = await serving([wanted.partition]);
+  expect(await served.directory.get(wanted.customer, wanted.content)).toEqual(wanted);
+  const { customer, content } = wanted;
+  expect((await served.directory.list(query({ customer, content }))).actors).toEqual([wanted]);
+  const unknown = Array.from({ length: 100 }, (_, i) => `nobody-${i}`);
+  const here =
+    unknown.find((name) => partitionOf(name, "x", partitions) === wanted.partition) ?? "";
+  const away =
+    unknown.find((name) => partitionOf(name, "x", partitions) !== wanted.partition) ?? "";
+  expect(await served.directory.get(here, "x")).toBeUndefined();
+  expect(await served.directory.get(away, "x")).toBe("silent");
+});
+
+test("a partition without an owner is reported at once, one that hangs after the time-out", async () => {
+  await using served = await serving([0, 2]);
+  const startMs = performance.now();
+  const found = await served.directory.list(query());
+  expect(found.silentPartitions).toEqual([1, 3]);
+  expect(performance.now() - startMs).toBeLessThan(400);
+  const hanging = owner.connection.subscribe("payload-stats.actors.1", { callback: () => {} });
+  await owner.connection.flush();
+  expect((await served.directory.list(query())).silentPartitions).toEqual([1, 3]);
+  expect(performance.now() - startMs).toBeGreaterThanOrEqual(490);
+  hanging.unsubscribe();
+});
+
+test("answers that cannot be read, or that are mixed, do not count", async () => {
+  await using served = await serving([0, 2, 3]);
+  const good = all.filter((one) => one.partition === 1).slice(0, 2);
+  const answers = [
+    "{",
+    "null",
+    '{"v":2}',
+    '{"v":1,"reply":"a","last":true,"total":1,"actors":[{}]}',
+  ];
+  const odd = owner.connection.subscribe("payload-stats.actors.1", {
+    callback: (_error, msg) => {
+      for (const answer of answers) msg.respond(answer);
+      const part = (reply: string, last: boolean, actors: readonly ActorView[]) =>
+        msg.respond(JSON.stringify({ v: 1, reply, last, total: 2, actors }));
+      part("first", false, good.slice(0, 1));
+      part("second", true, good);
+      part("first", true, good.slice(1));
+    },
+  });
+  await owner.connection.flush();
+  const one = good[0];
+  const { actors, total, silentPartitions } = await served.directory.list(query({ limit: 5_000 }));
+  expect(silentPartitions).toEqual([]);
+  expect(actors.filter((found) => found.partition === 1)).toHaveLength(2);
+  expect(actors.filter((found) => found.content === one?.content)).toHaveLength(1);
+  expect(total).toBe(all.filter(({ partition }) => partition !== 1).length + 2);
+  odd.unsubscribe();
+});
+
+test("an owner that fails to answer, and odd requests, leave the connection working", async () => {
+  const actors = new ActorServer(owner, silentLog);
+  const stop = actors.serveActors(0, () => {
+    throw new Error("out of order");
+  });
+  await owner.connection.flush();
+  admin.connection.publish("payload-stats.actors.0", "no request", { reply: "somewhere" });
+  const directory = new NatsActorDirectory(admin, 1, 100);
+  expect((await directory.list(query())).silentPartitions).toEqual([0]);
+  stop();
+  await using served = await serving([0, 1, 2, 3]);
+  expect((await served.directory.list(query())).silentPartitions).toEqual([]);
+});
+
+test("the depth of paging is bounded", async () => {
+  const directory = new NatsActorDirectory(admin, 1, 100);
+  expect(directory.list(query({ offset: 9_999, limit: 2 }))).rejects.toThrow(RangeError);
+});

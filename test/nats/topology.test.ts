@@ -1,0 +1,89 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { DiscardPolicy } from "nats";
+import type { NatsLink } from "../../src/nats/connection.ts";
+import { ensureStreams } from "../../src/nats/topology.ts";
+import { freshNatsServer, type NatsServer } from "../support/servers.ts";
+import { connectTo, payloads, publisherOn } from "./support.ts";
+
+let server: NatsServer;
+let link: NatsLink;
+beforeAll(async () => {
+  server = await freshNatsServer();
+  link = await connectTo(server.url);
+});
+afterAll(async () => {
+  await link.close();
+  await server.stop();
+});
+beforeEach(async () => {
+  for await (const name of link.manager.streams.names()) await link.manager.streams.delete(name);
+});
+
+test("every partition gets a stream that never drops what was not read", async () => {
+  await ensureStreams(link, { partitions: 3, replicas: 1 });
+  const names = [];
+  for await (const { config } of link.manager.streams.list()) {
+    names.push([config.name, ...(config.subjects ?? [])]);
+    expect(config).toMatchObject({
+      storage: "file",
+      retention: "limits",
+      discard: "new",
+      max_age: 0,
+      max_msgs: -1,
+      max_bytes: -1,
+      num_replicas: 1,
+      duplicate_window: 120_000_000_000,
+    });
+  }
+  expect(names.sort()).toEqual([
+    ["PAYLOADS_0000", "payloads.0000"],
+    ["PAYLOADS_0001", "payloads.0001"],
+    ["PAYLOADS_0002", "payloads.0002"],
+  ]);
+});
+
+test("several processes may ask at once, and again, without touching what is there", async () => {
+  const other = await connectTo(server.url);
+  const topology = { partitions: 16, replicas: 1 };
+  await Promise.all([link, other, link, other].map((one) => ensureStreams(one, topology)));
+  const publisher = publisherOn(link, 16);
+  await publisher.append(payloads(10));
+  await publisher.stop();
+  const before = await link.manager.getAccountInfo();
+  await ensureStreams(other, topology);
+  const after = await link.manager.getAccountInfo();
+  expect([after.streams, after.storage]).toEqual([16, before.storage]);
+  await other.close();
+});
+
+test("a stream that would lose payloads is refused by name and setting", async () => {
+  await link.manager.streams.add({
+    name: "PAYLOADS_0001",
+    subjects: ["payloads.0001"],
+    discard: DiscardPolicy.Old,
+    max_msgs: 1_000,
+  });
+  const refused = ensureStreams(link, { partitions: 2, replicas: 1 });
+  await expect(refused).rejects.toThrow(/PAYLOADS_0001 .*\(discard, max_msgs\)/);
+});
+
+test("a stream with other subjects is refused", async () => {
+  await link.manager.streams.add({ name: "PAYLOADS_0000", subjects: ["other"] });
+  const refused = ensureStreams(link, { partitions: 1, replicas: 1 });
+  await expect(refused).rejects.toThrow(/subjects/);
+});
+
+test("replicas without a cluster are refused with the way out", async () => {
+  const refused = ensureStreams(link, { partitions: 1, replicas: 3 });
+  await expect(refused).rejects.toThrow(/STREAM_REPLICAS=1/);
+});
+
+test("a bound on bytes follows the setting, and stays as it is without one", async () => {
+  const boundOf = async () => (await link.manager.streams.info("PAYLOADS_0000")).config.max_bytes;
+  await ensureStreams(link, { partitions: 1, replicas: 1, streamBytesMax: 50_000 });
+  expect(await boundOf()).toBe(50_000);
+  await ensureStreams(link, { partitions: 1, replicas: 1, streamBytesMax: 60_000 });
+  expect(await boundOf()).toBe(60_000);
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  expect(await boundOf()).toBe(60_000);
+});
