@@ -162,7 +162,9 @@ export class StreamFeed implements PayloadFeed {
         lost: (reason) => this.#drop(reason),
       });
     } catch (error) {
-      if (this.#session === session) {
+      if (error instanceof PartitionHalted) {
+        this.#fail(error);
+      } else if (this.#session === session) {
         this.#log.warn("the stream cannot be read now", { error });
       }
       session.resolve();
