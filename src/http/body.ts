@@ -34,11 +34,18 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
 
 /** The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8. */
 export async function readBody(request: Request, plan: BodyPlan): Promise<string | Problem> {
-  const bytes =
-    plan.compression === undefined && plan.length !== undefined
-      ? await readDeclared(request)
-      : await readStream(request, plan);
-  if (bytes instanceof Problem) return bytes;
+  let bytes: Uint8Array;
+  if (plan.compression === undefined && plan.length !== undefined) {
+    try {
+      bytes = await request.bytes();
+    } catch {
+      return incomplete();
+    }
+  } else {
+    const read = await readStream(request, plan);
+    if (read instanceof Problem) return read;
+    bytes = read;
+  }
   if (bytes.length > plan.bytesMax) return tooLarge(plan.bytesMax);
   try {
     return decoder.decode(bytes);
@@ -60,14 +67,6 @@ function compressionOf(encoding: string | null): Compression | undefined | Probl
   return new Problem("unsupported-type", "Content-Encoding may be gzip, zstd or identity.", {
     headers: { "accept-encoding": "gzip, zstd" },
   });
-}
-
-async function readDeclared(request: Request): Promise<Uint8Array | Problem> {
-  try {
-    return await request.bytes();
-  } catch {
-    return incomplete();
-  }
 }
 
 async function readStream(request: Request, plan: BodyPlan): Promise<Uint8Array | Problem> {

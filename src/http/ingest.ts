@@ -9,7 +9,7 @@ import type { Log } from "../log.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { batchAnswer, checkRows } from "./batch.ts";
 import { arrayRows, type BatchRows, lineRows } from "./batchRows.ts";
-import { planBody, readBody } from "./body.ts";
+import { type BodyPlan, planBody, readBody } from "./body.ts";
 import { unexpectedProblem } from "./errorHandler.ts";
 import { idempotencyKey, keyDigest } from "./idempotency.ts";
 import { readPayloadText } from "./json.ts";
@@ -53,15 +53,16 @@ interface Door {
   readonly admission: Admission;
 }
 
-/** What a request held: its text, and how to read it. */
-interface Received {
-  readonly text: string;
+/** A request whose headers are good and for which room was found. */
+interface Admitted {
   readonly media: MediaKind;
   readonly key: string | undefined;
+  readonly plan: BodyPlan;
 }
 
-const acceptedHeaders = { status: 202, headers: { "content-type": "application/json" } };
+const acceptedHeaders = new Headers({ "content-type": "application/json" });
 
+/** One object a process: it bounds what all requests to it hold in memory. */
 export function createIngest(dependencies: IngestDependencies): IngestHandlers {
   const { payloadLog, counters, log } = dependencies;
   const singles: Door = {
@@ -77,35 +78,52 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     admission: new Admission(dependencies.batchesInFlight ?? batchesInFlight),
   };
 
-  async function answer(
-    request: Request,
-    door: Door,
-    store: (received: Received) => Promise<Response | Problem>,
-  ): Promise<Response> {
-    let outcome: Response | Problem;
+  function refuse(problem: Problem): Response {
+    counters.refused(problem.kind, 1);
+    return problemResponse(problem);
+  }
+
+  // This is the hottest path there is: it is kept flat, because every further async function
+  // costs a noticeable part of what the whole request does.
+  async function single(request: Request): Promise<Response> {
+    const admitted = admit(request, singles);
+    if (admitted instanceof Problem) return refuse(admitted);
+    const { key, plan } = admitted;
     try {
-      outcome = await receive(request, door, store);
+      const text = await readBody(request, plan);
+      if (text instanceof Problem) return refuse(text);
+      const check = readPayloadText(text);
+      if (check === undefined) return refuse(notJson());
+      if (!check.ok) return refuse(invalidPayload(check.problems));
+      const { payload } = check;
+      const keyDigests = key === undefined ? undefined : [keyDigest(key, 0, payload)];
+      const [receipt] = await payloadLog.append([payload], keyDigests);
+      if (receipt === undefined) throw new Error("the log of payloads gave no receipt");
+      counters.accepted(1);
+      return accepted(`{"receipt":"${formatReceipt(receipt)}"}`);
     } catch (error) {
-      outcome = failureProblem(log, error);
+      return refuse(failureProblem(log, error));
+    } finally {
+      singles.admission.leave(plan.reservedBytes);
     }
-    if (!(outcome instanceof Problem)) return outcome;
-    counters.refused(outcome.kind, 1);
-    return problemResponse(outcome);
   }
 
-  async function storeSingle({ text, key }: Received): Promise<Response | Problem> {
-    const check = readPayloadText(text);
-    if (check === undefined) return notJson();
-    if (!check.ok) return invalidPayload(check.problems);
-    const { payload } = check;
-    const keyDigests = key === undefined ? undefined : [keyDigest(key, 0, payload)];
-    const [receipt] = await payloadLog.append([payload], keyDigests);
-    if (receipt === undefined) throw new Error("the log of payloads gave no receipt");
-    counters.accepted(1);
-    return new Response(`{"receipt":"${formatReceipt(receipt)}"}`, acceptedHeaders);
+  async function batch(request: Request): Promise<Response> {
+    const admitted = admit(request, batches);
+    if (admitted instanceof Problem) return refuse(admitted);
+    try {
+      const text = await readBody(request, admitted.plan);
+      const outcome = text instanceof Problem ? text : await storeBatch(text, admitted);
+      return outcome instanceof Problem ? refuse(outcome) : outcome;
+    } catch (error) {
+      return refuse(failureProblem(log, error));
+    } finally {
+      batches.admission.leave(admitted.plan.reservedBytes);
+    }
   }
 
-  async function storeBatch({ text, media, key }: Received): Promise<Response | Problem> {
+  async function storeBatch(text: string, admitted: Admitted): Promise<Response | Problem> {
+    const { media, key } = admitted;
     const isLines = media === "lines" || (media === "text" && !text.trimStart().startsWith("["));
     const cut = isLines ? lineRows(text, batchRowsMax) : arrayRows(text, batchRowsMax);
     if (cut.kind !== "rows") return uncutProblem(cut.kind, text);
@@ -122,36 +140,26 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     }
     const rejected = cut.rows.length - payloads.length;
     if (rejected > 0) counters.refused("invalid-row", rejected);
-    return new Response(batchAnswer(cut.rows.length, checked), acceptedHeaders);
+    return accepted(batchAnswer(cut.rows.length, checked));
   }
 
-  return {
-    single: (request) => answer(request, singles, storeSingle),
-    batch: (request) => answer(request, batches, storeBatch),
-  };
+  return { single, batch };
 }
 
-/** Checks the headers, finds room, reads the body, and holds the room until it is stored. */
-async function receive(
-  request: Request,
-  door: Door,
-  store: (received: Received) => Promise<Response | Problem>,
-): Promise<Response | Problem> {
+/** Checks the headers and finds room; who gets in has to leave again. */
+function admit(request: Request, door: Door): Admitted | Problem {
   const { headers } = request;
-  const { admission } = door;
   const media = mediaKind(headers.get("content-type"));
   if (media === undefined || !door.media.has(media)) return unsupportedType(door.types);
   const key = idempotencyKey(headers);
   if (key instanceof Problem) return key;
   const plan = planBody(headers, door.bytesMax);
   if (plan instanceof Problem) return plan;
-  if (!admission.enter(plan.reservedBytes)) return overloaded();
-  try {
-    const text = await readBody(request, plan);
-    return text instanceof Problem ? text : await store({ text, media, key });
-  } finally {
-    admission.leave(plan.reservedBytes);
-  }
+  return door.admission.enter(plan.reservedBytes) ? { media, key, plan } : overloaded();
+}
+
+function accepted(body: string): Response {
+  return new Response(body, { status: 202, headers: acceptedHeaders });
 }
 
 function uncutProblem(kind: Exclude<BatchRows["kind"], "rows">, text: string): Problem {

@@ -13,6 +13,7 @@ export const problemKinds = {
   "not-json": { status: 400, title: "The body is not JSON" },
   "malformed-body": { status: 400, title: "The body cannot be decoded" },
   "invalid-request": { status: 400, title: "The request is not valid" },
+  "invalid-query": { status: 400, title: "The query is not valid" },
   "invalid-idempotency-key": { status: 400, title: "The Idempotency-Key is not valid" },
   unauthorized: { status: 401, title: "The request is not authorized" },
   "not-found": { status: 404, title: "There is nothing here" },

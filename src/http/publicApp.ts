@@ -1,14 +1,14 @@
 /** The public application: ingest, queries, health and their documentation. */
 import { swagger } from "@elysiajs/swagger";
-import { type AnyElysia, Elysia } from "elysia";
+import type { AnyElysia } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
 import type { Log } from "../log.ts";
-import { problemHandling } from "./errorHandler.ts";
 import { healthController, type Readiness } from "./health.ts";
 import type { IngestHandlers } from "./ingest.ts";
 import { ingestController } from "./ingestController.ts";
 import { ingestSchemas } from "./ingestDocs.ts";
 import { problemSchema } from "./openApi.ts";
+import { createRootApp } from "./rootApp.ts";
 
 export interface PublicAppDependencies {
   readonly log: Log;
@@ -22,8 +22,7 @@ export interface PublicAppDependencies {
 /** Composes the application; `serveHttp` puts it on a port. */
 export function createPublicApp(dependencies: PublicAppDependencies): AnyElysia {
   const { log, readiness, ingest, controllers } = dependencies;
-  const app: AnyElysia = new Elysia({ name: "public" });
-  app.use(problemHandling(log, () => app.routes));
+  const app = createRootApp("public", log);
   app.use(documentation());
   app.use(healthController(readiness));
   if (ingest !== undefined) app.use(ingestController(ingest));

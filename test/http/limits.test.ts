@@ -1,0 +1,103 @@
+/** Invariant I11 at the door: what is in flight is bounded, and what is over gets 503. */
+import { expect, test } from "bun:test";
+import { connect } from "node:net";
+import { Admission } from "../../src/http/admission.ts";
+import { goodPayload, startIngestServer } from "../support/ingestServer.ts";
+import { until } from "../support/until.ts";
+
+const good = JSON.stringify(goodPayload);
+
+test("requests over the bound are refused at once, and room is given back", async () => {
+  const server = startIngestServer({ singlesInFlight: { requestsMax: 3, bytesMax: 1e9 } });
+  const release = server.payloadLog.hold();
+  const held = [1, 2, 3].map(() => server.post("/stats", good));
+  const refused = await until(
+    async () => {
+      const response = await server.post("/stats", good);
+      return response.status === 503 && response;
+    },
+    { what: "the door is full" },
+  );
+  expect(refused.headers.get("retry-after")).toBe("1");
+  expect(await refused.text()).toContain("urn:payload-stats:problem:overloaded");
+  release();
+  for (const response of await Promise.all(held)) expect(response.status).toBe(202);
+  expect((await server.post("/stats", good)).status).toBe(202);
+  await server.stop(0);
+});
+
+test("bytes over the bound are refused; batches and single payloads have rooms of their own", async () => {
+  const server = startIngestServer({ batchesInFlight: { requestsMax: 10, bytesMax: 1_000 } });
+  expect((await server.post("/stats/batch", `[${good}]`)).status).toBe(202);
+  const large = `[${good}${" ".repeat(1_000)}]`;
+  expect((await server.post("/stats/batch", large)).status).toBe(503);
+  expect((await server.post("/stats", good)).status).toBe(202);
+  expect(server.counts.refused.get("overloaded")).toBe(1);
+  await server.stop(0);
+});
+
+test("every way a request can end gives its room back", async () => {
+  const server = startIngestServer({
+    singlesInFlight: { requestsMax: 1, bytesMax: 65_536 },
+    batchesInFlight: { requestsMax: 1, bytesMax: 8 * 1024 * 1024 },
+  });
+  const bodies = ["x", "{}", "\xff", " ".repeat(70_000), good];
+  for (const body of [...bodies, ...bodies]) {
+    for (const headers of [{}, { "content-encoding": "gzip" }, { "content-encoding": "zstd" }]) {
+      expect((await server.post("/stats", body, headers)).status).not.toBe(503);
+      expect((await server.post("/stats/batch", body, headers)).status).not.toBe(503);
+    }
+  }
+  server.payloadLog.failure = new Error("broken");
+  expect((await server.post("/stats", good)).status).toBe(500);
+  expect((await server.post("/stats/batch", `[${good}]`)).status).toBe(500);
+  server.payloadLog.clear();
+  expect((await server.post("/stats", good)).status).toBe(202);
+  await server.stop(0);
+});
+
+test("a client that goes away in the middle of its body gives its room back", async () => {
+  const server = startIngestServer({ singlesInFlight: { requestsMax: 1, bytesMax: 65_536 } });
+  for (const framing of ["content-length: 1000", "transfer-encoding: chunked"]) {
+    const socket = connect(server.server.port, "127.0.0.1");
+    const head = `POST /stats HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${framing}`;
+    socket.write(`${head}\r\n\r\n${framing.startsWith("t") ? "5\r\n" : ""}{"tok`);
+    await until(async () => (await server.post("/stats", good)).status === 503, {
+      what: "the half request holds the only place",
+    });
+    socket.destroy();
+    await until(async () => (await server.post("/stats", good)).status === 202, {
+      what: "its place is free again",
+    });
+  }
+  expect(server.logLines).toEqual([]);
+  await server.stop(0);
+});
+
+test("a chunked body that never ends is refused without being kept", async () => {
+  const server = startIngestServer();
+  let sent = 0;
+  const endless = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      sent += 1024 * 1024;
+      if (sent > 256 * 1024 * 1024) controller.close();
+      else controller.enqueue(new Uint8Array(1024 * 1024).fill(0x20));
+    },
+  });
+  const before = process.memoryUsage().rss;
+  const response = await server.post("/stats/batch", endless);
+  expect(response.status).toBe(413);
+  expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
+  await server.stop(0);
+});
+
+test("an admission lets in what fits", () => {
+  const admission = new Admission({ requestsMax: 2, bytesMax: 10 });
+  expect(admission.enter(11)).toBe(false);
+  expect(admission.enter(6)).toBe(true);
+  expect(admission.enter(5)).toBe(false);
+  expect(admission.enter(4)).toBe(true);
+  expect(admission.enter(0)).toBe(false);
+  admission.leave(6);
+  expect(admission.enter(6)).toBe(true);
+});

@@ -1,0 +1,39 @@
+/** A log of payloads in memory: numbers what it gets as one partition's stream would. */
+import type { PayloadLog } from "../../src/actors/ports.ts";
+import type { Payload } from "../../src/domain/payload.ts";
+import type { Receipt } from "../../src/domain/receipt.ts";
+
+export interface Recorded {
+  readonly payloads: readonly Payload[];
+  readonly keyDigests: readonly string[] | undefined;
+}
+
+export class RecordingPayloadLog implements PayloadLog {
+  readonly appends: Recorded[] = [];
+  /** When set, every append fails with it. */
+  failure: Error | undefined;
+  #gate: Promise<void> = Promise.resolve();
+
+  async append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]> {
+    await this.#gate;
+    if (this.failure !== undefined) throw this.failure;
+    const sequence = this.appends.push({ payloads, keyDigests });
+    return payloads.map((_, index) => ({ partition: 0, sequence, index }));
+  }
+
+  get payloads(): readonly Payload[] {
+    return this.appends.flatMap((append) => append.payloads);
+  }
+
+  /** Holds every append back until the returned function is called. */
+  hold(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#gate = promise;
+    return resolve;
+  }
+
+  clear(): void {
+    this.appends.length = 0;
+    this.failure = undefined;
+  }
+}
