@@ -8,6 +8,9 @@ import { readIfThere } from "./processes.ts";
 /** An empty Postgres and its first write-ahead log take about 50 MB; below this nothing can work. */
 const bytesFreeMin = 128 * 1024 * 1024;
 
+/** A lock whose database the garbage collector found unreachable would be given up. */
+const held = new Set<Database>();
+
 export interface DataDirLock {
   release(): void;
 }
@@ -73,6 +76,12 @@ async function lock(dataDir: string): Promise<DataDirLock> {
         "stop that one, or give this one a DATA_DIR of its own",
     );
   }
+  held.add(database);
   await writeFile(holder, `${process.pid}\n`);
-  return { release: () => database.close() };
+  return {
+    release: () => {
+      held.delete(database);
+      database.close();
+    },
+  };
 }

@@ -100,6 +100,7 @@ async function startPostgres(
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();
   await ensureDatabase(port);
+  log.info("the embedded Postgres is ready", { url: server.url, pid: server.pid });
   return server;
 }
 
@@ -117,5 +118,6 @@ async function startNats(
   const spec = await prepareNats(dataDir, binDir ?? join(dataDir, "bin"), port, log);
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();
+  log.info("the embedded nats-server is ready", { url: server.url, pid: server.pid });
   return server;
 }

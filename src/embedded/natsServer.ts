@@ -91,7 +91,9 @@ async function greets(port: number): Promise<boolean> {
     },
   }).catch(() => undefined);
   if (socket === undefined) return false;
+  const timer = setTimeout(() => resolve(false), 1_000);
   const greeted = await promise;
+  clearTimeout(timer);
   socket.end();
   return greeted;
 }

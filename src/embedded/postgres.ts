@@ -50,12 +50,18 @@ export async function preparePostgres(dataDir: string, port: number): Promise<Se
 
 /** Ends a Postgres on this data whose parent died without ending it. Returns its pid. */
 export async function endOrphanPostgres(dataDir: string): Promise<number | undefined> {
-  const pid = Number(readIfThere(join(clusterDir(dataDir), "postmaster.pid"))?.split("\n")[0]);
+  const pidFile = join(clusterDir(dataDir), "postmaster.pid");
+  const pid = Number(readIfThere(pidFile)?.split("\n")[0]);
   if (!(pid > 1) || !isAlive(pid)) return undefined;
-  // The pid may by now belong to anything; ours has the directory of the cluster in its command.
-  if (!` ${commandLine(pid)} `.includes(` -D ${clusterDir(dataDir)} `)) return undefined;
-  await endProcess(pid, "SIGINT", 5_000);
-  return pid;
+  // The directory of the cluster stands in the command of ours.
+  if (` ${commandLine(pid)} `.includes(` -D ${clusterDir(dataDir)} `)) {
+    await endProcess(pid, "SIGINT", 5_000);
+    return pid;
+  }
+  // After a reboot, or in a container, the pid belongs to some other program. Postgres would
+  // refuse to start; we know better, as the lock on the data directory is ours.
+  await rm(pidFile, { force: true });
+  return undefined;
 }
 
 /** Creates our database unless it is there. */

@@ -22,7 +22,11 @@ export interface ServerSpec {
 const logBytesMax = 8 * 1024 * 1024;
 /** Long enough for Postgres to recover from 2 GB of write-ahead log. */
 const readyMs = 120_000;
-const stopMs = 4_000;
+/** How long after the clean signal a server that still runs gets a harder one. */
+const quitMs = 3_000;
+const killMs = 4_000;
+/** What a server killed a moment ago still holds, like shared memory, is free after a few tries. */
+const firstTries = 4;
 const stableMs = 60_000;
 const backoffMs = { first: 100, max: 15_000 };
 
@@ -68,16 +72,24 @@ export class ServerProcess {
   async start(restart = true): Promise<void> {
     this.stopping = false;
     this.supervised = false;
-    await this.launch();
+    for (let tries = 1; ; tries += 1) {
+      try {
+        await this.launch();
+        break;
+      } catch (error) {
+        if (tries === firstTries || this.stopping) throw error;
+        await Bun.sleep(backoffMs.first * 2 ** tries);
+      }
+    }
     this.supervised = restart;
     if (this.child === undefined) this.restartLater("ended while it was starting");
   }
 
-  /** Sends a signal to the server, if it runs, and resolves when it has ended. */
+  /** Sends a signal to the server, if it runs; unless that only pauses it, waits for its end. */
   async kill(name: NodeJS.Signals): Promise<void> {
     const child = this.child;
     child?.kill(name);
-    await child?.exited;
+    if (name !== "SIGSTOP" && name !== "SIGCONT") await child?.exited;
   }
 
   /** Stops the server cleanly, or not so cleanly after a few seconds. Idempotent. */
@@ -86,12 +98,14 @@ export class ServerProcess {
     const child = this.child;
     if (child === undefined) return;
     child.kill(this.spec.stopSignal);
-    const timer = setTimeout(() => {
-      this.log.warn(`${this.spec.name} does not stop; killing it`, { pid: child.pid });
-      child.kill("SIGKILL");
-    }, stopMs);
+    const at = (delayMs: number, signal: NodeJS.Signals) =>
+      setTimeout(() => {
+        this.log.warn(`${this.spec.name} is slow to stop`, { pid: child.pid, signal });
+        child.kill(signal);
+      }, delayMs);
+    const timers = [at(quitMs, `SIG${this.spec.watchSignal}`), at(killMs, "SIGKILL")];
     await child.exited;
-    clearTimeout(timer);
+    timers.forEach(clearTimeout);
   }
 
   private async launch(): Promise<void> {

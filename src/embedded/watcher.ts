@@ -8,12 +8,17 @@ export interface Watched {
   readonly signal: "QUIT" | "TERM";
 }
 
+/** A watcher that the garbage collector took would see its input end, and end the servers. */
+const open = new Set<Watcher>();
+
 export class Watcher {
   private readonly servers = new Map<string, Watched>();
   private process = this.spawn();
   private closed = false;
 
-  constructor(private readonly log: Log) {}
+  constructor(private readonly log: Log) {
+    open.add(this);
+  }
 
   /** The watcher's own pid. */
   get pid(): number {
@@ -31,6 +36,7 @@ export class Watcher {
   async close(): Promise<void> {
     if (this.closed) return;
     this.closed = true;
+    open.delete(this);
     await this.process.stdin.end();
     await this.process.exited;
   }
@@ -38,8 +44,13 @@ export class Watcher {
   private tell(): void {
     if (this.closed) return;
     const servers = [...this.servers.values()].map(({ signal, pid }) => `${signal}:${pid}`);
-    this.process.stdin.write(`${servers.join(" ")}\n`);
-    this.process.stdin.flush();
+    const { stdin } = this.process;
+    const write = async () => {
+      stdin.write(`${servers.join(" ")}\n`);
+      await stdin.flush();
+    };
+    // A watcher that has just died cannot be told; its successor is told everything again.
+    write().catch(() => {});
   }
 
   private spawn() {

@@ -23,7 +23,7 @@ export interface NatsServer {
   readonly port: number;
   /** Undefined while it is down. */
   readonly pid: number | undefined;
-  /** Sends the signal and resolves when the server has ended. It is not restarted. */
+  /** Sends the signal; unless that is SIGSTOP or SIGCONT, resolves when the server has ended. */
   kill(signal: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port and data; resolves when it takes connections. */
   start(): Promise<void>;

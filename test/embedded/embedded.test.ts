@@ -1,0 +1,196 @@
+import { afterEach, describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { connect } from "nats";
+import postgres from "postgres";
+import { type Embedded, type EmbeddedOptions, startEmbedded } from "../../src/embedded/embedded.ts";
+import { EmbeddedError } from "../../src/embedded/embeddedError.ts";
+import { prepareNats } from "../../src/embedded/natsServer.ts";
+import { loopback, requireFreePort } from "../../src/embedded/ports.ts";
+import { preparePostgres } from "../../src/embedded/postgres.ts";
+import { isAlive } from "../../src/embedded/processes.ts";
+import { createLog } from "../../src/log.ts";
+import { freePort, temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
+import { until } from "../support/until.ts";
+
+const timeout = 60_000;
+const silent = createLog("error", () => {}, Date.now);
+const running: Embedded[] = [];
+
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((embedded) => embedded.stop()));
+});
+
+/** Starts servers that the end of the test stops. */
+async function start(options: Partial<EmbeddedOptions> & { dataDir: string }): Promise<Embedded> {
+  const embedded = await startEmbedded({ binDir: testBinDir, log: silent, ...options });
+  running.push(embedded);
+  return embedded;
+}
+
+async function count(url: string | undefined): Promise<number> {
+  const sql = postgres(url ?? "", { max: 1, connect_timeout: 2, onnotice: () => {} });
+  try {
+    const [row] = await sql`SELECT count(*)::int AS count FROM kept`;
+    return Number(row?.count);
+  } finally {
+    await sql.end();
+  }
+}
+
+async function execute(url: string | undefined, statement: string): Promise<void> {
+  const sql = postgres(url ?? "", { max: 1 });
+  await sql.unsafe(statement);
+  await sql.end();
+}
+
+/** Stores a message in a stream, or counts those stored. */
+async function stored(url: string | undefined, add: boolean): Promise<number> {
+  const connection = await connect({ servers: url ?? "", timeout: 2_000 });
+  try {
+    const manager = await connection.jetstreamManager();
+    if (add) await manager.streams.add({ name: "KEPT", subjects: ["kept"] });
+    if (add) await connection.jetstream().publish("kept", "payload");
+    return (await manager.streams.info("KEPT")).state.messages;
+  } finally {
+    await connection.close();
+  }
+}
+
+describe("embedded servers", () => {
+  test(
+    "keep their data from one start to the next",
+    async () => {
+      const dataDir = temporaryDirectory();
+      const both = { postgres: { port: await freePort() }, nats: { port: await freePort() } };
+      const first = await start({ dataDir, ...both });
+      await execute(first.databaseUrl, "CREATE TABLE kept AS SELECT 1 AS one");
+      expect(await stored(first.natsUrl, true)).toBe(1);
+      const pids = [first.postgres?.pid ?? 0, first.nats?.pid ?? 0];
+      await Promise.all([first.stop(), first.stop()]);
+      expect(pids.filter(isAlive)).toEqual([]);
+
+      const second = await start({ dataDir, ...both });
+      expect(await count(second.databaseUrl)).toBe(1);
+      expect(await stored(second.natsUrl, false)).toBe(1);
+    },
+    timeout,
+  );
+
+  test(
+    "are restarted when they crash, with their data",
+    async () => {
+      const embedded = await start({
+        dataDir: temporaryDirectory(),
+        postgres: { port: await freePort() },
+        nats: { port: await freePort() },
+      });
+      await execute(embedded.databaseUrl, "CREATE TABLE kept AS SELECT 1 AS one");
+      await stored(embedded.natsUrl, true);
+      await Promise.all([embedded.postgres?.kill("SIGKILL"), embedded.nats?.kill("SIGKILL")]);
+
+      const what = "the servers run again";
+      await until(() => embedded.postgres?.restarts === 1 && embedded.nats?.restarts === 1, {
+        what,
+      });
+      expect(await count(embedded.databaseUrl)).toBe(1);
+      expect(await stored(embedded.natsUrl, false)).toBe(1);
+    },
+    timeout,
+  );
+
+  test(
+    "of a dead process are ended first",
+    async () => {
+      const dataDir = temporaryDirectory();
+      const [pgPort, natsPort] = [await freePort(), await freePort()];
+      await (await start({ dataDir, postgres: { port: pgPort }, nats: { port: natsPort } })).stop();
+      const specs = [
+        await preparePostgres(dataDir, pgPort),
+        await prepareNats(dataDir, testBinDir, natsPort, silent),
+      ];
+      const orphans = specs.map((spec) => {
+        const stdio = { stdin: "ignore", stdout: "ignore", stderr: "ignore" } as const;
+        return Bun.spawn([...spec.command], { ...stdio, cwd: "/", detached: true });
+      });
+      for (const [index, spec] of specs.entries()) {
+        await until(() => spec.ready(orphans[index]?.pid ?? 0), { what: `${spec.name} runs` });
+      }
+
+      await start({ dataDir, postgres: { port: pgPort }, nats: { port: natsPort } });
+      for (const orphan of orphans) expect(isAlive(orphan.pid)).toBe(false);
+    },
+    timeout,
+  );
+
+  test(
+    "spare the program that now has the pid of a dead Postgres",
+    async () => {
+      const dataDir = temporaryDirectory();
+      const port = await freePort();
+      await (await start({ dataDir, postgres: { port } })).stop();
+      const other = Bun.spawn(["sleep", "600"]);
+      await writeFile(join(dataDir, "postgres", "postmaster.pid"), `${other.pid}\n`);
+      await start({ dataDir, postgres: { port } });
+      expect(isAlive(other.pid)).toBe(true);
+      other.kill();
+    },
+    timeout,
+  );
+});
+
+describe("a start is refused", () => {
+  test("on a data directory in use, with the pid of its user", async () => {
+    const dataDir = temporaryDirectory();
+    await start({ dataDir, nats: { port: await freePort() } });
+    const second = start({ dataDir, nats: { port: await freePort() } });
+    await expect(second).rejects.toThrow(EmbeddedError);
+    await expect(second).rejects.toThrow(`${dataDir} is in use by the process with pid`);
+    await expect(second).rejects.toThrow(String(process.pid));
+  });
+
+  test("on a taken port, with the port and the setting", async () => {
+    const listener = createServer();
+    const listening = Promise.withResolvers<void>();
+    const port = await freePort();
+    listener.listen(port, loopback, () => listening.resolve());
+    await listening.promise;
+    const dataDir = temporaryDirectory();
+    await expect(start({ dataDir, postgres: { port } })).rejects.toThrow(
+      `port ${port} for the embedded Postgres is taken by another program: set EMBEDDED_PG_PORT`,
+    );
+    await expect(start({ dataDir, nats: { port } })).rejects.toThrow(
+      `port ${port} for the embedded nats-server is taken by another program: ` +
+        "set EMBEDDED_NATS_PORT",
+    );
+    listener.close();
+    await requireFreePort(await freePort(), "Postgres", "EMBEDDED_PG_PORT", "DATABASE_URL");
+  });
+
+  test("in a data directory that cannot be written", async () => {
+    const file = join(temporaryDirectory(), "file");
+    await writeFile(file, "");
+    const dataDir = join(file, "data");
+    const starting = start({ dataDir, nats: { port: await freePort() } });
+    await expect(starting).rejects.toThrow(
+      `DATA_DIR ${dataDir} cannot be written: a part of the path is not a directory`,
+    );
+  });
+
+  test("with the last words of a server that does not start", async () => {
+    const dataDir = temporaryDirectory();
+    const port = await freePort();
+    await (await start({ dataDir, postgres: { port } })).stop();
+    await writeFile(join(dataDir, "postgres", "postgresql.auto.conf"), "no_such_setting = 1\n");
+    await expect(start({ dataDir, postgres: { port }, log: testLog })).rejects.toThrow(
+      /the embedded Postgres did not start:[\s\S]*no_such_setting/,
+    );
+  });
+});
+
+test("no server is started when none is asked for", async () => {
+  const embedded = await start({ dataDir: "/nowhere/at/all" });
+  expect(embedded.databaseUrl).toBeUndefined();
+  expect(embedded.natsUrl).toBeUndefined();
+});

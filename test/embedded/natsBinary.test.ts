@@ -1,0 +1,34 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { isAtLeast } from "../../src/embedded/natsBinary.ts";
+import { temporaryDirectory } from "../support/servers.ts";
+
+test.each([
+  ["2.9.10", true],
+  ["2.9.9", false],
+  ["2.10.0", true],
+  ["2.12.0-beta.1", true],
+  ["3.0.0", true],
+  ["1.99.99", false],
+])("version %s is new enough: %p", (version, enough) => {
+  expect(isAtLeast(version, [2, 9, 10])).toBe(enough);
+});
+
+test("without any nats-server the error names the three ways out", async () => {
+  // In a process of its own, whose PATH has neither nats-server nor Debian's tools.
+  const empty = temporaryDirectory();
+  const modulePath = join(import.meta.dir, "../../src/embedded/natsBinary.ts");
+  const logPath = join(import.meta.dir, "../../src/log.ts");
+  const script = `
+    const { findNatsServer } = await import(${JSON.stringify(modulePath)});
+    const { createLog } = await import(${JSON.stringify(logPath)});
+    const log = createLog("error", () => {}, Date.now);
+    await findNatsServer(${JSON.stringify(empty)}, log).catch((error) => console.log(error.message));
+  `;
+  const child = Bun.spawn([process.execPath, "-e", script], { env: { PATH: empty } });
+  expect(await child.stdout.text()).toBe(
+    "no nats-server was found (no apt-get to get Debian's package with): install nats-server " +
+      "so that it is on PATH, or run `docker compose up nats`, or set NATS_URL to a server of " +
+      "your own\n",
+  );
+});
