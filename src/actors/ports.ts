@@ -91,7 +91,8 @@ export interface PayloadStreams {
   message(partition: number, sequence: number): Promise<LogMessage | undefined>;
   /**
    * Reads from a sequence on. `verify` is called before every consumer that is made, the first
-   * and those after a loss of connection; what it throws, `next` throws.
+   * and those after a loss of connection. A PartitionHalted that it throws, `next` throws; after
+   * any other error it is called again.
    */
   feed(partition: number, fromSequence: number, verify: () => Promise<void>): PayloadFeed;
   /** Publishes a tick and resolves with its sequence. */

@@ -36,6 +36,6 @@ export function apiCodeOf(error: unknown): number | undefined {
 /** True when the request may never have been handled, so that trying again can help. */
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof NatsError)) return false;
-  if (error.api_error !== undefined) return transientCodes.has(error.api_error.err_code);
+  if (error.api_error !== undefined) return transientCodes.has(apiCodeOf(error) ?? 0);
   return ["TIMEOUT", "503", "DISCONNECT", "CONNECTION_REFUSED"].includes(error.code);
 }

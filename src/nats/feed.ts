@@ -2,13 +2,12 @@
  * Reads one partition's stream in order. Consumers come and go below it; what it hands out is
  * contiguous, or it fails with PayloadGap.
  */
-import type { StreamInfo } from "nats";
-import { type LogMessage, PartitionHalted, type PayloadFeed, PayloadGap } from "../actors/ports.ts";
+import { type LogMessage, PartitionHalted, type PayloadFeed } from "../actors/ports.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "./connection.ts";
+import { Continuity } from "./continuity.ts";
 import { streamName } from "./names.ts";
 import { openPullConsumer, type PullConsumer, type PullLimits } from "./pullConsumer.ts";
-import { findMessage, stateOf } from "./streamState.ts";
 import { within } from "./within.ts";
 
 export interface FeedOptions {
@@ -39,28 +38,20 @@ const backOffMsMax = 2_000;
 const steadyMs = 10_000;
 /** How long stopping waits for the removal of the consumer. */
 const stopMs = 1_500;
-/** How often a stream may seem to end too early before that is believed. */
-const shortMax = 5;
 
 export class StreamFeed implements PayloadFeed {
   readonly #limits: FeedLimits;
-  readonly #partition: number;
+  readonly #continuity: Continuity;
   readonly #stream: string;
   readonly #log: Log;
   readonly #verify: (() => Promise<void>) | undefined;
   #buffer: LogMessage[] = [];
   #bufferBytes = 0;
   #expected: number;
-  /** The creation time of the stream that this feed began with. */
-  #created: string | undefined;
-  /** A sequence that arrived too early; the ones before it are looked for at the next start. */
-  #early: number | undefined;
   #consumer: PullConsumer | undefined;
   #failure: Error | undefined;
   #stopped = false;
   #failures = 0;
-  /** How often in a row the stream seemed to end too early. */
-  #shorts = 0;
   #reading = false;
   /** Wakes the reader. */
   #readable = Promise.withResolvers<void>();
@@ -74,7 +65,7 @@ export class StreamFeed implements PayloadFeed {
     options: FeedOptions,
   ) {
     this.#limits = { ...defaults, ...options.limits };
-    this.#partition = options.partition;
+    this.#continuity = new Continuity(link, options.partition);
     this.#stream = streamName(options.partition);
     this.#expected = options.fromSequence;
     this.#verify = options.verify;
@@ -149,8 +140,9 @@ export class StreamFeed implements PayloadFeed {
   /** Undefined when it cannot be opened; the session is over then. */
   async #open(session: PromiseWithResolvers<void>): Promise<PullConsumer | undefined> {
     try {
+      // First what a new leader may get wrong for a moment, and then what `verify` says for good.
+      const gap = await this.#continuity.findGap(this.#expected);
       await this.#verify?.();
-      const gap = await this.#findGap();
       if (this.#session !== session) return undefined;
       if (gap !== undefined) {
         this.#fail(gap);
@@ -162,45 +154,18 @@ export class StreamFeed implements PayloadFeed {
         lost: (reason) => this.#drop(reason),
       });
     } catch (error) {
-      if (error instanceof PartitionHalted) {
-        this.#fail(error);
-      } else if (this.#session === session) {
-        this.#log.warn("the stream cannot be read now", { error });
-      }
       session.resolve();
+      if (this.#session !== session) return undefined;
+      if (error instanceof PartitionHalted) this.#fail(error);
+      else this.#log.warn("the stream cannot be read now", { error });
       return undefined;
     }
-  }
-
-  /**
-   * Whether the stream still is the one it was, and still holds, or will hold, what comes next.
-   * Without this a consumer on a shortened or re-created stream would wait in silence.
-   */
-  async #findGap(): Promise<PayloadGap | undefined> {
-    const info: StreamInfo = await this.link.manager.streams.info(this.#stream);
-    const { created, firstSequence, lastSequence } = stateOf(info);
-    this.#created ??= created;
-    const expected = this.#expected;
-    if (created !== this.#created) return new PayloadGap(this.#partition, expected, 0);
-    if (firstSequence > expected) return new PayloadGap(this.#partition, expected, firstSequence);
-    if (lastSequence + 1 < expected) {
-      const gap = new PayloadGap(this.#partition, expected, lastSequence + 1);
-      // The new leader of a replicated stream may not have applied all of it yet.
-      if (++this.#shorts < shortMax) throw gap;
-      return gap;
-    }
-    this.#shorts = 0;
-    const early = this.#early;
-    this.#early = undefined;
-    if (early === undefined || early <= expected) return undefined;
-    const held = await findMessage(this.link, this.#partition, expected);
-    return held === undefined ? new PayloadGap(this.#partition, expected, early) : undefined;
   }
 
   #arrived(message: LogMessage): void {
     if (message.sequence < this.#expected || this.#stopped) return;
     if (message.sequence > this.#expected) {
-      this.#early = message.sequence;
+      this.#continuity.skippedTo(message.sequence);
       this.#drop(`sequence ${message.sequence} instead of ${this.#expected}`);
       return;
     }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { type LogMessage, PayloadGap } from "../../src/actors/ports.ts";
+import { type LogMessage, PartitionHalted, PayloadGap } from "../../src/actors/ports.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { type FeedLimits, StreamFeed } from "../../src/nats/feed.ts";
 import type { JetStreamStreams } from "../../src/nats/streams.ts";
@@ -248,6 +248,41 @@ describe("a gap", () => {
     await publish(1, 30);
     expect(await gapOf(readThrough(feed, 30))).toEqual([11, 0]);
   }, 30_000);
+});
+
+describe("the verification of a stream", () => {
+  const verified = (verify: () => Promise<void>) => {
+    const feed = new StreamFeed(link, { partition: 0, fromSequence: 1, verify, log: silentLog });
+    feeds.push(feed);
+    return feed;
+  };
+
+  test("is made before every consumer, and made again when it could not be made", async () => {
+    await publish(1, 10);
+    let calls = 0;
+    const feed = verified(async () => {
+      if (++calls < 3) throw new Error("cannot tell now");
+    });
+    await readThrough(feed, 10);
+    expect(calls).toBe(3);
+    feed.restart();
+    await until(() => calls === 4, { what: "it is verified again" });
+  });
+
+  test("ends the feed when it says so, after what was read before", async () => {
+    await publish(1, 10);
+    let good = true;
+    const feed = verified(async () => {
+      if (!good) throw new PartitionHalted(0, "restored from an older copy");
+    });
+    await readThrough(feed, 10);
+    good = false;
+    feed.restart();
+    const first = feed.next(10);
+    expect(feed.next(10)).rejects.toThrow(/reader at a time/);
+    await expect(first).rejects.toThrow(PartitionHalted);
+    await expect(feed.next(10)).rejects.toThrow(PartitionHalted);
+  });
 });
 
 describe("stopping", () => {
