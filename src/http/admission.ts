@@ -23,12 +23,4 @@ export class Admission {
     this.#requests--;
     this.#bytes -= bytes;
   }
-
-  get requests(): number {
-    return this.#requests;
-  }
-
-  get bytes(): number {
-    return this.#bytes;
-  }
 }

@@ -7,8 +7,14 @@ import { Problem } from "./problem.ts";
 
 type Compression = "gzip" | "zstd";
 
-/** How long a body may take to arrive, where we read it chunk by chunk. */
+/** How long a body that is read chunk by chunk may take to arrive. */
 const arrivalMsMax = 20_000;
+
+/**
+ * Up to this declared length a body is read in one go, which is faster but has no deadline. It is
+ * small, so that slow clients cannot fill the room for bytes by declaring much and sending little.
+ */
+const wholeBytesMax = 4_096;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -33,16 +39,21 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
 }
 
 /** The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8. */
-export async function readBody(request: Request, plan: BodyPlan): Promise<string | Problem> {
+export async function readBody(
+  request: Request,
+  plan: BodyPlan,
+  arrivalMs = arrivalMsMax,
+): Promise<string | Problem> {
   let bytes: Uint8Array;
-  if (plan.compression === undefined && plan.length !== undefined) {
+  const { compression, length = Number.POSITIVE_INFINITY } = plan;
+  if (compression === undefined && length <= wholeBytesMax) {
     try {
       bytes = await request.bytes();
     } catch {
       return incomplete();
     }
   } else {
-    const read = await readStream(request, plan);
+    const read = await readStream(request, plan, arrivalMs);
     if (read instanceof Problem) return read;
     bytes = read;
   }
@@ -69,13 +80,17 @@ function compressionOf(encoding: string | null): Compression | undefined | Probl
   });
 }
 
-async function readStream(request: Request, plan: BodyPlan): Promise<Uint8Array | Problem> {
+async function readStream(
+  request: Request,
+  plan: BodyPlan,
+  arrivalMs: number,
+): Promise<Uint8Array | Problem> {
   const { compression } = plan;
   if (request.body === null) return new Uint8Array(0);
-  if (compression === undefined) return await collect(request.body, plan, incomplete);
+  if (compression === undefined) return await collect(request.body, plan, arrivalMs, incomplete);
   // Unlike the functions of node:zlib, the stream also notices a zstd frame that was cut short.
   const inflated = request.body.pipeThrough(new DecompressionStream(compression));
-  return await collect(inflated, plan, () => {
+  return await collect(inflated, plan, arrivalMs, () => {
     return new Problem("malformed-body", `The body is not valid ${compression}.`);
   });
 }
@@ -84,6 +99,7 @@ async function readStream(request: Request, plan: BodyPlan): Promise<Uint8Array 
 async function collect(
   stream: ReadableStream<Uint8Array>,
   plan: BodyPlan,
+  arrivalMs: number,
   broken: () => Problem,
 ): Promise<Uint8Array | Problem> {
   const reader = stream.getReader();
@@ -94,7 +110,7 @@ async function collect(
   const timer = setTimeout(() => {
     late = true;
     void release();
-  }, arrivalMsMax);
+  }, arrivalMs);
   try {
     for (;;) {
       const { done, value } = await reader.read();

@@ -51,7 +51,17 @@ const payload = fc.record({
 const badCount = fc.oneof(
   fc.maxSafeInteger().filter((value) => value < 0),
   fc.double().filter((value) => !Number.isSafeInteger(value)),
-  fc.constantFrom(2 ** 53, Number.POSITIVE_INFINITY, Number.NaN, "1", null, undefined, true, [1], {}),
+  fc.constantFrom(
+    2 ** 53,
+    Number.POSITIVE_INFINITY,
+    Number.NaN,
+    "1",
+    null,
+    undefined,
+    true,
+    [1],
+    {},
+  ),
 );
 
 describe("checkPayload", () => {

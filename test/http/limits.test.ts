@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { Admission } from "../../src/http/admission.ts";
+import { readBody } from "../../src/http/body.ts";
 import { goodPayload, startIngestServer } from "../support/ingestServer.ts";
 import { until } from "../support/until.ts";
 
@@ -89,6 +90,17 @@ test("a chunked body that never ends is refused without being kept", async () =>
   expect(response.status).toBe(413);
   expect(process.memoryUsage().rss - before).toBeLessThan(200 * 1024 * 1024);
   await server.stop(0);
+});
+
+test("a body that takes too long is given up, compressed or not", async () => {
+  for (const compression of [undefined, "gzip", "zstd"] as const) {
+    const slow = new ReadableStream<Uint8Array>({
+      start: (controller) => controller.enqueue(new Uint8Array(0)),
+    });
+    const request = new Request("http://localhost/", { method: "POST", body: slow });
+    const plan = { compression, length: undefined, bytesMax: 100, reservedBytes: 100 };
+    expect(await readBody(request, plan, 20)).toMatchObject({ kind: "timeout" });
+  }
 });
 
 test("an admission lets in what fits", () => {
