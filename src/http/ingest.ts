@@ -3,15 +3,21 @@
  * response that answer every failure themselves, so a server can call them with or without a
  * router. 202 is sent only after the log has acknowledged (invariant I1).
  */
-import { type PayloadLog, PayloadLogUnavailable } from "../actors/ports.ts";
+import type { PayloadLog } from "../actors/ports.ts";
 import { formatReceipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { batchAnswer, checkRows } from "./batch.ts";
 import { arrayRows, type BatchRows, lineRows } from "./batchRows.ts";
 import { type BodyPlan, planBody, readBody } from "./body.ts";
-import { unexpectedProblem } from "./errorHandler.ts";
 import { idempotencyKey, keyDigest } from "./idempotency.ts";
+import {
+  failureProblem,
+  invalidPayload,
+  notJson,
+  overloaded,
+  unsupportedType,
+} from "./ingestProblems.ts";
 import { readPayloadText } from "./json.ts";
 import {
   batchBytesMax,
@@ -182,37 +188,4 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-function notJson(): Problem {
-  return new Problem("not-json", "The body must be valid JSON.");
-}
-
-function invalidPayload(errors: Problem["errors"]): Problem {
-  return new Problem("invalid-payload", "The fields listed are not valid.", { errors });
-}
-
-function unsupportedType(types: string): Problem {
-  return new Problem("unsupported-type", `Content-Type must be ${types}, in UTF-8.`);
-}
-
-function overloaded(): Problem {
-  return new Problem("overloaded", "Nothing was stored. Send it again a little later.", {
-    headers: { "retry-after": "1" },
-  });
-}
-
-/** What a failed append lets us say. Some of a request's payloads may have been stored. */
-function failureProblem(log: Log, error: unknown): Problem {
-  if (!(error instanceof PayloadLogUnavailable)) return unexpectedProblem(log, error);
-  return new Problem(
-    error.reason === "overloaded" ? "overloaded" : "unavailable",
-    "It is not known to be stored. Send it again a little later, each time with the same " +
-      "Idempotency-Key if it must not be counted twice.",
-    { cause: error, headers: { "retry-after": retryAfterSeconds(error.reason) } },
-  );
-}
-
-function retryAfterSeconds(reason: PayloadLogUnavailable["reason"]): string {
-  return reason === "overloaded" || reason === "timeout" ? "1" : "5";
 }
