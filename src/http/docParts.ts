@@ -1,0 +1,50 @@
+/** Small pieces of OpenAPI that the descriptions of queries and of the admin API are made of. */
+import type { DocumentDecoration } from "elysia";
+
+export type ApiParameter = NonNullable<DocumentDecoration["parameters"]>[number];
+type InlineParameter = Extract<ApiParameter, { readonly name: string }>;
+export type ApiSchema = NonNullable<InlineParameter["schema"]>;
+
+export function text(description: string, example?: string) {
+  return { type: "string" as const, description, ...(example !== undefined && { example }) };
+}
+
+export function time(description: string) {
+  return {
+    type: "string" as const,
+    format: "date-time",
+    description: `${description} ISO 8601, UTC, milliseconds.`,
+    example: "2026-01-31T10:10:00.000Z",
+  };
+}
+
+export function integer(description: string, example?: number) {
+  return {
+    type: "integer" as const,
+    format: "int64",
+    description,
+    ...(example !== undefined && { example }),
+  };
+}
+
+export function nullable<Schema extends object>(schema: Schema) {
+  return { ...schema, nullable: true };
+}
+
+/** An object whose fields are all always there. */
+export function record(properties: Readonly<Record<string, ApiSchema>>) {
+  return {
+    type: "object" as const,
+    required: Object.keys(properties),
+    properties: { ...properties },
+  };
+}
+
+/** An array of such objects. */
+export function listed(properties: Readonly<Record<string, ApiSchema>>, description = "") {
+  return { type: "array" as const, description, items: record(properties) };
+}
+
+export function queryParameter(name: string, schema: ApiSchema): ApiParameter {
+  return { name, in: "query", required: false, schema };
+}

@@ -1,0 +1,185 @@
+/** How the public queries are described in the OpenAPI document. */
+import type { DocumentDecoration } from "elysia";
+import { formatDuration } from "../domain/duration.ts";
+import {
+  type ApiParameter,
+  type ApiSchema,
+  integer,
+  listed,
+  nullable,
+  queryParameter,
+  text,
+  time,
+} from "./docParts.ts";
+import { problemResponses } from "./openApi.ts";
+import { rowsDefault, rowsMax } from "./queryRules.ts";
+
+const example = {
+  time: "2026-01-31T10:10:00.000Z",
+  windowStart: "2026-01-31T10:05:00.000Z",
+  windowEnd: "2026-01-31T10:10:00.000Z",
+  customer: "Customer1",
+  content: "channel1",
+};
+const meta = { asOf: "2026-01-31T10:10:01.250Z", sealedThrough: "2026-01-31T10:10:00.000Z" };
+const cursorExample = "WzEsIjFhLjJiIiwxNzY5ODU0MjAwMDAwLCJDdXN0b21lcjEiLCJjaGFubmVsMSJd";
+
+const windowSchemas = {
+  time: time("End of the window (or bucket), as in the tables. Equal to `windowEnd`."),
+  windowStart: time("Start of the window (or bucket), which belongs to it."),
+  windowEnd: time("End of the window (or bucket), which does not belong to it."),
+  customer: text("The broadcaster, byte for byte as devices sent it."),
+  content: text("The channel or video, byte for byte as devices sent it."),
+};
+
+/** A sum that no client may lose digits of. */
+function sum(description: string) {
+  return {
+    description:
+      `${description} Exact: a JSON number up to 9007199254740991 (2^53-1), beyond that a ` +
+      "string of its decimal digits.",
+    oneOf: [integer("As a number."), text("As decimal digits.", "9007199254740993")],
+  };
+}
+
+const statsSums = {
+  cdn: sum("Bytes downloaded from the CDN."),
+  p2p: sum("Bytes downloaded from peers."),
+};
+const sessionsSums = { sessions: integer("Video sessions that began in the window.") };
+
+const names: readonly ApiParameter[] = [
+  queryParameter("customer", text("Exactly this customer.", "Customer1")),
+  queryParameter("content", text("Exactly this content.", "channel1")),
+];
+
+function pageParameters(windowMs: number): ApiParameter[] {
+  const window = formatDuration(windowMs);
+  const timeForms =
+    "ISO 8601 (UTC where no zone is given) or milliseconds since 1970. Applies to the start of " +
+    "windows, also where they are summed over buckets.";
+  return [
+    queryParameter("from", text(`Inclusive. ${timeForms}`, "2026-01-31T10:00:00Z")),
+    queryParameter("to", text(`Exclusive. ${timeForms}`, "1769856000000")),
+    queryParameter(
+      "bucket",
+      text(
+        `Sum over buckets of this length, aligned to 1970 in UTC: a multiple of ${window}, ` +
+          `which is the default. Written 15m, 1h, 1d.`,
+        "1h",
+      ),
+    ),
+    queryParameter("order", {
+      type: "string",
+      enum: ["desc", "asc"],
+      default: "desc",
+      description: "By time, newest (desc) or oldest (asc) first; then by customer and content.",
+    }),
+    queryParameter("limit", {
+      ...integer("Rows a page at most."),
+      minimum: 1,
+      maximum: rowsMax,
+      default: rowsDefault,
+    }),
+    queryParameter(
+      "cursor",
+      text("`cursor` of the page before. Good for the same filters, bucket and order only."),
+    ),
+    queryParameter("format", {
+      type: "string",
+      enum: ["json", "csv"],
+      description: "Default: what the Accept header prefers, else json.",
+    }),
+  ];
+}
+
+function pathName(name: string): ApiParameter {
+  const description =
+    "Exactly this name, percent-encoded: a slash is %2F. The names `.` and `..` cannot stand in " +
+    "a path; use the parameter of /stats for them.";
+  return { name, in: "path", required: true, schema: text(description) };
+}
+
+function rowsResponse(sums: Readonly<Record<string, ApiSchema>>, row: object) {
+  return {
+    description: "A page of rows.",
+    headers: pageHeaders,
+    content: {
+      "application/json": {
+        schema: {
+          type: "object" as const,
+          required: ["rows", "cursor", "meta"],
+          properties: {
+            rows: listed({ ...windowSchemas, ...sums }),
+            cursor: nullable(
+              text("Where the next page begins; null on the last page.", cursorExample),
+            ),
+            meta: metaSchema,
+          },
+        },
+        example: { rows: [row], cursor: cursorExample, meta },
+      },
+      "text/csv": {
+        schema: text(
+          "RFC 4180: a header record, CRLF, all digits. Names are byte for byte what devices " +
+            "sent, also those that a spreadsheet takes for formulas (= + - @): import columns " +
+            "as text.",
+        ),
+        example: `${Object.keys(row).join(",")}\r\n${Object.values(row).join(",")}\r\n`,
+      },
+    },
+  };
+}
+
+const metaSchema = {
+  type: "object" as const,
+  required: ["asOf", "sealedThrough"],
+  properties: {
+    asOf: time("When the database answered."),
+    sealedThrough: nullable(
+      time("All windows that end at or before it are here; null before the first."),
+    ),
+  },
+};
+
+const pageHeaders = {
+  Link: { description: 'rel="next": the next page, if any.', schema: text("RFC 8288.") },
+  "X-Next-Cursor": { description: "CSV only: `cursor`.", schema: text("Opaque.") },
+  "X-As-Of": { description: "CSV only: `meta.asOf`.", schema: time("UTC.") },
+  "X-Sealed-Through": { description: "CSV only: `meta.sealedThrough`.", schema: time("UTC.") },
+};
+
+/** The descriptions of the three routes. */
+export function queryDetails(windowMs: number) {
+  const page = pageParameters(windowMs);
+  const refusals = problemResponses("invalid-payload", "internal", "unavailable");
+  const bytes = rowsResponse(statsSums, { ...example, cdn: 123456789, p2p: 987654321 });
+  const sessions = rowsResponse(sessionsSums, { ...example, sessions: 42 });
+  const common = { tags: ["queries"] };
+  return {
+    stats: {
+      ...common,
+      summary: "Bytes from the CDN and from peers, per window",
+      description: "Rows of sealed windows. A window without payloads has no row.",
+      parameters: [...names, ...page],
+      responses: { 200: bytes, ...refusals },
+    },
+    sessions: {
+      ...common,
+      summary: "Video sessions begun, per window",
+      description: "Rows of sealed windows. A window without payloads has no row.",
+      parameters: [...names, ...page],
+      responses: { 200: sessions, ...refusals },
+    },
+    one: {
+      ...common,
+      summary: "Bytes of one content, per window",
+      description: "As /stats with both names given. Names without rows give an empty page.",
+      parameters: [pathName("customer"), pathName("content"), ...page],
+      responses: {
+        200: bytes,
+        ...problemResponses("invalid-request", "invalid-payload", "internal", "unavailable"),
+      },
+    },
+  } satisfies Record<string, DocumentDecoration>;
+}

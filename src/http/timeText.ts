@@ -1,0 +1,39 @@
+/** Times as requests write them. */
+
+/** The end of the year 9999, the last that ISO 8601 writes with four digits. */
+const timeMsMax = 253_402_300_799_999;
+const msDigits = 3;
+
+const isoPattern = new RegExp(
+  "^(\\d{4}-\\d{2}-(\\d{2}))" + // date; the day is compared below
+    "(?:[Tt ](\\d{2}:\\d{2})(?::(\\d{2})(?:[.,](\\d{1,9}))?)?" + // time, optional seconds
+    "([Zz]|[+ -]\\d{2}:?\\d{2})?)?$", // zone
+);
+
+/**
+ * Epoch ms of ISO 8601 or of a decimal number of epoch ms; undefined when it is neither. Without a
+ * zone, UTC is meant. Digits beyond milliseconds round up, which keeps both "at or after" and
+ * "before" right for windows, since those start at whole milliseconds.
+ */
+export function parseTime(text: string): number | undefined {
+  const timeMs = /^\d{1,15}$/.test(text) ? Number(text) : parseIso(text);
+  return timeMs !== undefined && timeMs >= 0 && timeMs <= timeMsMax ? timeMs : undefined;
+}
+
+function parseIso(text: string): number | undefined {
+  const match = isoPattern.exec(text);
+  if (match === null) return undefined;
+  const [, date, day, minutes = "00:00", seconds = "00", fraction = "", zone = "Z"] = match;
+  // A plus sign that was not percent-encoded arrives as a space.
+  const offset = zone
+    .toUpperCase()
+    .replace(" ", "+")
+    .replace(/(\d{2})(\d{2})$/, "$1:$2");
+  const dayMs = Date.parse(`${date}T00:00:00Z`);
+  // The runtime takes the 30th of February for the 1st of March.
+  if (Number.isNaN(dayMs) || new Date(dayMs).getUTCDate() !== Number(day)) return undefined;
+  const secondMs = Date.parse(`${date}T${minutes}:${seconds}${offset}`);
+  if (Number.isNaN(secondMs)) return undefined;
+  const ms = Number(fraction.slice(0, msDigits).padEnd(msDigits, "0"));
+  return secondMs + ms + (/[1-9]/.test(fraction.slice(msDigits)) ? 1 : 0);
+}
