@@ -26,8 +26,8 @@ function optionsFor(url: string, runName: string): SimulationOptions {
   };
 }
 
-async function simulateOn(service: FakeService, runName = "sim-test") {
-  const options = optionsFor(service.url, runName);
+async function simulateOn(service: FakeService, changes: Partial<SimulationOptions> = {}) {
+  const options = { ...optionsFor(service.url, "sim-test"), ...changes };
   const never = new AbortController().signal;
   const result = await simulate(options, new Tables(service.url), never, quietScreen);
   return { result, report: describeRun(options, result), good: isGood(result) };
@@ -49,13 +49,24 @@ describe("simulate", () => {
   test("leaves room for requests that were refused after they may have been stored", async () => {
     await using service = startFakeService(windowMs);
     service.refuseNext = { count: 40, stored: true };
-    const { result, report, good } = await simulateOn(service);
+    // Under a key, a repeat cannot count: nothing would remain unknown.
+    const { result, report, good } = await simulateOn(service, { keyedShare: 0, batchShare: 0 });
     expect(report).toContain("no difference");
     expect(good).toBe(true);
     expect(result.tallies.retries).toBeGreaterThan(0);
     expect(result.tallies.unknown).toBeGreaterThan(0);
     // What may have been stored may also be stored some seconds later: those windows are awaited.
   }, 20_000);
+
+  test("is exact where refused requests carried a key", async () => {
+    await using service = startFakeService(windowMs);
+    service.refuseNext = { count: 40, stored: true };
+    const { result, report, good } = await simulateOn(service, { keyedShare: 1 });
+    expect(report).toContain("no difference");
+    expect(good).toBe(true);
+    expect(result.tallies.retries).toBeGreaterThan(0);
+    expect(result.tallies.unknown).toBe(0);
+  });
 
   const spoilers: Record<string, FakeService["spoil"]> = {
     "one byte more": (rows) => rows.map((row, i) => (i === 3 ? { ...row, cdn: row.cdn + 1 } : row)),

@@ -109,7 +109,7 @@ describe("the comparison", () => {
   test("finds bytes that moved to a window they cannot belong to", () => {
     const { expectation, rows } = play([
       ...Array.from({ length: 5 }, (): Sending => {
-        const bytes = { cdn: 3, p2p: 0, sessionDuration: 0 };
+        const bytes = { cdn: 3, p2p: 0, sessionDuration: 0 } as const;
         return { visit: 0, gapMs: 600, there: 0, back: 0, ...bytes, fate: "acknowledged" };
       }),
     ]);
