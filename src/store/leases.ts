@@ -50,7 +50,7 @@ export class PostgresLeaseStore implements LeaseStore {
     await this.forget([worker.id]);
   }
 
-  /** Without their rows the partitions of the workers are free. */
+  /** Without their rows the partitions of the workers, and their projections, are free. */
   async forget(workerIds: readonly string[]): Promise<void> {
     if (workerIds.length === 0) return;
     await this.#database.run(
@@ -64,8 +64,14 @@ export class PostgresLeaseStore implements LeaseStore {
           where owner in (select jsonb_array_elements_text(${JSON.stringify(workerIds)}::text::jsonb))
           returning partition
         )
+        , projecting as (
+          update projections set worker = null, lease_until = '-infinity'
+          where worker in (select jsonb_array_elements_text(${JSON.stringify(workerIds)}::text::jsonb))
+          returning name
+        )
         select pg_notify(${partitionsChannel}, '')
-        from (select count(*) from gone) as g, (select count(*) from released) as r
+        from (select count(*) from gone) as g, (select count(*) from released) as r,
+          (select count(*) from projecting) as p
       `,
       this.#deadlineMs,
     );

@@ -2,8 +2,8 @@
 import type { RowPage, WindowQuery, WindowRow } from "../actors/readPorts.ts";
 import type { Sql } from "./database.ts";
 
-/** The last time that both a Date and a timestamptz can hold. */
-const timeMsMax = 8_640_000_000_000_000;
+/** The last time that both sides write with a year of four digits. */
+const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** What each row has besides its sums. */
 export interface PageColumns {

@@ -1,0 +1,174 @@
+import { describe, expect, test } from "bun:test";
+import { createServer } from "node:net";
+import { DeadlineExceeded } from "../../src/store/database.ts";
+import { migrate } from "../../src/store/migrate.ts";
+import { migrations } from "../../src/store/migrations/list.ts";
+import { openDatabase } from "../../src/store/open.ts";
+import { prepareDatabase } from "../../src/store/prepare.ts";
+import { freshDatabase, testLog } from "../support/servers.ts";
+import { until } from "../support/until.ts";
+import { freshStore, openTestDatabase, TestStore, windowMs } from "./support.ts";
+
+const settings = { windowMs, partitions: 16 };
+
+describe("at the first start", () => {
+  test("four processes may prepare the database at once", async () => {
+    const url = await freshDatabase();
+    const databases = [1, 2, 3, 4].map(() => openTestDatabase(url, 2));
+    await Promise.all(databases.map((database) => prepareDatabase(database, settings)));
+    const [counts] = await Promise.all([
+      databases[0]?.run(
+        (sql) => sql`
+          select
+            (select count(*)::int from schema_migrations) as migrations,
+            (select count(*)::int from partitions) as partitions,
+            (select count(*)::int from projections) as projections,
+            (select count(*)::int from projection_positions) as positions
+        `,
+      ),
+    ]);
+    expect([...(counts ?? [])]).toEqual([
+      { migrations: migrations.length, partitions: 16, projections: 2, positions: 32 },
+    ]);
+    await Promise.all(databases.map((database) => database.close()));
+  });
+
+  test("with different settings, one of two processes wins and the other refuses", async () => {
+    await using store = new TestStore(await freshDatabase());
+    await migrate(store.database);
+    const starts = [4, 8].map((partitions) =>
+      prepareDatabase(store.database, { windowMs, partitions }),
+    );
+    const outcomes = await Promise.allSettled(starts);
+    const statuses = outcomes.map(({ status }) => status);
+    expect(statuses.toSorted()).toEqual(["fulfilled", "rejected"]);
+    const rows = await store.database.run((sql) => sql`select from partitions`);
+    expect(rows).toHaveLength(statuses[0] === "fulfilled" ? 4 : 8);
+  });
+});
+
+describe("a later start", () => {
+  test("with the same settings changes nothing", async () => {
+    await using store = await freshStore(4);
+    await prepareDatabase(store.database, { windowMs, partitions: 4 });
+    expect(await store.database.run((sql) => sql`select from partitions`)).toHaveLength(4);
+  });
+
+  test("with other settings is refused, and says both values and how to go on", async () => {
+    await using store = await freshStore(4);
+    const start = (changed: object) =>
+      prepareDatabase(store.database, { windowMs, partitions: 4, ...changed });
+    await expect(start({ windowMs: 60_000 })).rejects.toThrow(
+      "WINDOW is 1m, but this database was started with WINDOW=5m",
+    );
+    await expect(start({ partitions: 5 })).rejects.toThrow("Either set PARTITIONS=4");
+    expect(await store.database.run((sql) => sql`select from partitions`)).toHaveLength(4);
+  });
+
+  test("with a database of a newer program is refused", async () => {
+    await using store = await freshStore(1);
+    const older = migrations.slice(0, -1);
+    await expect(migrate(store.database, older)).rejects.toThrow("run the newer program");
+  });
+
+  test("applies a migration wholly or not at all", async () => {
+    await using store = await freshStore(1);
+    const version = migrations.length + 1;
+    const broken = "create table half (n int); create table half (n int);";
+    const list = [...migrations, { version, name: "broken", statements: broken }];
+    await expect(migrate(store.database, list)).rejects.toThrow("already exists");
+    await migrate(store.database);
+    const mended = [...migrations, { version, name: "x", statements: "create table half ();" }];
+    await migrate(store.database, mended);
+    expect(await store.database.run((sql) => sql`select from half`)).toHaveLength(0);
+  });
+});
+
+describe("the connection", () => {
+  const options = { applicationName: "test", connectionsMax: 2, deadlineMs: 5_000, log: testLog };
+
+  test("to nothing fails after a bounded time, without the password", async () => {
+    const url = "postgres://user:secret@127.0.0.1:1/db";
+    const opened = openDatabase({ ...options, url }, 500);
+    await expect(opened).rejects.toThrow(/127\.0\.0\.1:1\/db cannot be used.*DATABASE_URL/);
+    await opened.catch((error) => expect(String(error)).not.toContain("secret"));
+  });
+
+  test("to something silent fails after a bounded time", async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
+    const address = silent.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    const url = `postgres://user@127.0.0.1:${address.port}/db`;
+    await expect(openDatabase({ ...options, url }, 300)).rejects.toThrow("did not answer");
+    silent.close();
+  });
+
+  test("to a database that does not exist fails at once", async () => {
+    const url = new URL(await freshDatabase());
+    url.pathname = "/nowhere";
+    const opened = openDatabase({ ...options, url: url.href }, 600_000);
+    await expect(opened).rejects.toThrow("does not exist");
+  });
+
+  test("is made anew after a deadline, and others are not disturbed", async () => {
+    await using store = new TestStore(await freshDatabase());
+    const { database } = store;
+    const other = database.run((sql) => sql`select pg_sleep(0.5), 1 as one`);
+    const late = database.run((sql) => sql`select pg_sleep(60)`, 50);
+    await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);
+    expect(await database.run((sql) => sql`select 2 as two`)).toHaveLength(1);
+    expect(await other).toHaveLength(1);
+  });
+
+  test("goes on, and never hangs, while its backends are terminated", async () => {
+    await using store = new TestStore(await freshDatabase());
+    const victim = store.connect(4, "victim");
+    let answers = 0;
+    let isStopping = false;
+    const asking = [1, 2, 3, 4].map(async (number) => {
+      while (!isStopping) {
+        try {
+          await victim.run((sql) => sql`select ${number}::int`, 5_000);
+          answers += 1;
+        } catch (error) {
+          expect(error).not.toBeInstanceOf(DeadlineExceeded);
+        }
+      }
+    });
+    for (let kill = 0; kill < 40; kill += 1) {
+      const before = answers;
+      await store.database.run(
+        (sql) => sql`
+          select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'
+        `,
+      );
+      await until(() => answers > before + 10, { what: "statements are answered again" });
+    }
+    isStopping = true;
+    await Promise.all(asking);
+  }, 30_000);
+
+  test("hears notifications again after it was cut", async () => {
+    await using store = new TestStore(await freshDatabase());
+    const listening = store.connect(1, "listening");
+    let heard = 0;
+    const stop = listening.listen("some_channel", () => {
+      heard += 1;
+    });
+    await until(() => heard === 1, { what: "it listens" });
+    await store.database.run((sql) => sql`select pg_notify('some_channel', '')`);
+    await until(() => heard === 2, { what: "it hears" });
+    await store.database.run(
+      (sql) => sql`
+        select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'listening'
+      `,
+    );
+    await until(() => heard === 3, { what: "it listens again" });
+    await store.database.run((sql) => sql`select pg_notify('some_channel', '')`);
+    await until(() => heard === 4, { what: "it hears again" });
+    stop();
+    await listening.close();
+    await listening.close();
+  });
+});
