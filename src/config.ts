@@ -166,7 +166,9 @@ class Reader {
     if (text === undefined) return undefined;
     const bad = text.split(",").some((server) => {
       const full = server.includes("://") ? server : `nats://${server}`;
-      return !URL.canParse(full) || !/^(nats|tls):$/.test(new URL(full).protocol);
+      if (!URL.canParse(full)) return true;
+      const { protocol, hostname } = new URL(full);
+      return hostname === "" || !/^(nats|tls):$/.test(protocol);
     });
     if (bad) this.problems.push(`${name}: must be nats://host:port, several separated by commas`);
     return text;

@@ -6,6 +6,7 @@ import type { Config } from "./config.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
 import { createIngest } from "./http/ingest.ts";
 import { createPublicApp } from "./http/publicApp.ts";
+import { createQueryController } from "./http/queries.ts";
 import { serveHttp } from "./http/server.ts";
 import type { Log } from "./log.ts";
 import { Counter, gauge, Metrics } from "./metrics.ts";
@@ -206,11 +207,12 @@ function startIngest(
     refused: (reason: string, count: number) => refused.add(reason, count),
   };
   const ingest = createIngest({ payloadLog: publisher, counters, log });
+  const queries = new PostgresStatsQueries(database, config.windowMs);
   const app = createPublicApp({
     log,
     readiness,
     ingest,
-    controllers: [],
+    controllers: [createQueryController({ queries, windowMs: config.windowMs, log })],
   });
   const { host, port } = config;
   const server = serveHttp({

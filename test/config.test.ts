@@ -153,11 +153,14 @@ describe("URLs", () => {
     },
   );
 
-  test.each(["http://a:4222", "nats://a:4222,http://b", "a:port"])("refuses %s", (url) => {
-    expect(problems({ NATS_URL: url })).toEqual([
-      "NATS_URL: must be nats://host:port, several separated by commas",
-    ]);
-  });
+  test.each(["http://a:4222", "nats://a:4222,http://b", "a:port", "nats://a:4222,"])(
+    "refuses %s",
+    (url) => {
+      expect(problems({ NATS_URL: url })).toEqual([
+        "NATS_URL: must be nats://host:port, several separated by commas",
+      ]);
+    },
+  );
 });
 
 describe("rules over several variables", () => {

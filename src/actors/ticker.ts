@@ -31,10 +31,11 @@ const silenceMs = 3_000;
 /** Runs until the signal is aborted. */
 export async function keepTicking(ticking: Ticking): Promise<void> {
   const { clock, signal, windowMs, progress } = ticking;
+  const startedMs = clock.now();
   let failures = 0;
   while (!signal.aborted) {
-    const timeMs = progress().timeMs;
-    const from = timeMs === 0 ? clock.now() : timeMs;
+    // A stream that never held a message gets its first tick at the end of the current window.
+    const from = progress().timeMs || startedMs;
     const boundary = (Math.floor(from / windowMs) + 1) * windowMs;
     const waitMs = boundary + afterBoundaryMs - clock.now();
     if (waitMs > 0) {
