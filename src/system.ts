@@ -4,12 +4,14 @@ import { systemClock } from "./actors/clock.ts";
 import { Worker } from "./actors/worker.ts";
 import type { Config } from "./config.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
+import { createAdminApp } from "./http/adminApp.ts";
 import { createIngest } from "./http/ingest.ts";
 import { createPublicApp } from "./http/publicApp.ts";
 import { createQueryController } from "./http/queries.ts";
 import { serveHttp } from "./http/server.ts";
 import type { Log } from "./log.ts";
 import { Counter, gauge, Metrics } from "./metrics.ts";
+import { NatsActorDirectory } from "./nats/actorDirectory.ts";
 import { answerActors } from "./nats/actorOrder.ts";
 import { ActorServer } from "./nats/actorServer.ts";
 import { connectNats, type NatsLink } from "./nats/connection.ts";
@@ -25,6 +27,7 @@ import { PostgresPartitionStore } from "./store/partitions.ts";
 import { prepareDatabase } from "./store/prepare.ts";
 import { Projector } from "./store/projector.ts";
 import { PostgresStatsQueries } from "./store/queries.ts";
+import { PostgresProjectionControl } from "./store/rebuild.ts";
 
 export interface System {
   /** What is to be reached where. */
@@ -94,6 +97,7 @@ async function startParts(
     worker,
   });
   const addresses: [string, string][] = [];
+  if (config.roles.has("admin")) addresses.push(...startAdmin(parts, readiness, metrics));
   if (config.roles.has("ingest")) addresses.unshift(...startIngest(parts, readiness, metrics));
   const { databaseUrl = config.databaseUrl, natsUrl = config.natsUrl } = embedded;
   addresses.push(["postgres", withoutPassword(databaseUrl)], ["nats", withoutPassword(natsUrl)]);
@@ -223,11 +227,39 @@ function startIngest(
     directPosts: { "/stats": ingest.single, "/stats/batch": ingest.batch },
   });
   onStop(() => server.stop(drainMs));
-  const base = `http://${host === "0.0.0.0" ? "localhost" : host}:${server.port}`;
+  const base = baseUrl(host, server.port);
   return [
     ["ingest", `${base}/stats`],
     ["swagger", `${base}/swagger`],
   ];
+}
+
+function startAdmin(
+  { config, log, database, link, onStop }: Parts,
+  readiness: Readiness,
+  metrics: Metrics,
+): [string, string][] {
+  const app = createAdminApp({
+    log,
+    readiness,
+    adminToken: config.adminToken,
+    partitions: config.partitions,
+    actors: new NatsActorDirectory(link, config.partitions),
+    queries: new PostgresAdminQueries(database),
+    projections: new PostgresProjectionControl(database),
+    metrics: async () => metrics.render(),
+  });
+  const server = serveHttp({ app, host: config.adminHost, port: config.adminPort, log });
+  onStop(() => server.stop(drainMs));
+  return [
+    ["admin", `${baseUrl(config.adminHost, server.port)}/admin`],
+    ["admin swagger", `${baseUrl(config.adminHost, server.port)}/swagger`],
+  ];
+}
+
+function baseUrl(host: string, port: number): string {
+  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
 }
 
 /** True when no process with this pid runs here any more. */

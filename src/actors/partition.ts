@@ -7,48 +7,40 @@
  * `seal`, commits the events, and calls `committed`. Then it calls `apply`.
  */
 
-import { ByteSum } from "../domain/byteSum.ts";
 import { hash32 } from "../domain/digest.ts";
-import { decodeDigests, encodeDigests } from "../domain/digestCodec.ts";
+import { decodeDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
 import { isCount, isText } from "../domain/payload.ts";
-import {
-  generationOf,
-  generationsRemembered,
-  type Rules,
-  startsSession,
-  windowsKeyRemembered,
-} from "../domain/rules.ts";
-import { Tally } from "../domain/tally.ts";
+import { generationOf, generationsRemembered, type Rules, startsSession } from "../domain/rules.ts";
+import type { Tally } from "../domain/tally.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { ActorRegistry } from "./actorRegistry.ts";
-import type { OpenWindowState, PartitionState } from "./partitionState.ts";
+import { IdempotencyKeys, readBatchKeys } from "./idempotencyKeys.ts";
+import { Ledger } from "./ledger.ts";
+import type { PartitionState } from "./partitionState.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
-import { messageText, storableText } from "./quarantineText.ts";
+import { messageText } from "./quarantineText.ts";
 import type { WindowActor } from "./windowActor.ts";
+import { restoreTally, saveWindow } from "./windowState.ts";
 
 export class Partition {
   readonly actors = new ActorRegistry();
   readonly #rules: Rules;
   readonly #tokens: DigestTable;
-  readonly #keys = new DigestTable(windowsKeyRemembered);
+  readonly #keys = new IdempotencyKeys();
+  readonly #ledger = new Ledger();
   readonly #publishers = new PublisherMemory();
   /** Actors of the current window; sealed together at its end. */
   #open: WindowActor[] = [];
   #sealing: WindowActor[] = [];
   /** Actors that have payloads to deliver. */
   #touched: WindowActor[] = [];
-  #quarantined: Quarantined[] = [];
   #sequence = 0;
   #timeMs = 0;
   #windowIndex = 0;
-  #read = 0;
-  #sealed = 0;
-  #duplicates = 0;
-  #quarantineCount = 0;
 
   constructor(rules: Rules) {
     this.#rules = rules;
@@ -80,11 +72,11 @@ export class Partition {
 
   /** Payloads read so far, counted or not; grows with every payload. */
   get payloadsRead(): number {
-    return this.#read;
+    return this.#ledger.read;
   }
 
   get quarantined(): readonly Quarantined[] {
-    return this.#quarantined;
+    return this.#ledger.toStore;
   }
 
   /** True when stream time passes the end of the current window at a message of this time. */
@@ -104,7 +96,7 @@ export class Partition {
       if (event === undefined) continue;
       events.push(event);
       this.#sealing.push(actor);
-      this.#sealed += event.data.payloads;
+      this.#ledger.sealed += event.data.payloads;
     }
     this.#open = [];
     this.#enterWindow(windowIndexOf(timeMs, this.#rules.windowMs));
@@ -115,7 +107,7 @@ export class Partition {
   committed(): void {
     for (const actor of this.#sealing) actor.committed();
     this.#sealing = [];
-    this.#quarantined = [];
+    this.#ledger.stored();
     this.actors.passivate(this.#windowIndex);
   }
 
@@ -132,8 +124,8 @@ export class Partition {
     const decoded = decodeMessage(message.data);
     if (decoded.kind === "batch") this.#applyBatch(decoded);
     if (decoded.kind === "unreadable") {
-      this.#read++;
-      this.#quarantine(-1, decoded.reason, messageText(message.data));
+      this.#ledger.read++;
+      this.#ledger.quarantine(this.#sequence, -1, decoded.reason, messageText(message.data));
     }
   }
 
@@ -145,13 +137,7 @@ export class Partition {
 
   /** @throws when a payload that was read is nowhere, or in two places (invariant I9). */
   assertConserved(): void {
-    const open = this.#payloadsOpen();
-    const found = this.#sealed + open + this.#duplicates + this.#quarantineCount;
-    if (found === this.#read) return;
-    throw new Error(
-      `conservation broken: ${this.#read} payloads read, but ${this.#sealed} sealed + ${open} ` +
-        `open + ${this.#duplicates} duplicates + ${this.#quarantineCount} quarantined`,
-    );
+    this.#ledger.assertConserved(this.#payloadsOpen());
   }
 
   /** The state for a checkpoint after the last message applied. */
@@ -160,15 +146,10 @@ export class Partition {
     return {
       v: 1,
       timeMs: this.#timeMs,
-      ledger: {
-        read: this.#read,
-        sealed: this.#sealed,
-        duplicates: this.#duplicates,
-        quarantined: this.#quarantineCount,
-      },
+      ledger: this.#ledger.counts,
       windows: this.#open.map(saveWindow),
       publishers: this.#publishers.save(),
-      keys: [...this.#keys.entries()].map(([window, halves]) => [window, encodeDigests(halves)]),
+      keys: this.#keys.save(),
     };
   }
 
@@ -177,14 +158,9 @@ export class Partition {
     this.#sequence = sequence;
     this.#timeMs = state.timeMs;
     this.#enterWindow(windowIndexOf(sealedThroughMs, this.#rules.windowMs));
-    this.#read = state.ledger.read;
-    this.#sealed = state.ledger.sealed;
-    this.#duplicates = state.ledger.duplicates;
-    this.#quarantineCount = state.ledger.quarantined;
+    this.#ledger.restore(state.ledger);
     this.#publishers.restore(state.publishers);
-    for (const [window, digests] of state.keys) {
-      decodeDigests(digests, (high, low) => this.#keys.restore(high, low, window));
-    }
+    this.#keys.restore(state.keys);
     for (const window of state.windows) {
       const actor = this.actors.activate(window.customer, window.content);
       actor.reopen(restoreTally(window));
@@ -207,16 +183,16 @@ export class Partition {
   #enterWindow(windowIndex: number): void {
     this.#windowIndex = windowIndex;
     this.#tokens.advance(generationOf(windowIndex, this.#rules));
-    this.#keys.advance(windowIndex);
+    this.#keys.enterWindow(windowIndex);
   }
 
   #applyBatch(batch: Batch): void {
     const repeated = !this.#publishers.advance(batch.publisher, batch.number, this.#timeMs);
     const actors = this.#resolve(batch.actors);
-    const keys = keyDigests(batch.keys);
+    const keys = readBatchKeys(batch.keys);
     const { payloads } = batch;
     const count = payloads.length / payloadWidth;
-    this.#read += count;
+    this.#ledger.read += count;
     for (let index = 0, at = 0; index < count; index++, at += payloadWidth) {
       const actorIndex = payloads[at];
       const actor = typeof actorIndex === "number" ? actors[actorIndex] : undefined;
@@ -237,9 +213,9 @@ export class Partition {
         continue;
       }
       const pending = actor.pending ?? this.#touch(actor);
-      if (repeated || this.#keySeen(keys?.get(index))) {
+      if (repeated || this.#keys.repeated(keys, index)) {
         pending.duplicates++;
-        this.#duplicates++;
+        this.#ledger.duplicates++;
       } else if (actor.fits(pending, cdn, p2p)) {
         this.#count(actor, pending, token, p2p, cdn, age);
       } else {
@@ -295,10 +271,6 @@ export class Partition {
     return actors;
   }
 
-  #keySeen(key: KeyDigest | undefined): boolean {
-    return key !== undefined && this.#keys.touch(key.high, key.low) >= 0;
-  }
-
   #quarantinePayload(index: number, reason: string, batch: Batch): void {
     const at = index * payloadWidth;
     const payload = batch.payloads.slice(at, at + payloadWidth);
@@ -308,12 +280,7 @@ export class Partition {
       batch.actors[actor + 1],
       ...payload.slice(1),
     ]);
-    this.#quarantine(index, reason, found);
-  }
-
-  #quarantine(index: number, reason: string, found: string): void {
-    this.#quarantineCount++;
-    this.#quarantined.push({ sequence: this.#sequence, index, reason, found: storableText(found) });
+    this.#ledger.quarantine(this.#sequence, index, reason, found);
   }
 
   #payloadsOpen(): number {
@@ -325,57 +292,10 @@ export class Partition {
   }
 }
 
-interface KeyDigest {
-  readonly high: number;
-  readonly low: number;
-}
-
-/** The digests of idempotency keys by the index of their payload; what is malformed is left out. */
-function keyDigests(keys: readonly unknown[]): Map<unknown, KeyDigest> | undefined {
-  if (keys.length === 0) return undefined;
-  const digests = new Map<unknown, KeyDigest>();
-  for (let i = 0; i < keys.length; i += 2) {
-    const text = keys[i + 1];
-    if (typeof text !== "string" || !/^[0-9a-f]{16}$/.test(text)) continue;
-    const [high, low] = [text.slice(0, 8), text.slice(8)].map((half) => Number.parseInt(half, 16));
-    digests.set(keys[i], { high: high ?? 0, low: low ?? 0 });
-  }
-  return digests;
-}
-
 function byName(a: WindowActor, b: WindowActor): number {
   return compare(a.customer, b.customer) || compare(a.content, b.content);
 }
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
-}
-
-function saveWindow(actor: WindowActor): OpenWindowState {
-  const tally = actor.window ?? new Tally();
-  return {
-    customer: actor.customer,
-    content: actor.content,
-    cdn: tally.cdn.value.toString(),
-    p2p: tally.p2p.value.toString(),
-    sessions: tally.sessions,
-    payloads: tally.payloads,
-    duplicates: tally.duplicates,
-    firstSequence: tally.firstSequence,
-    lastSequence: tally.lastSequence,
-    tokens: encodeDigests(tally.tokens),
-  };
-}
-
-function restoreTally(window: OpenWindowState): Tally {
-  const tally = new Tally();
-  tally.cdn = ByteSum.from(BigInt(window.cdn));
-  tally.p2p = ByteSum.from(BigInt(window.p2p));
-  tally.sessions = window.sessions;
-  tally.payloads = window.payloads;
-  tally.duplicates = window.duplicates;
-  tally.firstSequence = window.firstSequence;
-  tally.lastSequence = window.lastSequence;
-  decodeDigests(window.tokens, (high, low) => tally.tokens.push(high, low));
-  return tally;
 }

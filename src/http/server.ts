@@ -9,7 +9,7 @@ export type Handler = (request: Request) => Response | Promise<Response>;
 export interface ServeOptions {
   readonly app: AnyElysia;
   readonly host: string;
-  /** 0: any free port. */
+  /** 0: one that is free. */
   readonly port: number;
   readonly log: Log;
   /** POST routes that are answered before the application's router, by path. */

@@ -1,0 +1,35 @@
+/** The open window of an actor, to and from the form in which a checkpoint keeps it. */
+import { ByteSum } from "../domain/byteSum.ts";
+import { decodeDigests, encodeDigests } from "../domain/digestCodec.ts";
+import { Tally } from "../domain/tally.ts";
+import type { OpenWindowState } from "./partitionState.ts";
+import type { WindowActor } from "./windowActor.ts";
+
+export function saveWindow(actor: WindowActor): OpenWindowState {
+  const tally = actor.window ?? new Tally();
+  return {
+    customer: actor.customer,
+    content: actor.content,
+    cdn: tally.cdn.value.toString(),
+    p2p: tally.p2p.value.toString(),
+    sessions: tally.sessions,
+    payloads: tally.payloads,
+    duplicates: tally.duplicates,
+    firstSequence: tally.firstSequence,
+    lastSequence: tally.lastSequence,
+    tokens: encodeDigests(tally.tokens),
+  };
+}
+
+export function restoreTally(window: OpenWindowState): Tally {
+  const tally = new Tally();
+  tally.cdn = ByteSum.from(BigInt(window.cdn));
+  tally.p2p = ByteSum.from(BigInt(window.p2p));
+  tally.sessions = window.sessions;
+  tally.payloads = window.payloads;
+  tally.duplicates = window.duplicates;
+  tally.firstSequence = window.firstSequence;
+  tally.lastSequence = window.lastSequence;
+  decodeDigests(window.tokens, (high, low) => tally.tokens.push(high, low));
+  return tally;
+}
