@@ -27,7 +27,9 @@ const rateOverMs = 3_000;
 
 export class Progress {
   readonly #timer: NodeJS.Timeout;
-  #samples: { readonly atMs: number; readonly sent: number }[] = [];
+  #samples: { readonly atMs: number; readonly sent: number }[] = [
+    { atMs: performance.now(), sent: 0 },
+  ];
 
   constructor(
     private readonly screen: Screen,
