@@ -48,3 +48,23 @@ export function listed(properties: Readonly<Record<string, ApiSchema>>, descript
 export function queryParameter(name: string, schema: ApiSchema): ApiParameter {
   return { name, in: "query", required: false, schema };
 }
+
+/** A customer or content in the path. */
+export function namePathParameter(name: string): ApiParameter {
+  const description =
+    "Exactly this name, percent-encoded: a slash is %2F. Clients cannot send the names `.` and " +
+    "`..` in a path; where they are meant, use the query parameters of the list.";
+  return { name, in: "path", required: true, schema: text(description) };
+}
+
+/** A JSON answer, described field by field. */
+export function answer(
+  description: string,
+  properties: Readonly<Record<string, ApiSchema>>,
+  example: unknown,
+) {
+  return {
+    description,
+    content: { "application/json": { schema: record(properties), example } },
+  };
+}

@@ -6,12 +6,14 @@ import {
   type ApiSchema,
   integer,
   listed,
+  namePathParameter,
   nullable,
   queryParameter,
   text,
   time,
 } from "./docParts.ts";
 import { problemResponses } from "./openApi.ts";
+import { parameterProblemKind } from "./queryParams.ts";
 import { rowsDefault, rowsMax } from "./queryRules.ts";
 
 const example = {
@@ -93,13 +95,6 @@ function pageParameters(windowMs: number): ApiParameter[] {
   ];
 }
 
-function pathName(name: string): ApiParameter {
-  const description =
-    "Exactly this name, percent-encoded: a slash is %2F. The names `.` and `..` cannot stand in " +
-    "a path; use the parameter of /stats for them.";
-  return { name, in: "path", required: true, schema: text(description) };
-}
-
 function rowsResponse(sums: Readonly<Record<string, ApiSchema>>, row: object) {
   return {
     description: "A page of rows.",
@@ -152,7 +147,7 @@ const pageHeaders = {
 /** The descriptions of the three routes. */
 export function queryDetails(windowMs: number) {
   const page = pageParameters(windowMs);
-  const refusals = problemResponses("invalid-payload", "internal", "unavailable");
+  const refusals = problemResponses(parameterProblemKind, "internal", "unavailable");
   const bytes = rowsResponse(statsSums, { ...example, cdn: 123456789, p2p: 987654321 });
   const sessions = rowsResponse(sessionsSums, { ...example, sessions: 42 });
   const common = { tags: ["queries"] };
@@ -175,10 +170,10 @@ export function queryDetails(windowMs: number) {
       ...common,
       summary: "Bytes of one content, per window",
       description: "As /stats with both names given. Names without rows give an empty page.",
-      parameters: [pathName("customer"), pathName("content"), ...page],
+      parameters: [namePathParameter("customer"), namePathParameter("content"), ...page],
       responses: {
         200: bytes,
-        ...problemResponses("invalid-request", "invalid-payload", "internal", "unavailable"),
+        ...problemResponses("invalid-request", parameterProblemKind, "internal", "unavailable"),
       },
     },
   } satisfies Record<string, DocumentDecoration>;

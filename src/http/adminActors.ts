@@ -1,0 +1,103 @@
+/** Window actors as their owners see them now, wherever these run. */
+import { Elysia } from "elysia";
+import type {
+  ActorDirectory,
+  ActorQuery,
+  ActorView,
+  AdminQueries,
+  RecordedEvent,
+} from "../actors/readPorts.ts";
+import type { Log } from "../log.ts";
+import { actorDetail, actorsDetail } from "./adminActorDocs.ts";
+import { eventFields } from "./adminEvents.ts";
+import { actorDepthMax, actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
+import { askPort, unavailable } from "./portCall.ts";
+import { Problem } from "./problem.ts";
+import { pathNames, QueryReader } from "./queryParams.ts";
+
+export interface AdminActorsDependencies {
+  readonly actors: ActorDirectory;
+  readonly queries: AdminQueries;
+  readonly log: Log;
+}
+
+interface Names {
+  readonly customer: string;
+  readonly content: string;
+}
+
+/** The plugin with `GET /admin/actors` and `GET /admin/actors/:customer/:content`. */
+export function adminActorsController(dependencies: AdminActorsDependencies) {
+  const { actors, log } = dependencies;
+  return new Elysia({ name: "admin-actors" })
+    .get(
+      "/admin/actors",
+      async ({ request }) => {
+        const query = readActorQuery(request.url);
+        const list = await askPort(log, () => actors.list(query));
+        return { ...list, actors: list.actors.map(actorFields) };
+      },
+      { detail: actorsDetail },
+    )
+    .get(
+      "/admin/actors/:customer/:content",
+      async ({ request }) => {
+        const [customer = "", content = ""] = pathNames(request.url, 2);
+        new QueryReader(request.url, []).finish();
+        return await showActor(dependencies, { customer, content });
+      },
+      { detail: actorDetail },
+    );
+}
+
+function readActorQuery(url: string): ActorQuery {
+  const known = ["customer", "content", "state", "sort", "limit", "offset"];
+  const reader = new QueryReader(url, known);
+  const customer = reader.name("customer");
+  const content = reader.name("content");
+  const state = reader.oneOf("state", ["idle", "open", "sealing"]);
+  const sort = reader.oneOf("sort", ["name", "payloads", "bytes", "sessions"]) ?? "name";
+  const limit = reader.integer("limit", 1, actorsMax) ?? actorsDefault;
+  const offset = reader.integer("offset", 0, actorDepthMax - limit) ?? 0;
+  reader.finish();
+  return { customer, content, state, sort, limit, offset };
+}
+
+async function showActor({ actors, queries, log }: AdminActorsDependencies, names: Names) {
+  const { customer, content } = names;
+  const [actor, events] = await askPort(log, () =>
+    Promise.all([
+      actors.get(customer, content),
+      queries.events({ ...names, limit: recentEvents, order: "desc" }),
+    ]),
+  );
+  if (actor === "silent") throw unavailable("The owner of the actor's partition is silent.");
+  const [newest] = events;
+  if (actor === undefined && newest === undefined) {
+    throw new Problem("not-found", "No payload of this customer and content is known.");
+  }
+  const fields =
+    newest === undefined || actor !== undefined
+      ? actor && actorFields(actor)
+      : await askPort(log, () => idleFields(queries, names, newest));
+  return { ...fields, events: events.map(eventFields) };
+}
+
+/** An actor that has been passivated: its past is in the log, and nothing else is left of it. */
+async function idleFields(queries: AdminQueries, names: Names, newest: RecordedEvent) {
+  const partitions = await queries.partitions();
+  const info = partitions.find(({ partition }) => partition === newest.partition);
+  return {
+    ...names,
+    partition: newest.partition,
+    owner: info?.owner ?? null,
+    epoch: info?.epoch ?? newest.epoch,
+    state: "idle",
+    window: null,
+  };
+}
+
+function actorFields(actor: ActorView) {
+  const { customer, content, partition, owner, epoch, state, window } = actor;
+  return { customer, content, partition, owner, epoch, state, window: window ?? null };
+}

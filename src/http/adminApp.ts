@@ -1,0 +1,78 @@
+/** The admin application, on its own listener: what the parts of the system do, and commands. */
+import { swagger } from "@elysiajs/swagger";
+import type { AnyElysia } from "elysia";
+import packageJson from "../../package.json" with { type: "json" };
+import type { ActorDirectory, AdminQueries, ProjectionControl } from "../actors/readPorts.ts";
+import type { Log } from "../log.ts";
+import { adminActorsController } from "./adminActors.ts";
+import { adminEventsController } from "./adminEvents.ts";
+import { createAdminGuard } from "./adminGuard.ts";
+import { metricsController } from "./adminMetrics.ts";
+import { adminProjectionsController } from "./adminProjections.ts";
+import { dashboardController } from "./dashboard.ts";
+import { healthController, type Readiness } from "./health.ts";
+import { problemSchema } from "./openApi.ts";
+import { problemResponse } from "./problem.ts";
+import { createRootApp } from "./rootApp.ts";
+
+export interface AdminDependencies {
+  readonly log: Log;
+  readonly readiness: Readiness;
+  /** Undefined: requests need no token, and are served under loopback names only. */
+  readonly adminToken: string | undefined;
+  readonly partitions: number;
+  readonly actors: ActorDirectory;
+  readonly queries: AdminQueries;
+  readonly projections: ProjectionControl;
+  /** The metrics of this process in the Prometheus text format. */
+  readonly metrics: () => Promise<string>;
+}
+
+/** Composes the application; `serveHttp` puts it on a port. */
+export function createAdminApp(dependencies: AdminDependencies): AnyElysia {
+  const { log, readiness, adminToken, metrics } = dependencies;
+  const guard = createAdminGuard(adminToken);
+  const app = createRootApp("admin", log);
+  app.onRequest(({ request }) => {
+    const refusal = guard(request);
+    return refusal === undefined ? undefined : problemResponse(refusal);
+  });
+  app.use(documentation(adminToken !== undefined));
+  app.use(healthController(readiness));
+  app.use(dashboardController());
+  app.use(adminActorsController(dependencies));
+  app.use(adminEventsController(dependencies));
+  app.use(adminProjectionsController(dependencies));
+  return app.use(metricsController(log, metrics));
+}
+
+/** `/swagger/json` is complete by itself; the page at `/swagger` loads its viewer from a CDN. */
+function documentation(needsToken: boolean) {
+  return swagger({
+    path: "/swagger",
+    provider: "swagger-ui",
+    documentation: {
+      info: {
+        title: "Payload Stats: admin",
+        version: packageJson.version,
+        description:
+          "Actors, partitions, events, projections and metrics. With ADMIN_TOKEN set, every " +
+          "route but /livez and the page at /admin needs `Authorization: Bearer <token>`. " +
+          "Without it, only loopback names are served. This page loads its viewer from a CDN; " +
+          "the document itself is /swagger/json.",
+      },
+      tags: [
+        { name: "actors", description: "One actor for each customer and content." },
+        { name: "event log", description: "Partitions, their events, and what was set aside." },
+        { name: "projections", description: "The tables that are made from the events." },
+        { name: "metrics", description: "For a monitoring system." },
+        { name: "health", description: "For whatever supervises the process." },
+      ],
+      components: {
+        schemas: { Problem: problemSchema },
+        securitySchemes: { token: { type: "http", scheme: "bearer" } },
+      },
+      ...(needsToken && { security: [{ token: [] }] }),
+    },
+  });
+}

@@ -1,0 +1,173 @@
+/** How the routes of the event log are described in the OpenAPI document. */
+import type { DocumentDecoration } from "elysia";
+import { eventsDefault, eventsMax, quarantineDefault, quarantineMax } from "./adminRules.ts";
+import { answer, integer, listed, nullable, queryParameter, text, time } from "./docParts.ts";
+import { problemResponses } from "./openApi.ts";
+import { parameterProblemKind } from "./queryParams.ts";
+
+export const eventSchemas = {
+  partition: integer("The partition, from 0.", 7),
+  position: integer("Place in the events of the partition, from 1, without gaps.", 12),
+  type: text("The kind of event.", "WindowSealed"),
+  version: integer("The version of its data.", 1),
+  customer: nullable(text("The broadcaster.", "Customer1")),
+  content: nullable(text("The channel or video.", "channel1")),
+  windowEnd: nullable(time("End of the window that it is about.")),
+  data: {
+    type: "object" as const,
+    description:
+      "What happened, by the stream alone. Sums of bytes are decimal strings. The digests of " +
+      "tokens are left out; the table `events` holds them.",
+  },
+  recordedAt: time("When it was committed."),
+  sealedBy: text("Id of the worker that committed it.", "host1-4711-0a1b2c3d"),
+  epoch: integer("The epoch under which it was committed.", 3),
+};
+
+export const eventExample = {
+  partition: 7,
+  position: 12,
+  type: "WindowSealed",
+  version: 1,
+  customer: "Customer1",
+  content: "channel1",
+  windowEnd: "2026-01-31T10:10:00.000Z",
+  data: {
+    windowStart: "2026-01-31T10:05:00.000Z",
+    windowEnd: "2026-01-31T10:10:00.000Z",
+    cdn: "123456789",
+    p2p: "987654321",
+    sessions: 42,
+    payloads: 420,
+    duplicates: 0,
+    firstSequence: 602,
+    lastSequence: 1041,
+  },
+  recordedAt: "2026-01-31T10:10:00.120Z",
+  sealedBy: "host1-4711-0a1b2c3d",
+  epoch: 3,
+};
+
+const partitionSchemas = {
+  partition: integer("The partition, from 0.", 7),
+  owner: nullable(text("Id of the worker that owns it; null when none does.")),
+  epoch: integer("Grows at every change of owner.", 3),
+  sequence: integer("Last message of its stream that is in the checkpoint.", 1977),
+  position: integer("Position of its last event.", 12),
+  sealedThrough: nullable(time("All its windows that end at or before it are sealed.")),
+  checkpointedAt: nullable(time("When its checkpoint was written.")),
+  stopped: nullable(text("Why it is stopped; null while it runs.")),
+};
+
+const partitionExample = {
+  partition: 7,
+  owner: "host1-4711-0a1b2c3d",
+  epoch: 3,
+  sequence: 1977,
+  position: 12,
+  sealedThrough: "2026-01-31T10:10:00.000Z",
+  checkpointedAt: "2026-01-31T10:10:00.120Z",
+  stopped: null,
+};
+
+const quarantineSchemas = {
+  receipt: nullable(text("The receipt that its device got; null for a message.", "7.1042.3")),
+  partition: integer("The partition, from 0.", 7),
+  sequence: integer("The message in the partition's stream.", 1042),
+  index: integer("The payload in the message, from 0; -1 for the whole message.", 3),
+  reason: text("Why it could not be applied."),
+  found: text("What was found, cut at 64 KiB."),
+  quarantinedAt: time("When it was set aside."),
+};
+
+const refusals = problemResponses(
+  "invalid-request",
+  "unauthorized",
+  parameterProblemKind,
+  "internal",
+  "unavailable",
+);
+
+const limit = (of: string, maximum: number, byDefault: number) =>
+  queryParameter("limit", {
+    ...integer(`${of} at most.`),
+    minimum: 1,
+    maximum,
+    default: byDefault,
+  });
+
+export const partitionsDetail: DocumentDecoration = {
+  tags: ["event log"],
+  summary: "All partitions, with owner and checkpoint",
+  responses: {
+    200: answer(
+      "The partitions, by number.",
+      { partitions: listed(partitionSchemas) },
+      { partitions: [partitionExample] },
+    ),
+    ...refusals,
+  },
+};
+
+export const eventsDetail: DocumentDecoration = {
+  tags: ["event log"],
+  summary: "Events",
+  description:
+    "Of one partition by position, of one customer by window, else by time of recording. To " +
+    "page through a partition, repeat the request with `next` as `afterPosition`.",
+  parameters: [
+    queryParameter("partition", integer("Only of this partition, from 0.", 7)),
+    queryParameter("customer", text("Only of exactly this customer.", "Customer1")),
+    queryParameter("content", text("Only of exactly this content.", "channel1")),
+    queryParameter(
+      "afterPosition",
+      integer("Only after this position, in the order asked for. Needs `partition`.", 12),
+    ),
+    limit("Events", eventsMax, eventsDefault),
+    queryParameter("order", {
+      type: "string",
+      enum: ["desc", "asc"],
+      default: "desc",
+      description: "Newest (desc) or oldest (asc) first.",
+    }),
+  ],
+  responses: {
+    200: answer(
+      "The events.",
+      {
+        events: listed(eventSchemas),
+        next: nullable(integer("`afterPosition` of the next page, where there may be one.")),
+      },
+      { events: [eventExample], next: null },
+    ),
+    ...refusals,
+  },
+};
+
+export const quarantineDetail: DocumentDecoration = {
+  tags: ["event log"],
+  summary: "What could not be applied, newest first",
+  description:
+    "Payloads and messages that were set aside, with the reason. None stops a partition.",
+  parameters: [limit("Rows", quarantineMax, quarantineDefault)],
+  responses: {
+    200: answer(
+      "The newest rows.",
+      { quarantine: listed(quarantineSchemas) },
+      {
+        quarantine: [
+          {
+            receipt: null,
+            partition: 7,
+            sequence: 1042,
+            index: -1,
+            reason: "the message is not JSON",
+            found: "{",
+            quarantinedAt: "2026-01-31T10:10:00.120Z",
+          },
+        ],
+      },
+    ),
+    ...refusals,
+  },
+};

@@ -1,0 +1,106 @@
+/** Partitions, their events, and what was set aside: the event log for people. */
+import { Elysia } from "elysia";
+import type {
+  AdminQueries,
+  EventQuery,
+  PartitionInfo,
+  QuarantineRow,
+  RecordedEvent,
+} from "../actors/readPorts.ts";
+import { formatReceipt } from "../domain/receipt.ts";
+import type { Log } from "../log.ts";
+import { eventsDetail, partitionsDetail, quarantineDetail } from "./adminEventDocs.ts";
+import { eventsDefault, eventsMax, quarantineDefault, quarantineMax } from "./adminRules.ts";
+import { askPort } from "./portCall.ts";
+import { QueryReader } from "./queryParams.ts";
+
+export interface AdminEventsDependencies {
+  readonly queries: AdminQueries;
+  readonly partitions: number;
+  readonly log: Log;
+}
+
+/** The plugin with `GET /admin/partitions`, `/admin/events` and `/admin/quarantine`. */
+export function adminEventsController({ queries, partitions, log }: AdminEventsDependencies) {
+  return new Elysia({ name: "admin-events" })
+    .get(
+      "/admin/partitions",
+      async ({ request }) => {
+        new QueryReader(request.url, []).finish();
+        const found = await askPort(log, () => queries.partitions());
+        return { partitions: found.map(partitionFields) };
+      },
+      { detail: partitionsDetail },
+    )
+    .get(
+      "/admin/events",
+      async ({ request }) => {
+        const query = readEventQuery(request.url, partitions);
+        const events = await askPort(log, () => queries.events(query));
+        return { events: events.map(eventFields), next: nextPosition(query, events) };
+      },
+      { detail: eventsDetail },
+    )
+    .get(
+      "/admin/quarantine",
+      async ({ request }) => {
+        const reader = new QueryReader(request.url, ["limit"]);
+        const limit = reader.integer("limit", 1, quarantineMax) ?? quarantineDefault;
+        reader.finish();
+        const rows = await askPort(log, () => queries.quarantine(limit));
+        return { quarantine: rows.map(quarantineFields) };
+      },
+      { detail: quarantineDetail },
+    );
+}
+
+/**
+ * An event without its digests of tokens: they are there for machines, and may take more room
+ * than all the rest of an answer.
+ */
+export function eventFields({ data, ...event }: RecordedEvent) {
+  if (typeof data !== "object" || data === null || !("tokens" in data)) return { ...event, data };
+  const { tokens: _, ...rest } = data;
+  return { ...event, data: rest };
+}
+
+function readEventQuery(url: string, partitions: number): EventQuery {
+  const known = ["partition", "customer", "content", "afterPosition", "limit", "order"];
+  const reader = new QueryReader(url, known);
+  const partition = reader.integer("partition", 0, partitions - 1);
+  const customer = reader.name("customer");
+  const content = reader.name("content");
+  const afterPosition = reader.integer("afterPosition", 0, Number.MAX_SAFE_INTEGER);
+  if (afterPosition !== undefined && !reader.has("partition")) {
+    reader.refuse("afterPosition", "needs partition, because every partition counts for itself");
+  }
+  const limit = reader.integer("limit", 1, eventsMax) ?? eventsDefault;
+  const order = reader.oneOf("order", ["desc", "asc"]) ?? "desc";
+  reader.finish();
+  return { partition, customer, content, afterPosition, limit, order };
+}
+
+/** `afterPosition` of the next page; null where there is none, or no partition to page in. */
+function nextPosition(query: EventQuery, events: readonly RecordedEvent[]): number | null {
+  if (query.partition === undefined || events.length < query.limit) return null;
+  return events.at(-1)?.position ?? null;
+}
+
+function partitionFields(info: PartitionInfo) {
+  return {
+    partition: info.partition,
+    owner: info.owner ?? null,
+    epoch: info.epoch,
+    sequence: info.sequence,
+    position: info.position,
+    sealedThrough: info.sealedThrough ?? null,
+    checkpointedAt: info.checkpointedAt ?? null,
+    stopped: info.stopped ?? null,
+  };
+}
+
+function quarantineFields(row: QuarantineRow) {
+  // An index of -1 means the whole message, of which no device has a receipt.
+  const receipt = row.index < 0 ? null : formatReceipt(row);
+  return { receipt, ...row };
+}

@@ -1,0 +1,15 @@
+/** The bounds of the admin API, as code and documentation both need them. */
+
+export const actorsDefault = 100;
+export const actorsMax = 1_000;
+/** How far into the list of actors one can page: every owner sends its rows up to there. */
+export const actorDepthMax = 10_000;
+
+/** Events that come with one actor. */
+export const recentEvents = 20;
+
+export const eventsDefault = 100;
+export const eventsMax = 1_000;
+
+export const quarantineDefault = 100;
+export const quarantineMax = 1_000;

@@ -1,0 +1,240 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import {
+  type AdminServer,
+  openActor,
+  sealedEvent,
+  startAdminServer,
+} from "../support/adminServer.ts";
+import {
+  asList,
+  asObject,
+  expectBadParameters,
+  expectProblem,
+  readObject,
+} from "../support/answers.ts";
+
+let api: AdminServer;
+beforeEach(() => {
+  api = startAdminServer();
+});
+afterEach(() => api.server.stop(0));
+
+const away = new Error("connect ECONNREFUSED 10.1.2.3:5432");
+
+describe("actors", () => {
+  test("the list, with filters, order and page", async () => {
+    api.actors.actors.push(openActor("a", "1"), openActor("a", "2"), openActor("b", "1"));
+    api.actors.silentPartitions = [3];
+    const path = "/admin/actors?customer=a&state=open&sort=bytes&limit=1&offset=1";
+    expect(await readObject(await api.get(path))).toEqual({
+      actors: [openActor("a", "2")],
+      total: 2,
+      silentPartitions: [3],
+    });
+    expect(api.actors.asked.at(-1)).toEqual({
+      customer: "a",
+      content: undefined,
+      state: "open",
+      sort: "bytes",
+      limit: 1,
+      offset: 1,
+    });
+  });
+
+  test("bad parameters of the list", async () => {
+    const query = "state=closed&sort=size&limit=1001&offset=-1&customer=&page=2";
+    const pointers = ["?customer", "?limit", "?offset", "?page", "?sort", "?state"];
+    await expectBadParameters(await api.get(`/admin/actors?${query}`), ...pointers);
+    await expectBadParameters(await api.get("/admin/actors?limit=1000&offset=9001"), "?offset");
+    expect((await api.get("/admin/actors?limit=1000&offset=9000")).status).toBe(200);
+  });
+
+  test("one that lives, with its events", async () => {
+    api.actors.actors.push(openActor("a/b", "%2F 😀"));
+    api.queries.recorded.push(sealedEvent("a/b", "%2F 😀"), sealedEvent("a", "b"));
+    const path = `/admin/actors/${encodeURIComponent("a/b")}/${encodeURIComponent("%2F 😀")}`;
+    const { events, ...actor } = await readObject(await api.get(path));
+    expect(actor).toEqual({ ...openActor("a/b", "%2F 😀") });
+    expect(asList(events).map((event) => asObject(event).customer)).toEqual(["a/b"]);
+    expect(api.queries.asked.at(-1)).toMatchObject({ limit: 20, order: "desc" });
+  });
+
+  test("one that lives but has no open window", async () => {
+    api.actors.actors.push({ ...openActor("a", "b"), state: "idle", window: undefined });
+    const body = await readObject(await api.get("/admin/actors/a/b"));
+    expect(body).toMatchObject({ state: "idle", window: null, events: [] });
+  });
+
+  test("one of which only events are left", async () => {
+    api.queries.recorded.push(sealedEvent("a", "b"));
+    const idle = { customer: "a", content: "b", partition: 7, state: "idle", window: null };
+    const unowned = await readObject(await api.get("/admin/actors/a/b"));
+    expect(unowned).toMatchObject({ ...idle, owner: null, epoch: 2 });
+    api.queries.partitionRows.push({ ...partition, partition: 7, owner: "host2", epoch: 4 });
+    const owned = await readObject(await api.get("/admin/actors/a/b"));
+    expect(owned).toMatchObject({ ...idle, owner: "host2", epoch: 4 });
+  });
+
+  test("one that nobody knows, one whose owner is silent, and a badly encoded one", async () => {
+    await expectProblem(await api.get("/admin/actors/a/b"), 404);
+    await expectBadParameters(await api.get("/admin/actors/a/b?at=1"), "?at");
+    await expectProblem(await api.get("/admin/actors/%ff/b"), 400);
+    api.queries.recorded.push(sealedEvent("a", "b"));
+    api.actors.silentPartitions = [7];
+    const response = await api.get("/admin/actors/a/b");
+    expect(response.headers.has("retry-after")).toBe(true);
+    await expectProblem(response, 503);
+  });
+});
+
+const partition = {
+  partition: 0,
+  owner: undefined,
+  epoch: 0,
+  sequence: 5,
+  position: 1,
+  sealedThrough: undefined,
+  checkpointedAt: undefined,
+  stopped: undefined,
+};
+
+describe("event log", () => {
+  test("partitions", async () => {
+    api.queries.partitionRows.push(partition);
+    const nulls = { owner: null, sealedThrough: null, checkpointedAt: null, stopped: null };
+    expect(await readObject(await api.get("/admin/partitions"))).toEqual({
+      partitions: [{ partition: 0, epoch: 0, sequence: 5, position: 1, ...nulls }],
+    });
+  });
+
+  test("events come without digests of tokens", async () => {
+    api.queries.recorded.push(sealedEvent("a", "b"));
+    const text = await (await api.get("/admin/events")).text();
+    expect(text).not.toContain("AAAAAAAAAAA=");
+    const { tokens: _, ...data } = asObject(sealedEvent("a", "b").data);
+    expect(JSON.parse(text)).toEqual({ events: [{ ...sealedEvent("a", "b"), data }], next: null });
+  });
+
+  test("the pages of a partition", async () => {
+    for (let position = 1; position <= 5; position++) {
+      api.queries.recorded.push(sealedEvent("a", "b", position));
+    }
+    const found: unknown[] = [];
+    let after: unknown = 0;
+    while (after !== null) {
+      const path = `/admin/events?partition=7&order=asc&limit=2&afterPosition=${after}`;
+      const { events, next } = await readObject(await api.get(path));
+      found.push(...asList(events).map((event) => asObject(event).position));
+      after = next;
+    }
+    expect(found).toEqual([1, 2, 3, 4, 5]);
+  });
+
+  test("bad parameters of events", async () => {
+    const query = "partition=16&limit=0&order=up&customer=%00&afterPosition=-1&x=1";
+    const pointers = ["?afterPosition", "?customer", "?limit", "?order", "?partition", "?x"];
+    await expectBadParameters(await api.get(`/admin/events?${query}`), ...pointers);
+    await expectBadParameters(await api.get("/admin/events?afterPosition=1"), "?afterPosition");
+  });
+
+  test("quarantine", async () => {
+    const row = { partition: 7, sequence: 1042, reason: "odd", found: "{", quarantinedAt: "now" };
+    api.queries.quarantineRows.push({ ...row, index: 3 }, { ...row, index: -1 });
+    const { quarantine } = await readObject(await api.get("/admin/quarantine?limit=5"));
+    expect(asList(quarantine)).toEqual([
+      { receipt: "7.1042.3", ...row, index: 3 },
+      { receipt: null, ...row, index: -1 },
+    ]);
+    await expectBadParameters(await api.get("/admin/quarantine?limit=1001"), "?limit");
+  });
+});
+
+describe("projections", () => {
+  test("the list", async () => {
+    const stats = {
+      name: "stats",
+      version: 1,
+      state: "running" as const,
+      applied: 3,
+      events: 4,
+      sealedThrough: undefined,
+      rebuild: undefined,
+    };
+    const rebuild = { startedAt: "2026-01-31T10:00:00.000Z", applied: 1, events: 4 };
+    api.queries.projectionRows.push(stats, { ...stats, name: "sessions", rebuild });
+    expect(await readObject(await api.get("/admin/projections"))).toEqual({
+      projections: [
+        { ...stats, sealedThrough: null, rebuild: null },
+        { ...stats, name: "sessions", sealedThrough: null, rebuild },
+      ],
+    });
+  });
+
+  test.each(["rebuild", "pause", "resume"])("%s", async (command) => {
+    const path = `/admin/projections/stats%2F1/${command}`;
+    const accepted = await api.post(path);
+    expect(accepted.status).toBe(202);
+    expect(await readObject(accepted)).toEqual({ projection: "stats/1", command });
+    expect(api.projections.commands).toEqual([`${command} stats/1`]);
+    api.projections.outcome = "conflict";
+    await expectProblem(await api.post(path), 409);
+    api.projections.outcome = "unknown";
+    const problem = await expectProblem(await api.post(path), 404);
+    expect(JSON.stringify(problem)).not.toContain("stats/1");
+    await expectBadParameters(await api.post(`${path}?force=1`), "?force");
+    await expectProblem(await api.get(path), 405);
+  });
+
+  test("a command that does not exist", async () => {
+    await expectProblem(await api.post("/admin/projections/stats/drop"), 404);
+    expect(api.projections.commands).toEqual([]);
+  });
+});
+
+test("while the database is away", async () => {
+  api.queries.failure = away;
+  const paths = ["partitions", "events", "quarantine", "projections", "actors/a/b"];
+  for (const path of paths) {
+    const response = await api.get(`/admin/${path}`);
+    expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(JSON.stringify(await expectProblem(response, 503))).not.toContain("10.1.2.3");
+  }
+  expect(api.logLines.join("").split("10.1.2.3").length).toBe(paths.length + 1);
+});
+
+test("metrics and health", async () => {
+  const metrics = await api.get("/metrics");
+  expect(metrics.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+  expect(await metrics.text()).toBe("payload_stats_up 1\n");
+  expect((await api.get("/livez")).status).toBe(200);
+  expect((await api.get("/readyz")).status).toBe(200);
+});
+
+test("the OpenAPI document describes every route, with an example of each answer", async () => {
+  const { paths } = await readObject(await api.get("/swagger/json"));
+  const described = Object.entries(asObject(paths)).flatMap(([path, operations]) =>
+    Object.entries(asObject(operations)).map(([method, operation]) => ({
+      route: `${method} ${path}`,
+      operation: asObject(operation),
+    })),
+  );
+  expect(described.map(({ route }) => route).sort()).toEqual([
+    "get /admin",
+    "get /admin/actors",
+    "get /admin/actors/{customer}/{content}",
+    "get /admin/events",
+    "get /admin/partitions",
+    "get /admin/projections",
+    "get /admin/quarantine",
+    "get /livez",
+    "get /metrics",
+    "get /readyz",
+    "post /admin/projections/{name}/pause",
+    "post /admin/projections/{name}/rebuild",
+    "post /admin/projections/{name}/resume",
+  ]);
+  for (const { route, operation } of described) {
+    expect(operation.summary).toBeString();
+    if (route !== "get /admin") expect(JSON.stringify(operation.responses)).toContain('"example"');
+  }
+});

@@ -1,0 +1,160 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import { type AdminServer, startAdminServer } from "../support/adminServer.ts";
+import { expectProblem } from "../support/answers.ts";
+
+const token = "a-secret-of-32-characters-or-more";
+const guarded = [
+  "/admin/actors",
+  "/admin/actors/a/b",
+  "/admin/partitions",
+  "/admin/projections",
+  "/admin/events",
+  "/admin/quarantine",
+  "/metrics",
+  "/readyz",
+  "/swagger",
+  "/swagger/json",
+  "/nowhere",
+];
+
+describe("with a token", () => {
+  let api: AdminServer;
+  beforeAll(() => {
+    api = startAdminServer(token);
+  });
+  afterAll(() => api.server.stop(0));
+
+  const wrong = [
+    undefined,
+    "",
+    token,
+    "Bearer",
+    "Bearer ",
+    `Basic ${token}`,
+    `Bearer ${token}x`,
+    `Bearer ${token.slice(0, -1)}`,
+    `Bearer x ${token}`,
+    `Bearer ${token.toUpperCase()}`,
+  ];
+
+  test.each(guarded)("%s needs it", async (path) => {
+    for (const authorization of wrong) {
+      const headers = authorization === undefined ? {} : { authorization };
+      const response = await api.get(path, headers);
+      expect(response.headers.get("www-authenticate")).toStartWith("Bearer");
+      const problem = await expectProblem(response, 401);
+      expect(JSON.stringify(problem)).not.toContain("secret");
+    }
+    for (const scheme of ["Bearer", "bearer"]) {
+      expect((await api.get(path, { authorization: `${scheme} ${token}` })).status).not.toBe(401);
+    }
+  });
+
+  test("commands need it", async () => {
+    await expectProblem(await api.post("/admin/projections/stats/rebuild"), 401);
+    await expectProblem(await api.post("/admin"), 401);
+    expect(api.projections.commands).toEqual([]);
+  });
+
+  test("liveness and the page itself do not", async () => {
+    for (const path of ["/livez", "/admin"]) expect((await api.get(path)).status).toBe(200);
+  });
+
+  test("any host name is served", async () => {
+    const headers = { authorization: `Bearer ${token}`, host: "admin.example.com" };
+    expect((await api.get("/admin/partitions", headers)).status).toBe(200);
+  });
+
+  test("it is not written to the log", () => {
+    expect(api.logLines.join("")).not.toContain("secret");
+  });
+});
+
+describe("without a token", () => {
+  let api: AdminServer;
+  beforeAll(() => {
+    api = startAdminServer();
+  });
+  afterAll(() => api.server.stop(0));
+
+  /** The status of a request with exactly these header lines, whatever a client would add. */
+  function statusOf(method: string, path: string, lines: readonly string[]): Promise<number> {
+    const head = [`${method} ${path} HTTP/1.1`, ...lines, "Content-Length: 0", "Connection: close"];
+    const { promise, resolve, reject } = Promise.withResolvers<number>();
+    let answer = "";
+    const socket = connect(api.server.port, "127.0.0.1", () =>
+      socket.write(`${head.join("\r\n")}\r\n\r\n`),
+    );
+    socket.on("data", (chunk) => {
+      answer += chunk.toString();
+    });
+    socket.on("close", () => resolve(Number(answer.split(" ")[1])));
+    socket.on("error", reject);
+    return promise;
+  }
+
+  test.each(["localhost", "LOCALHOST", "127.0.0.1", "127.9.8.7", "[::1]"])(
+    "%s is served",
+    async (host) => {
+      for (const name of [host, `${host}:8081`]) {
+        expect(await statusOf("GET", "/admin/partitions", [`Host: ${name}`])).toBe(200);
+      }
+    },
+  );
+
+  const strangers = [
+    "evil.example",
+    "localhost.evil.example",
+    "127.0.0.1.evil.example",
+    "evil.example:8081",
+    "10.0.0.1",
+    "0.0.0.0",
+    "[::2]",
+    "user@evil.example",
+  ];
+
+  test.each(strangers)("%s is not", async (host) => {
+    for (const path of [...guarded, "/livez", "/admin"]) {
+      expect(await statusOf("GET", path, [`Host: ${host}`])).toBe(400);
+    }
+    const command = "/admin/projections/stats/rebuild";
+    expect(await statusOf("POST", command, [`Host: ${host}`])).toBe(400);
+  });
+
+  const commandPath = "/admin/projections/stats/rebuild";
+  const otherPages = [
+    ["Origin: https://evil.example"],
+    ["Origin: null"],
+    ["Origin: http://localhost:1"],
+    ["Sec-Fetch-Site: cross-site"],
+    ["Sec-Fetch-Site: same-site"],
+    ["Origin: http://localhost:8081", "Sec-Fetch-Site: cross-site"],
+  ];
+
+  test.each(otherPages.map((lines) => [lines.join(", "), lines] as const))(
+    "a page with %s cannot give commands",
+    async (_title, lines) => {
+      const host = "Host: localhost:8081";
+      expect(await statusOf("POST", commandPath, [host, ...lines])).toBe(400);
+      expect(api.projections.commands).toEqual([]);
+    },
+  );
+
+  test("no answer lets another origin read it", async () => {
+    const response = await api.get("/admin/partitions", { origin: "https://evil.example" });
+    expect(response.headers.has("access-control-allow-origin")).toBe(false);
+    const method = "OPTIONS";
+    const preflight = await fetch(api.server.url + commandPath, { method });
+    expect(preflight.headers.has("access-control-allow-origin")).toBe(false);
+    expect(preflight.ok).toBe(false);
+  });
+
+  test("curl and the page of its own can", async () => {
+    const host = "Host: localhost:8081";
+    const own = [host, "Origin: http://localhost:8081", "Sec-Fetch-Site: same-origin"];
+    for (const lines of [[host], own]) {
+      expect(await statusOf("POST", commandPath, lines)).toBe(202);
+    }
+  });
+});

@@ -1,0 +1,74 @@
+/** The admin application on a free port, over ports in memory. */
+import type { ActorView, RecordedEvent } from "../../src/actors/readPorts.ts";
+import { createAdminApp } from "../../src/http/adminApp.ts";
+import { serveHttp } from "../../src/http/server.ts";
+import { createLog } from "../../src/log.ts";
+import { MemoryActors, MemoryAdminQueries, MemoryProjectionControl } from "./memoryAdmin.ts";
+
+export function startAdminServer(adminToken?: string) {
+  const actors = new MemoryActors();
+  const queries = new MemoryAdminQueries();
+  const projections = new MemoryProjectionControl();
+  const logLines: string[] = [];
+  const log = createLog(
+    "debug",
+    (line) => logLines.push(line),
+    () => 0,
+  );
+  const app = createAdminApp({
+    log,
+    readiness: async () => [{ name: "postgres", ok: true, detail: "answers" }],
+    adminToken,
+    partitions: 16,
+    actors,
+    queries,
+    projections,
+    metrics: async () => "payload_stats_up 1\n",
+  });
+  const server = serveHttp({ app, host: "127.0.0.1", port: 0, log });
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(server.url + path, { headers });
+  const post = (path: string, headers: Record<string, string> = {}) =>
+    fetch(server.url + path, { method: "POST", headers });
+  return { server, actors, queries, projections, logLines, get, post };
+}
+
+export type AdminServer = ReturnType<typeof startAdminServer>;
+
+export function openActor(customer: string, content: string): ActorView {
+  return {
+    customer,
+    content,
+    partition: 7,
+    owner: "host1-1-a",
+    epoch: 3,
+    state: "open",
+    window: {
+      windowStart: "2026-01-31T10:10:00.000Z",
+      windowEnd: "2026-01-31T10:15:00.000Z",
+      cdn: "9223372036854775808",
+      p2p: "0",
+      sessions: 1,
+      payloads: 2,
+      duplicates: 0,
+      firstSequence: 10,
+      lastSequence: 11,
+    },
+  };
+}
+
+export function sealedEvent(customer: string, content: string, position = 1): RecordedEvent {
+  return {
+    partition: 7,
+    position,
+    type: "WindowSealed",
+    version: 1,
+    customer,
+    content,
+    windowEnd: "2026-01-31T10:10:00.000Z",
+    data: { cdn: "1", p2p: "0", sessions: 1, tokens: "AAAAAAAAAAA=" },
+    recordedAt: "2026-01-31T10:10:00.100Z",
+    sealedBy: "host0-1-a",
+    epoch: 2,
+  };
+}

@@ -1,0 +1,102 @@
+/** The ports of the admin API in memory, for tests of what HTTP makes of them. */
+import type {
+  ActorDirectory,
+  ActorList,
+  ActorQuery,
+  ActorView,
+  AdminQueries,
+  EventQuery,
+  PartitionInfo,
+  ProjectionCommandOutcome,
+  ProjectionControl,
+  ProjectionInfo,
+  QuarantineRow,
+  RecordedEvent,
+} from "../../src/actors/readPorts.ts";
+
+export class MemoryActors implements ActorDirectory {
+  readonly actors: ActorView[] = [];
+  readonly asked: ActorQuery[] = [];
+  silentPartitions: number[] = [];
+  failure: Error | undefined;
+
+  async list(query: ActorQuery): Promise<ActorList> {
+    this.asked.push(query);
+    if (this.failure !== undefined) throw this.failure;
+    const { customer, content, state, limit, offset } = query;
+    const found = this.actors
+      .filter((actor) => customer === undefined || actor.customer === customer)
+      .filter((actor) => content === undefined || actor.content === content)
+      .filter((actor) => state === undefined || actor.state === state);
+    const { silentPartitions } = this;
+    return { actors: found.slice(offset, offset + limit), total: found.length, silentPartitions };
+  }
+
+  async get(customer: string, content: string): Promise<ActorView | undefined | "silent"> {
+    if (this.silentPartitions.length > 0) return "silent";
+    return this.actors.find((one) => one.customer === customer && one.content === content);
+  }
+}
+
+export class MemoryAdminQueries implements AdminQueries {
+  readonly recorded: RecordedEvent[] = [];
+  readonly asked: EventQuery[] = [];
+  readonly partitionRows: PartitionInfo[] = [];
+  readonly quarantineRows: QuarantineRow[] = [];
+  readonly projectionRows: ProjectionInfo[] = [];
+  failure: Error | undefined;
+
+  async partitions(): Promise<readonly PartitionInfo[]> {
+    return this.#unlessFailing(this.partitionRows);
+  }
+
+  async events(query: EventQuery): Promise<readonly RecordedEvent[]> {
+    this.asked.push(query);
+    const { partition, customer, content, afterPosition = 0, limit } = query;
+    const found = this.recorded
+      .filter((event) => partition === undefined || event.partition === partition)
+      .filter((event) => customer === undefined || event.customer === customer)
+      .filter((event) => content === undefined || event.content === content)
+      .filter((event) => event.position > afterPosition);
+    return this.#unlessFailing(found.slice(0, limit));
+  }
+
+  async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
+    return this.recorded.find((one) => one.partition === partition && one.position === position);
+  }
+
+  async quarantine(limit: number): Promise<readonly QuarantineRow[]> {
+    return this.#unlessFailing(this.quarantineRows.slice(0, limit));
+  }
+
+  async projections(): Promise<readonly ProjectionInfo[]> {
+    return this.#unlessFailing(this.projectionRows);
+  }
+
+  #unlessFailing<Answer>(answer: Answer): Answer {
+    if (this.failure !== undefined) throw this.failure;
+    return answer;
+  }
+}
+
+export class MemoryProjectionControl implements ProjectionControl {
+  readonly commands: string[] = [];
+  outcome: ProjectionCommandOutcome = "accepted";
+
+  rebuild(name: string) {
+    return this.#run(`rebuild ${name}`);
+  }
+
+  pause(name: string) {
+    return this.#run(`pause ${name}`);
+  }
+
+  resume(name: string) {
+    return this.#run(`resume ${name}`);
+  }
+
+  async #run(command: string): Promise<ProjectionCommandOutcome> {
+    this.commands.push(command);
+    return this.outcome;
+  }
+}
