@@ -104,7 +104,7 @@ export class DigestTable {
     this.#size = 0;
   }
 
-  /** Copies what is still known into a table that is at most half full. */
+  /** Copies what is still known into the smallest table that has room for one more. */
   #rebuild(): void {
     const [oldHigh, oldLow, oldGenerations] = [this.#high, this.#low, this.#generations];
     const known: number[] = [];
@@ -113,7 +113,7 @@ export class DigestTable {
       if (age >= 0 && age <= this.remembered) known.push(slot);
     }
     let slots = slotsMin;
-    while (known.length >= slots * (loadMax / 2)) slots *= 2;
+    while (known.length >= slots * loadMax - 1) slots *= 2;
     this.#high = new Uint32Array(slots);
     this.#low = new Uint32Array(slots);
     this.#generations = new Uint16Array(slots);
