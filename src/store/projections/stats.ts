@@ -12,10 +12,12 @@ export const stats: ProjectionDefinition = {
     p2p bigint not null`,
   key: "time, customer, content",
   indexes: { by_content: "customer, content, time" },
-  // A row that is there already was not written by this projection: the event is right.
+  // A row that is there already was not written by this projection: the event is right. In the
+  // order of the key, neighbouring rows meet the same pages of the indexes.
   apply: (table) => `
     insert into ${table} (time, customer, content, cdn, p2p)
     select window_end, customer, content, (data ->> 'cdn')::bigint, (data ->> 'p2p')::bigint
     from batch where type = 'WindowSealed'
+    order by window_end, customer, content
     on conflict (time, customer, content) do update set cdn = excluded.cdn, p2p = excluded.p2p`,
 };
