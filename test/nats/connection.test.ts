@@ -3,7 +3,7 @@ import { connectNats, NatsUnusable } from "../../src/nats/connection.ts";
 import { parseNatsUrl } from "../../src/nats/natsUrl.ts";
 import { freePort, freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-import { connectTo, silentLog } from "./support.ts";
+import { connectTo, pause, silentLog } from "./support.ts";
 
 let server: NatsServer;
 beforeAll(async () => {
@@ -99,7 +99,7 @@ test("the loss and return of the connection are reported", async () => {
 test("closing does not hang when the server is away or silent", async () => {
   const away = await connectTo(server.url);
   const silent = await connectTo(server.url);
-  process.kill(server.pid ?? 0, "SIGSTOP");
+  await pause(server);
   await silent.close();
   await server.kill("SIGKILL");
   await until(() => !away.connected, { what: "the loss is noticed" });

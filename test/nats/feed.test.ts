@@ -6,7 +6,15 @@ import type { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-import { connectTo, freshStreams, readAll, readThrough, silentLog } from "./support.ts";
+import {
+  connectTo,
+  freshStreams,
+  pause,
+  readAll,
+  readThrough,
+  resume,
+  silentLog,
+} from "./support.ts";
 
 const stream = "PAYLOADS_0000";
 const subject = "payloads.0000";
@@ -160,10 +168,10 @@ describe("trouble", () => {
     const feed = feedFrom(1, { heartbeatMs: 200 });
     const read = await readThrough(feed, 10);
     const [before] = await consumers();
-    process.kill(server.pid ?? 0, "SIGSTOP");
+    await pause(server);
     // Longer than the silence that is put up with, and shorter than the client's own patience.
     await Bun.sleep(700);
-    process.kill(server.pid ?? 0, "SIGCONT");
+    resume(server);
     await until(async () => (await consumers()).every(({ name }) => name !== before?.name), {
       what: "the consumer is another one",
     });

@@ -12,12 +12,14 @@ import {
   batchOf,
   countedPayloads,
   freshStreams,
+  pause,
   payload,
   payloads,
   publisherOn,
   readAll,
   receiptKey,
   refusalOf,
+  resume,
 } from "./support.ts";
 
 const partitions = 4;
@@ -30,6 +32,7 @@ beforeEach(async () => {
   ({ link, streams } = await freshStreams(server.url, partitions));
 });
 afterEach(async () => {
+  resume(server);
   await link.close();
   await server.stop();
 });
@@ -100,7 +103,7 @@ test("while disconnected appends are refused at once; afterwards they go on", as
 
 test("a message in flight when the broker dies is stored once it is back", async () => {
   const publisher = publisherOn(link, partitions);
-  process.kill(server.pid ?? 0, "SIGSTOP");
+  await pause(server);
   const append = publisher.append(payloads(1));
   await Bun.sleep(0);
   await server.kill("SIGKILL");
@@ -112,11 +115,11 @@ test("a message in flight when the broker dies is stored once it is back", async
 
 test("a message sent again with the same id is stored once", async () => {
   const publisher = publisherOn(link, 1, { limits: { attemptMs: 50, tendIntervalMs: 10 } });
-  process.kill(server.pid ?? 0, "SIGSTOP");
+  await pause(server);
   const append = publisher.append(payloads(3));
   const sentBefore = link.connection.stats().outMsgs;
   await until(() => link.connection.stats().outMsgs >= sentBefore + 4, { what: "it is repeated" });
-  process.kill(server.pid ?? 0, "SIGCONT");
+  resume(server);
   const receipts = await append;
   await link.connection.flush();
   // The repeats have all been handled once a tick that was sent after them is stored.
@@ -128,11 +131,11 @@ test("a message sent again with the same id is stored once", async () => {
 test("a message without an answer is given up at its deadline, its number not used again", async () => {
   const limits = { attemptMs: 100, deadlineMs: 400, tendIntervalMs: 10 };
   const publisher = publisherOn(link, 1, { limits });
-  process.kill(server.pid ?? 0, "SIGSTOP");
+  await pause(server);
   const startMs = performance.now();
   expect(await refusalOf(publisher.append(payloads(1)))).toBe("timeout");
   expect(performance.now() - startMs).toBeGreaterThanOrEqual(350);
-  process.kill(server.pid ?? 0, "SIGCONT");
+  resume(server);
   await publisher.append([payload("second")]);
   const numbers = (await readAll(streams, 0)).map((message) => batchOf(message).number);
   // The abandoned message was still in the socket, so it is stored late, before the second one.
@@ -143,13 +146,13 @@ test("a message without an answer is given up at its deadline, its number not us
 test("payloads that waited too long behind another message are given up unsent", async () => {
   const limits = { attemptMs: 100, deadlineMs: 400, tendIntervalMs: 10 };
   const publisher = publisherOn(link, 1, { limits });
-  process.kill(server.pid ?? 0, "SIGSTOP");
+  await pause(server);
   const first = publisher.append(payloads(1));
   await new Promise((resolve) => setImmediate(resolve));
   const second = publisher.append([payload("behind")]);
   expect(await refusalOf(first)).toBe("timeout");
   expect(await refusalOf(second)).toBe("overloaded");
-  process.kill(server.pid ?? 0, "SIGCONT");
+  resume(server);
   await publisher.append([payload("after")]);
   expect((await countedPayloads(streams, 1)).tokens).toEqual(["token-0", "after"]);
   await publisher.stop();
@@ -169,10 +172,10 @@ test("without a stream an append waits for it; without one by the deadline it fa
 
 test("stopping is bounded when the broker is silent", async () => {
   const publisher = publisherOn(link, 1);
-  process.kill(server.pid ?? 0, "SIGSTOP");
+  await pause(server);
   const append = publisher.append(payloads(1));
   const refusal = refusalOf(append);
   await publisher.stop(100);
   expect(await refusal).toBe("stopping");
-  process.kill(server.pid ?? 0, "SIGCONT");
+  resume(server);
 }, 30_000);

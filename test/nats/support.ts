@@ -1,5 +1,6 @@
 /** What the tests of this folder share. */
 import { expect } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { LogMessage, PayloadFeed, PayloadLogUnavailable } from "../../src/actors/ports.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../../src/domain/envelope.ts";
 import type { Payload } from "../../src/domain/payload.ts";
@@ -9,6 +10,8 @@ import { connectNats, type NatsLink } from "../../src/nats/connection.ts";
 import { Publisher, type PublisherOptions } from "../../src/nats/publisher.ts";
 import { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
+import type { NatsServer } from "../support/servers.ts";
+import { until } from "../support/until.ts";
 
 export const silentLog = createLog(
   "error",
@@ -133,4 +136,26 @@ export async function countedPayloads(streams: JetStreamStreams, partitions: num
 
 export function receiptKey({ partition, sequence, index }: Receipt): string {
   return `${partition}.${sequence}.${index}`;
+}
+
+/** Stops a server in its tracks: its sockets stay open, and nobody answers. */
+export async function pause({ pid }: NatsServer): Promise<void> {
+  if (pid === undefined) throw new Error("the server does not run");
+  process.kill(pid, "SIGSTOP");
+  // The signal may reach threads that are at work a moment later.
+  await until(() => isPaused(pid), { what: "the server is paused" });
+}
+
+function isPaused(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) {
+    const { stdout } = Bun.spawnSync(["ps", "-o", "state=", "-p", String(pid)]);
+    return stdout.toString().trim().startsWith("T");
+  }
+  const stats = readdirSync(tasks).map((task) => readFileSync(`${tasks}/${task}/stat`, "utf8"));
+  return stats.every((stat) => /\) T /.test(stat));
+}
+
+export function resume({ pid }: NatsServer): void {
+  if (pid !== undefined) process.kill(pid, "SIGCONT");
 }
