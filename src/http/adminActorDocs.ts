@@ -110,6 +110,7 @@ export const actorsDetail: DocumentDecoration = {
     ),
     ...problemResponses(
       "invalid-request",
+      "forbidden",
       "unauthorized",
       parameterProblemKind,
       "internal",
@@ -133,6 +134,7 @@ export const actorDetail: DocumentDecoration = {
     ),
     ...problemResponses(
       "invalid-request",
+      "forbidden",
       "unauthorized",
       "not-found",
       parameterProblemKind,

@@ -82,6 +82,7 @@ const quarantineSchemas = {
 
 const refusals = problemResponses(
   "invalid-request",
+  "forbidden",
   "unauthorized",
   parameterProblemKind,
   "internal",

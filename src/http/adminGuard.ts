@@ -38,7 +38,7 @@ function strangeHost({ headers }: Request): Problem | undefined {
   const url = URL.parse(`http://${headers.get("host") ?? ""}`);
   if (url !== null && isLoopback(url.hostname.replace(/^\[|\]$/g, ""))) return undefined;
   return new Problem(
-    "invalid-request",
+    "forbidden",
     "Without ADMIN_TOKEN the Host must be localhost or a loopback address.",
   );
 }
@@ -50,7 +50,7 @@ function strangeOrigin({ method, headers }: Request): Problem | undefined {
   const isOwnOrigin = origin === null || URL.parse(origin)?.host === headers.get("host");
   const isOwnSite = site === null || site === "same-origin" || site === "none";
   if (isOwnOrigin && isOwnSite) return undefined;
-  return new Problem("invalid-request", "Requests from pages of another origin are refused.");
+  return new Problem("forbidden", "Requests from pages of another origin are refused.");
 }
 
 function digest(text: string): Buffer {

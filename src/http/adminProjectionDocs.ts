@@ -27,6 +27,7 @@ const projectionSchemas = {
 
 const refusals = [
   "invalid-request",
+  "forbidden",
   "unauthorized",
   parameterProblemKind,
   "internal",

@@ -9,7 +9,7 @@ import { Problem } from "./problem.ts";
 import { parseTime } from "./timeText.ts";
 
 /** The kind of problem for bad query parameters: 422, like the fields of a body. */
-export const parameterProblemKind = "invalid-payload";
+export const parameterProblemKind = "invalid-query";
 
 const problemsMax = 100;
 const unknownNameCharsMax = 64;
