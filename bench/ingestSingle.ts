@@ -1,0 +1,78 @@
+/**
+ * How many durable `POST /stats` a second, with all roles running, beside a server that only
+ * parses and answers, bare Elysia, and a service that writes one row for each payload?
+ */
+import { join } from "node:path";
+import { benchSite, note, rounds, runBench, spawnChild } from "./support/bench.ts";
+import { generator, type LoadResult, load } from "./support/load.ts";
+import { cpuBetween, usageOf } from "./support/processTree.ts";
+import { report } from "./support/report.ts";
+
+const connections = Number(Bun.env.BENCH_CONNECTIONS ?? 1_000);
+const seconds = Number(Bun.env.BENCH_SECONDS ?? 5);
+
+interface Contender {
+  readonly name: string;
+  readonly url: string;
+  readonly pid: number;
+  readonly results: LoadResult[];
+  /** Microseconds of CPU a request, by program, for each round. */
+  readonly cpu: Record<string, number>[];
+}
+
+async function bare(kind: string, name: string, databaseUrl = ""): Promise<Contender> {
+  const script = join(import.meta.dir, "support", "bareServer.ts");
+  const child = spawnChild([process.execPath, script, kind, databaseUrl]);
+  const { value } = await child.stdout.getReader().read();
+  const port = Number(new TextDecoder().decode(value));
+  return { name, url: `http://127.0.0.1:${port}/stats`, pid: child.pid, results: [], cpu: [] };
+}
+
+async function run(contender: Contender): Promise<void> {
+  const before = usageOf(contender.pid);
+  const result = await load({ url: contender.url, connections, seconds });
+  const cpu = cpuBetween(before, usageOf(contender.pid));
+  const micros = Object.entries(cpu).map(([name, used]) => [
+    name,
+    Math.round((used / result.requests) * 1e7) / 10,
+  ]);
+  contender.results.push(result);
+  contender.cpu.push(Object.fromEntries(micros));
+  const rate = Math.round(result.rate);
+  const cores = result.generatorCores.toFixed(2);
+  note(
+    `${contender.name}: ${rate}/s, p50 ${result.p50Ms} ms, p99 ${result.p99Ms} ms, failed ` +
+      `${result.failed}, generator ${cores} cores, µs a request ${JSON.stringify(contender.cpu.at(-1))}`,
+  );
+}
+
+const rates = ({ results }: Contender) => results.map(({ rate }) => rate);
+
+await runBench(async () => {
+  const site = await benchSite();
+  const started = await site.start();
+  const { url, pid, databaseUrl } = started;
+  const ours = { name: "ours", url: `${url}/stats`, pid, results: [], cpu: [] };
+  const bun = await bare("bun", "bare Bun.serve");
+  const elysia = await bare("elysia", "bare Elysia");
+  const upsert = await bare("upsert", "row upserts", databaseUrl);
+  for (const contender of [ours, bun, elysia, upsert]) {
+    await load({ url: contender.url, connections, seconds: 2 });
+  }
+  for (let round = 0; round < rounds; round++) {
+    for (const contender of [bun, ours, elysia, upsert]) await run(contender);
+  }
+  const row = (other: Contender, target?: number) => ({
+    what: `single POST /stats, ${connections} connections, against ${other.name}`,
+    unit: "requests/s",
+    values: rates(ours),
+    against: { what: other.name, values: rates(other) },
+    ...(target !== undefined && { target: { of: "ratio" as const, atLeast: target } }),
+  });
+  await report(
+    "ingestSingle",
+    "How many durable single POST /stats a second?",
+    [row(bun, 0.75), row(elysia), row(upsert, 6)],
+    { generator, connections, seconds, contenders: [ours, bun, elysia, upsert] },
+  );
+});

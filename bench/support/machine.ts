@@ -1,0 +1,25 @@
+/** What the figures were measured on. */
+import { cpus, loadavg, release, totalmem } from "node:os";
+
+export interface Machine {
+  readonly date: string;
+  readonly cores: number;
+  readonly cpu: string;
+  readonly memoryGib: number;
+  readonly kernel: string;
+  readonly bun: string;
+  /** Processes that ran or waited in the minute before: more than 0 means others were at work. */
+  readonly loadBefore: number;
+}
+
+export function describeMachine(): Machine {
+  return {
+    date: new Date().toISOString(),
+    cores: cpus().length,
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    memoryGib: Math.round(totalmem() / 2 ** 30),
+    kernel: release(),
+    bun: Bun.version,
+    loadBefore: Math.round((loadavg()[0] ?? 0) * 10) / 10,
+  };
+}
