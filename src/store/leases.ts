@@ -50,28 +50,23 @@ export class PostgresLeaseStore implements LeaseStore {
     await this.forget([worker.id]);
   }
 
-  /** Without their rows the partitions of the workers, and their projections, are free. */
+  /** Without their rows the partitions of the workers are free. */
   async forget(workerIds: readonly string[]): Promise<void> {
     if (workerIds.length === 0) return;
+    const ids = JSON.stringify(workerIds);
     await this.#database.run(
       (sql) => sql`
         with gone as (
           delete from workers
-          where id in (select jsonb_array_elements_text(${JSON.stringify(workerIds)}::text::jsonb))
+          where id in (select jsonb_array_elements_text(${ids}::text::jsonb))
           returning id
         ), released as (
           update partitions set owner = null
-          where owner in (select jsonb_array_elements_text(${JSON.stringify(workerIds)}::text::jsonb))
+          where owner in (select jsonb_array_elements_text(${ids}::text::jsonb))
           returning partition
         )
-        , projecting as (
-          update projections set worker = null, lease_until = '-infinity'
-          where worker in (select jsonb_array_elements_text(${JSON.stringify(workerIds)}::text::jsonb))
-          returning name
-        )
         select pg_notify(${partitionsChannel}, '')
-        from (select count(*) from gone) as g, (select count(*) from released) as r,
-          (select count(*) from projecting) as p
+        from (select count(*) from gone) as g, (select count(*) from released) as r
       `,
       this.#deadlineMs,
     );
