@@ -31,12 +31,20 @@ export interface PullEvents {
 }
 
 interface PullRequest {
+  readonly sentAtMs: number;
   messagesLeft: number;
   readonly bytes: number;
   answered: boolean;
 }
 
 const requestExpiresMs = 30_000;
+/**
+ * A request counts as ended this long before it expires at the server, and another one takes its
+ * place: nats-server 2.9 may drop an expired request without a word, and with none left it would
+ * be silent until the next heartbeat is missed.
+ */
+const expiryMarginMs = 5_000;
+const monitorMs = 1_000;
 /** An ephemeral consumer that nobody pulls from for this long is removed by the server. */
 const inactiveMs = 60_000;
 const requestsMax = 2;
@@ -88,7 +96,13 @@ export class PullConsumer {
         else this.#arrived(msg);
       },
     });
-    this.#monitor = setInterval(() => this.#checkHeartbeat(), limits.heartbeatMs);
+    this.#monitor = setInterval(
+      () => {
+        this.#checkHeartbeat();
+        this.#replaceExpiring();
+      },
+      Math.min(monitorMs, limits.heartbeatMs),
+    );
   }
 
   /** Asks for more, as far as `room` bytes and the number of requests allow. */
@@ -106,7 +120,8 @@ export class PullConsumer {
         idle_heartbeat: nanos(heartbeatMs),
       };
       if (this.#requests.length === 0) this.#heardAtMs = performance.now();
-      this.#requests.push({ messagesLeft: batch, bytes: requestBytes, answered: false });
+      const sentAtMs = performance.now();
+      this.#requests.push({ sentAtMs, messagesLeft: batch, bytes: requestBytes, answered: false });
       left -= requestBytes;
       const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.stream}.${this.name}`;
       try {
@@ -173,6 +188,14 @@ export class PullConsumer {
     if (silentMs > 2.5 * this.limits.heartbeatMs) {
       this.#lose(`nothing heard for ${Math.round(silentMs)} ms`);
     }
+  }
+
+  #replaceExpiring(): void {
+    const oldest = this.#requests[0];
+    if (oldest === undefined || this.#closed) return;
+    if (performance.now() - oldest.sentAtMs < requestExpiresMs - expiryMarginMs) return;
+    this.#requests.shift();
+    this.events.room();
   }
 
   #lose(reason: string): void {
