@@ -20,7 +20,7 @@ import { JetStreamStreams } from "./nats/streams.ts";
 import { ensureStreams } from "./nats/topology.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
-import type { Database } from "./store/database.ts";
+import { Database } from "./store/database.ts";
 import { PostgresLeaseStore } from "./store/leases.ts";
 import { openDatabase } from "./store/open.ts";
 import { PostgresPartitionStore } from "./store/partitions.ts";
@@ -38,7 +38,9 @@ export interface System {
 
 const postgresWaitMs = 15_000;
 const statementMs = 5_000;
-const connectionsMax = 12;
+/** Commits and leases have connections of their own, so that no query can hold them up. */
+const ownerConnectionsMax = 8;
+const queryConnectionsMax = 8;
 const drainMs = 2_000;
 
 /**
@@ -87,7 +89,12 @@ async function startParts(
   ]);
   onStop(() => link.close());
   onStop(() => database.close());
-  const parts = { config, log, processId, database, link, onStop };
+  const ownerDatabase = new Database({
+    ...databaseOptions(config, embedded, processId, log),
+    connectionsMax: ownerConnectionsMax,
+  });
+  onStop(() => ownerDatabase.close());
+  const parts = { config, log, processId, database, ownerDatabase, link, onStop };
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts);
   const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
@@ -109,7 +116,10 @@ interface Parts {
   readonly config: Config;
   readonly log: Log;
   readonly processId: string;
+  /** For queries and projections. */
   readonly database: Database;
+  /** For commits and leases. */
+  readonly ownerDatabase: Database;
   readonly link: NatsLink;
   onStop(stop: () => Promise<void>): void;
 }
@@ -120,14 +130,7 @@ async function openStore(
   processId: string,
   log: Log,
 ): Promise<Database> {
-  const url = embedded.databaseUrl ?? config.databaseUrl ?? "";
-  const options = {
-    url,
-    applicationName: `payload-stats ${processId}`,
-    connectionsMax,
-    deadlineMs: statementMs,
-    log,
-  };
+  const options = databaseOptions(config, embedded, processId, log);
   const database = await openDatabase(options, postgresWaitMs);
   try {
     await prepareDatabase(database, config);
@@ -136,6 +139,16 @@ async function openStore(
     await database.close();
     throw error;
   }
+}
+
+function databaseOptions(config: Config, embedded: Embedded, processId: string, log: Log) {
+  return {
+    url: embedded.databaseUrl ?? config.databaseUrl ?? "",
+    applicationName: `payload-stats ${processId}`,
+    connectionsMax: queryConnectionsMax,
+    deadlineMs: statementMs,
+    log,
+  };
 }
 
 async function openBroker(
@@ -165,15 +178,15 @@ function startProjector({ config, log, processId, database, onStop }: Parts): vo
   onStop(() => projector.stop());
 }
 
-function startWorker({ config, log, processId, database, link, onStop }: Parts): Worker {
+function startWorker({ config, log, processId, ownerDatabase, link, onStop }: Parts): Worker {
   const actorServer = new ActorServer(link, log);
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
-    leases: new PostgresLeaseStore(database, Math.min(statementMs, config.leaseMs / 2)),
+    leases: new PostgresLeaseStore(ownerDatabase, Math.min(statementMs, config.leaseMs / 2)),
     leaseMs: config.leaseMs,
     owner: {
       streams: new JetStreamStreams(link, log),
-      store: new PostgresPartitionStore(database, statementMs),
+      store: new PostgresPartitionStore(ownerDatabase, statementMs),
       clock: systemClock,
       log,
       rules: { windowMs: config.windowMs, sessionMemoryMs: config.sessionMemoryMs },
