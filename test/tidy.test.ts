@@ -41,8 +41,9 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
 
 /** Paths from the root for our own files, names for packages. */
 function importsOf(path: string, text: string): string[] {
-  return [...text.matchAll(/^(?:import|(?:import|export|\}).* from) "([^"]+)"/gm)].map(([, name = ""]) =>
-    name.startsWith(".") ? relative(root, join(root, dirname(path), name)) : name,
+  return [...text.matchAll(/^(?:import|(?:import|export|\}).* from) "([^"]+)"/gm)].map(
+    ([, name = ""]) =>
+      name.startsWith(".") ? relative(root, join(root, dirname(path), name)) : name,
   );
 }
 
