@@ -1,0 +1,121 @@
+/** `bun run cluster`: the whole system as many processes, for a look. See `--help`. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { Cluster } from "../cluster/cluster.ts";
+import { ClusterStatus, type StatusLine } from "../cluster/status.ts";
+import { createLog, errorMessage } from "../log.ts";
+
+const help = `Starts a whole cluster on the loopback interface, and shows what each process does.
+
+Usage: bun run cluster [options]
+
+  --window DURATION  length of a window (10s)
+  --partitions N     (8)
+  --lease DURATION   (5s)
+  --port N           the first ingest; the second and admin take the next two (8080)
+  --data DIR         kept and used again; without it, a temporary one that is removed
+  --help
+
+Three nats-servers with replicated streams, one Postgres, two ingest, three workers, one
+projector, one admin. Kill or pause any of them by its pid. Ctrl-C stops everything in order.
+`;
+
+const everyMs = 1_000;
+
+async function main(args: string[]): Promise<number> {
+  const options = readOptions(args);
+  if (typeof options === "string") {
+    (options === help ? process.stdout : process.stderr).write(options);
+    return options === help ? 0 : 2;
+  }
+  const ended = Promise.withResolvers<void>();
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+    process.on(name, () => ended.resolve());
+  }
+  const dataDir = options.data ?? (await mkdtemp(join(tmpdir(), "payload-stats-cluster-")));
+  try {
+    await run(dataDir, options, ended.promise);
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${errorMessage(error)}\n`);
+    return 1;
+  } finally {
+    if (options.data === undefined) await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+type Options = Exclude<ReturnType<typeof readOptions>, string>;
+
+function readOptions(args: string[]) {
+  try {
+    const { values } = parseArgs({
+      args,
+      options: {
+        window: { type: "string", default: "10s" },
+        partitions: { type: "string", default: "8" },
+        lease: { type: "string", default: "5s" },
+        port: { type: "string", default: "8080" },
+        data: { type: "string" },
+        help: { type: "boolean", short: "h" },
+      },
+    });
+    return values.help === true ? help : values;
+  } catch (error) {
+    return `${errorMessage(error)}\nSee: bun run cluster --help\n`;
+  }
+}
+
+async function run(dataDir: string, options: Options, ended: Promise<void>): Promise<void> {
+  const { window, partitions, lease, port } = options;
+  const log = createLog("warn", (line) => void process.stderr.write(line), Date.now);
+  process.stderr.write(`starting, data and logs in ${dataDir}\n`);
+  const cluster = await Cluster.start({
+    dataDir,
+    binDir: join(import.meta.dir, "..", "..", ".data", "bin"),
+    ...{ ingests: 2, workers: 3, projectors: 1, admins: 1 },
+    env: { WINDOW: window, PARTITIONS: partitions, LEASE: lease },
+    restartServers: true,
+    firstPort: Number(port),
+    log,
+  });
+  const status = new ClusterStatus(cluster);
+  const screen = new Screen();
+  let stopping = false;
+  const done = ended.then(() => {
+    stopping = true;
+  });
+  while (!stopping) {
+    screen.show(await status.lines());
+    await Promise.race([Bun.sleep(everyMs), done]);
+  }
+  process.stderr.write("stopping\n");
+  await status.close();
+  await cluster.stop();
+}
+
+/** On a terminal the lines stay in their place; elsewhere a line is written when it changes. */
+class Screen {
+  #shown: readonly string[] = [];
+
+  show(lines: readonly StatusLine[]): void {
+    const texts = lines.map(lineText);
+    if (process.stdout.isTTY) {
+      const back = this.#shown.length === 0 ? "" : `\u001b[${this.#shown.length}A`;
+      const width = process.stdout.columns;
+      const rows = texts.map((text) => `\u001b[2K${text.slice(0, width - 1)}\n`);
+      process.stdout.write(back + rows.join(""));
+    } else {
+      const changed = texts.filter((text, index) => text !== this.#shown[index]);
+      process.stdout.write(changed.map((text) => `${text}\n`).join(""));
+    }
+    this.#shown = texts;
+  }
+}
+
+function lineText({ name, state, pid, detail }: StatusLine): string {
+  return `${name.padEnd(12)} ${state.padEnd(9)} ${String(pid ?? "-").padStart(8)}  ${detail}`;
+}
+
+process.exitCode = await main(process.argv.slice(2));

@@ -1,0 +1,90 @@
+/** One of the nats-servers of a JetStream cluster on the loopback interface. */
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { isAtLeast, type NatsBinary } from "../embedded/natsBinary.ts";
+import { loopback } from "../embedded/ports.ts";
+import { readIfThere } from "../embedded/processes.ts";
+import type { ServerSpec } from "../embedded/serverProcess.ts";
+
+export interface NatsNodePorts {
+  readonly client: number;
+  readonly route: number;
+  readonly monitor: number;
+}
+
+const askMs = 1_000;
+
+/** Writes the configuration of node `index` of those with `ports`, and says how to run it. */
+export async function prepareNatsNode(
+  dataDir: string,
+  binary: NatsBinary,
+  index: number,
+  ports: readonly NatsNodePorts[],
+): Promise<ServerSpec> {
+  const own = ports[index];
+  if (own === undefined) throw new Error(`there is no nats-server ${index}`);
+  const name = `nats-${index + 1}`;
+  const directory = join(dataDir, name);
+  const pidFile = join(directory, "nats-server.pid");
+  const configFile = join(directory, "nats-server.conf");
+  await mkdir(directory, { recursive: true });
+  await writeFile(configFile, configuration(name, directory, pidFile, binary, own, ports));
+  return {
+    name,
+    url: `nats://${loopback}:${own.client}`,
+    port: own.client,
+    command: [binary.path, "--config", configFile],
+    logFile: join(dataDir, "log", `${name}.log`),
+    stopSignal: "SIGTERM",
+    watchSignal: "TERM",
+    ready: async (pid) =>
+      readIfThere(pidFile)?.trim() === String(pid) &&
+      (await isHealthy(own.monitor, "?js-server-only=true")),
+  };
+}
+
+/**
+ * True when the node says that it is up and that all its streams are as new as their leaders.
+ * @param scope the query of `/healthz`.
+ */
+export async function isHealthy(monitorPort: number, scope = ""): Promise<boolean> {
+  try {
+    const signal = AbortSignal.timeout(askMs);
+    const response = await fetch(`http://${loopback}:${monitorPort}/healthz${scope}`, { signal });
+    await response.arrayBuffer();
+    return response.ok;
+  } catch {
+    return false;
+  }
+}
+
+function configuration(
+  name: string,
+  directory: string,
+  pidFile: string,
+  binary: NatsBinary,
+  own: NatsNodePorts,
+  all: readonly NatsNodePorts[],
+): string {
+  const sync = isAtLeast(binary.version, [2, 10, 0]) ? "  sync_interval: always\n" : "";
+  const routes = all.map(({ route }) => `    nats-route://${loopback}:${route}`).join("\n");
+  return `# Written at each start; changes here are lost.
+server_name: ${name}
+host: ${loopback}
+port: ${own.client}
+http: "${loopback}:${own.monitor}"
+pid_file: ${JSON.stringify(pidFile)}
+max_payload: 1MB
+jetstream {
+  store_dir: ${JSON.stringify(directory)}
+${sync}}
+cluster {
+  name: payload-stats
+  host: ${loopback}
+  port: ${own.route}
+  routes: [
+${routes}
+  ]
+}
+`;
+}
