@@ -1,0 +1,120 @@
+/** The kinds of faults, and the order in which a seed deals them. */
+import type { Random } from "../../simulator/random.ts";
+
+export const targets = ["ingest", "worker", "projector", "admin", "nats", "postgres"] as const;
+export type Target = (typeof targets)[number];
+
+export type Action =
+  /** SIGKILL, and started again soon. */
+  | "kill"
+  /** SIGKILL, and started again when its lease has run out. */
+  | "kill for long"
+  /** SIGSTOP, and SIGCONT within the lease. */
+  | "pause"
+  /** SIGSTOP, and SIGCONT when the lease has run out. */
+  | "pause for long"
+  /** The clean signal, and started again at once. */
+  | "restart"
+  /** Backends of our processes are terminated, one every 150 ms. */
+  | "terminate backends";
+
+export interface FaultKind {
+  readonly target: Target;
+  readonly action: Action;
+}
+
+export interface Fault extends FaultKind {
+  /** Which of several processes, as a share of them from 0 to 1. */
+  readonly pick: number;
+  /** How long the process is away or the storm lasts; 0 for what takes the time it takes. */
+  readonly durationMs: number;
+}
+
+/** One entry of the schedule: one fault, or two at almost the same time. */
+export interface Blow {
+  readonly faults: readonly [Fault, ...Fault[]];
+  /** Between the first and the second. */
+  readonly gapMs: number;
+  /** When it strikes: as a share of its slot, and whether at the end of a window. */
+  readonly share: number;
+  readonly atBoundary: boolean;
+  /** From the end of the window. */
+  readonly offsetMs: number;
+}
+
+const kinds: readonly FaultKind[] = [
+  ...(["ingest", "worker", "projector"] as const).flatMap((target) =>
+    (["kill", "kill for long", "pause", "pause for long", "restart"] as const).map((action) => ({
+      target,
+      action,
+    })),
+  ),
+  // A worker's death matters most: it comes twice as often.
+  { target: "worker", action: "kill for long" },
+  { target: "worker", action: "pause for long" },
+  { target: "admin", action: "kill" },
+  { target: "admin", action: "pause for long" },
+  { target: "nats", action: "kill" },
+  { target: "nats", action: "kill for long" },
+  { target: "nats", action: "pause" },
+  { target: "nats", action: "pause for long" },
+  { target: "nats", action: "restart" },
+  { target: "postgres", action: "kill" },
+  { target: "postgres", action: "restart" },
+  { target: "postgres", action: "terminate backends" },
+];
+
+/** At least `faults` faults; every kind comes once before any comes twice. */
+export function schedule(random: Random, faults: number, leaseMs: number): Blow[] {
+  const blows: Blow[] = [];
+  let deck: FaultKind[] = [];
+  let dealt = 0;
+  const deal = (except?: Target): Fault => {
+    if (deck.length === 0) deck = shuffled(random, kinds);
+    // Servers of one kind fail one at a time, so two at once are of different kinds.
+    const at = Math.max(
+      0,
+      deck.findIndex(({ target }) => target !== except),
+    );
+    const [kind] = deck.splice(at, 1);
+    if (kind === undefined) throw new Error("the deck is empty");
+    dealt++;
+    const durationMs = duration(random, kind, leaseMs);
+    return { ...kind, pick: random.uniform(), durationMs };
+  };
+  while (dealt < faults) {
+    const first = deal();
+    const double = dealt < faults && random.chance(0.25);
+    blows.push({
+      faults: double ? [first, deal(first.target)] : [first],
+      gapMs: random.between(50, 1_500),
+      share: random.uniform(),
+      atBoundary: random.chance(0.6),
+      offsetMs: random.between(-1_500, 200),
+    });
+  }
+  return blows;
+}
+
+function duration(random: Random, { target, action }: FaultKind, leaseMs: number): number {
+  switch (action) {
+    case "kill":
+      return random.between(100, 0.2 * leaseMs);
+    case "pause":
+      return random.between(0.2 * leaseMs, 0.7 * leaseMs);
+    case "kill for long":
+    case "pause for long":
+      return random.between(1.2 * leaseMs, 1.6 * leaseMs);
+    case "terminate backends":
+      return random.between(0.8 * leaseMs, 1.6 * leaseMs);
+    case "restart":
+      return target === "nats" ? random.between(0, 1_000) : 0;
+  }
+}
+
+function shuffled<T>(random: Random, items: readonly T[]): T[] {
+  const left = [...items];
+  const result: T[] = [];
+  while (left.length > 0) result.push(...left.splice(random.below(left.length), 1));
+  return result;
+}

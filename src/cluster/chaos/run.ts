@@ -1,0 +1,200 @@
+/** A run of chaos: load, faults one after the other, healing, and the verdict. */
+import { errorMessage } from "../../log.ts";
+import { Random } from "../../simulator/random.ts";
+import type { Cluster } from "../cluster.ts";
+import type { UnexpectedEnd } from "../roleProcess.ts";
+import { type Verdict, verify } from "../verifier/verify.ts";
+import { type Blow, type FaultKind, schedule } from "./faults.ts";
+import { inject } from "./inject.ts";
+import { Load } from "./load.ts";
+import { PayloadMaker } from "./payloads.ts";
+import { type Seal, SealWatch } from "./seals.ts";
+
+export interface ChaosOptions {
+  readonly seed: number;
+  readonly forMs: number;
+  readonly faults: number;
+  readonly windowMs: number;
+  readonly partitions: number;
+  readonly leaseMs: number;
+  readonly payloadsPerSecond: number;
+}
+
+/** A fault that was done, and what was measured. Times are epoch ms. */
+export interface Done extends FaultKind {
+  readonly hit: string;
+  readonly startMs: number;
+  /** When what it hit was whole again. */
+  readonly healedMs: number;
+  /** When a probe of all partitions, posted after the start, was acknowledged. */
+  readonly acknowledgedMs: number;
+  /** It came together with another one, so its times are not its own. */
+  readonly combined: boolean;
+}
+
+export interface ChaosResult extends Verdict {
+  readonly done: readonly Done[];
+  readonly seals: readonly Seal[];
+  readonly unexpectedEnds: readonly UnexpectedEnd[];
+  readonly requests: number;
+  readonly lastedMs: number;
+}
+
+const probeMs = 1_000;
+const probePauseMs = 25;
+const sealMsMax = 90_000;
+/** Before the first fault there are some windows without any. */
+const calmWindows = 1;
+
+export class Chaos {
+  readonly #load: Load;
+  readonly #seals: SealWatch;
+  readonly #blows: readonly Blow[];
+  readonly #done: Done[] = [];
+  readonly #problems: string[] = [];
+  /** One actor of each partition. */
+  #probes: (readonly [string, string])[] = [];
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly options: ChaosOptions,
+    private readonly say: (line: string) => void,
+  ) {
+    const random = new Random(options.seed);
+    this.#blows = schedule(random, options.faults, options.leaseMs);
+    const { windowMs, payloadsPerSecond } = options;
+    const urls = cluster.ingestUrls;
+    const maker = new PayloadMaker(random, windowMs);
+    this.#load = new Load(random, maker, { urls, windowMs, payloadsPerSecond });
+    this.#seals = new SealWatch(cluster.databaseUrl, windowMs);
+  }
+
+  /** Ends early, but orderly, when the signal is aborted. */
+  async run(signal: AbortSignal): Promise<ChaosResult> {
+    const startedMs = Date.now();
+    this.#seals.start();
+    const ending = new AbortController();
+    const loading = this.#load.run(ending.signal);
+    try {
+      this.#probes = await this.#findProbes();
+      await this.#strike(startedMs, signal);
+    } finally {
+      ending.abort();
+      await loading;
+    }
+    await this.#settle();
+    const lastedMs = Date.now() - startedMs;
+    const verdict = await verify({
+      natsUrl: this.cluster.natsUrl,
+      databaseUrl: this.cluster.databaseUrl,
+      partitions: this.options.partitions,
+      windowMs: this.options.windowMs,
+      posted: this.#load.posted,
+    });
+    await this.#seals.stop();
+    return {
+      ...verdict,
+      differences: [...this.#problems, ...this.#load.wrongAnswers, ...verdict.differences],
+      done: this.#done,
+      seals: this.#seals.seals,
+      unexpectedEnds: this.cluster.roles.flatMap(({ unexpectedEnds }) => unexpectedEnds),
+      requests: this.#load.requests,
+      lastedMs,
+    };
+  }
+
+  /** Receipts tell which partition a content belongs to. */
+  async #findProbes(): Promise<(readonly [string, string])[]> {
+    const found = new Map<string, readonly [string, string]>();
+    for (let i = 0; found.size < this.options.partitions; i++) {
+      if (i > 100 * this.options.partitions) throw new Error("some partition takes no payload");
+      const actor = ["Probe", `probe ${i}`] as const;
+      const receipt = await this.#load.single(actor, 5_000);
+      const partition = receipt?.split(".")[0];
+      if (partition !== undefined && !found.has(partition)) found.set(partition, actor);
+    }
+    return [...found.values()];
+  }
+
+  async #strike(startedMs: number, signal: AbortSignal): Promise<void> {
+    const { forMs, windowMs } = this.options;
+    const calmMs = calmWindows * windowMs;
+    const slotMs = (forMs - calmMs) / this.#blows.length;
+    for (const [index, blow] of this.#blows.entries()) {
+      const slot = startedMs + calmMs + index * slotMs;
+      const at = slot + blow.share * 0.5 * slotMs;
+      const boundary = Math.ceil(at / windowMs) * windowMs + blow.offsetMs;
+      await pause((blow.atBoundary ? boundary : at) - Date.now(), signal);
+      if (signal.aborted) return;
+      await this.#blow(blow, index);
+    }
+    await pause(startedMs + forMs - Date.now(), signal);
+  }
+
+  async #blow({ faults, gapMs }: Blow, index: number): Promise<void> {
+    const combined = faults.length > 1;
+    const startMs = Date.now();
+    const doing = faults.map(async (fault, order) => {
+      await Bun.sleep(order * gapMs);
+      const { target, action } = fault;
+      const measured = Promise.withResolvers<number>();
+      let faultMs = Date.now();
+      const struck = () => {
+        faultMs = Date.now();
+        measured.resolve(this.#probe());
+      };
+      const hit = await inject(this.cluster, fault, struck).catch((error: unknown) => {
+        this.#problems.push(`${action} ${target} was not healed: ${errorMessage(error)}`);
+        measured.resolve(0);
+        return target;
+      });
+      const healedMs = Date.now();
+      const acknowledgedMs = await measured.promise;
+      const times = { startMs: faultMs, healedMs, acknowledgedMs };
+      this.#done.push({ target, action, hit, combined, ...times });
+      return `${action} ${hit}`;
+    });
+    const hits = await Promise.all(doing);
+    const { posted } = this.#load;
+    const acknowledged = posted.filter(({ fate }) => fate === "acknowledged").length;
+    const lagMs = Date.now() - this.#seals.throughMs;
+    this.say(
+      `${String(index + 1).padStart(3)}/${this.#blows.length} ${hits.join(" + ")}: healed in ` +
+        `${Date.now() - startMs} ms; ${posted.length} payloads, ${acknowledged} acknowledged; ` +
+        `sealed until ${Math.round(lagMs / 100) / 10} s ago`,
+    );
+  }
+
+  /** Resolves with the time at which a payload for every partition was acknowledged. */
+  async #probe(): Promise<number> {
+    while (!(await this.#load.probe(this.#probes, probeMs))) await Bun.sleep(probePauseMs);
+    return Date.now();
+  }
+
+  /** Stops ingest, so that nothing comes any more, and waits until all of it is visible. */
+  async #settle(): Promise<void> {
+    await this.cluster.natsRecovered(60_000).catch((error: unknown) => {
+      this.#problems.push(errorMessage(error));
+    });
+    const ingests = this.cluster.roles.filter(({ spec }) => spec.role === "ingest");
+    await Promise.all(ingests.map((ingest) => ingest.stop()));
+    const endMs = Date.now();
+    this.say("the load has ended; waiting until everything is sealed");
+    while (this.#seals.throughMs <= endMs) {
+      if (Date.now() > endMs + this.options.windowMs + sealMsMax) {
+        this.#problems.push(`the window that ended after ${endMs} is not sealed`);
+        return;
+      }
+      await Bun.sleep(100);
+    }
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0 || signal.aborted) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  await promise;
+  clearTimeout(timer);
+}
