@@ -5,6 +5,7 @@ import { errorMessage } from "./log.ts";
 export interface ReadinessSources {
   readonly admin: AdminQueries;
   natsConnected(): boolean;
+  readonly ledger: { readonly check: ReadinessCheck };
   /** Undefined without the role worker. */
   readonly worker: Worker | undefined;
 }
@@ -17,7 +18,8 @@ export function readinessOf(sources: ReadinessSources): Readiness {
     const connected = sources.natsConnected();
     const nats = { name: "nats", ok: connected, detail: connected ? "connected" : "not connected" };
     const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker)];
-    return [nats, ...(await databaseChecks(sources.admin)), ...worker];
+    const database = await databaseChecks(sources.admin);
+    return [nats, ...database, sources.ledger.check, ...worker];
   };
 }
 

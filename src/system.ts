@@ -18,6 +18,7 @@ import { connectNats, type NatsLink } from "./nats/connection.ts";
 import { Publisher } from "./nats/publisher.ts";
 import { JetStreamStreams } from "./nats/streams.ts";
 import { ensureStreams } from "./nats/topology.ts";
+import { createOperations, type Operations } from "./operations.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
 import { Database } from "./store/database.ts";
@@ -98,13 +99,21 @@ async function startParts(
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts);
   const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
+  const operations = createOperations(database, link, log);
+  if (config.roles.has("admin") || config.roles.has("ingest")) {
+    operations.ledger.start();
+    onStop(async () => operations.ledger.stop());
+  }
   const readiness = readinessOf({
+    ledger: operations.ledger,
     admin: new PostgresAdminQueries(database),
     natsConnected: () => link.connected,
     worker,
   });
   const addresses: [string, string][] = [];
-  if (config.roles.has("admin")) addresses.push(...startAdmin(parts, readiness, metrics));
+  if (config.roles.has("admin")) {
+    addresses.push(...startAdmin(parts, readiness, metrics, operations));
+  }
   if (config.roles.has("ingest")) addresses.unshift(...startIngest(parts, readiness, metrics));
   const { databaseUrl = config.databaseUrl, natsUrl = config.natsUrl } = embedded;
   addresses.push(["postgres", withoutPassword(databaseUrl)], ["nats", withoutPassword(natsUrl)]);
@@ -251,8 +260,10 @@ function startAdmin(
   { config, log, database, link, onStop }: Parts,
   readiness: Readiness,
   metrics: Metrics,
+  operations: Operations,
 ): [string, string][] {
   const app = createAdminApp({
+    ...operations,
     log,
     readiness,
     adminToken: config.adminToken,

@@ -2,6 +2,13 @@ import type { Quarantined } from "../domain/events.ts";
 import type { LedgerCounts } from "./partitionState.ts";
 import { storableText } from "./quarantineText.ts";
 
+/** Of one message no more characters are kept than this, and a little of every further payload. */
+const messageCharsMax = 262_144;
+const furtherCharsMax = 64;
+/** What waits for a commit is bounded: one is due when there is more. */
+const charsToStoreMax = 8 * 1_048_576;
+const rowsToStoreMax = 10_000;
+
 /** Accounts for every payload read (invariant I9), and keeps what is to be quarantined. */
 export class Ledger {
   read = 0;
@@ -9,10 +16,18 @@ export class Ledger {
   duplicates = 0;
   #quarantined = 0;
   #toStore: Quarantined[] = [];
+  #charsToStore = 0;
+  /** The message that was quarantined last, and how many characters of it are kept. */
+  #lastSequence = 0;
+  #messageChars = 0;
 
   /** What was quarantined since the last commit. */
   get toStore(): readonly Quarantined[] {
     return this.#toStore;
+  }
+
+  get isFull(): boolean {
+    return this.#toStore.length > rowsToStoreMax || this.#charsToStore > charsToStoreMax;
   }
 
   get counts(): LedgerCounts {
@@ -29,11 +44,18 @@ export class Ledger {
 
   quarantine(sequence: number, index: number, reason: string, found: string): void {
     this.#quarantined++;
-    this.#toStore.push({ sequence, index, reason, found: storableText(found) });
+    if (sequence !== this.#lastSequence) this.#messageChars = 0;
+    this.#lastSequence = sequence;
+    const isLong = this.#messageChars > messageCharsMax;
+    const kept = storableText(isLong ? found.slice(0, furtherCharsMax) : found);
+    this.#messageChars += kept.length;
+    this.#charsToStore += kept.length;
+    this.#toStore.push({ sequence, index, reason, found: kept });
   }
 
   stored(): void {
     this.#toStore = [];
+    this.#charsToStore = 0;
   }
 
   /** @throws when a payload that was read is nowhere, or in two places. */

@@ -22,7 +22,7 @@ import { Ledger } from "./ledger.ts";
 import type { PartitionState } from "./partitionState.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
-import { messageText } from "./quarantineText.ts";
+import { messageText, payloadText } from "./quarantineText.ts";
 import type { WindowActor } from "./windowActor.ts";
 import { restoreTally, saveWindow } from "./windowState.ts";
 
@@ -33,6 +33,8 @@ export class Partition {
   readonly #keys = new IdempotencyKeys();
   readonly #ledger = new Ledger();
   readonly #publishers = new PublisherMemory();
+  /** The retries of what was quarantined; apart, so that they push no publisher out. */
+  readonly #retries = new PublisherMemory();
   /** Actors of the current window; sealed together at its end. */
   #open: WindowActor[] = [];
   #sealing: WindowActor[] = [];
@@ -77,6 +79,11 @@ export class Partition {
 
   get quarantined(): readonly Quarantined[] {
     return this.#ledger.toStore;
+  }
+
+  /** True when so much was quarantined since the last commit that it should be stored now. */
+  get quarantineIsFull(): boolean {
+    return this.#ledger.isFull;
   }
 
   /** True when stream time passes the end of the current window at a message of this time. */
@@ -149,6 +156,7 @@ export class Partition {
       ledger: this.#ledger.counts,
       windows: this.#open.map(saveWindow),
       publishers: this.#publishers.save(),
+      retries: this.#retries.save(),
       keys: this.#keys.save(),
     };
   }
@@ -160,6 +168,7 @@ export class Partition {
     this.#enterWindow(windowIndexOf(sealedThroughMs, this.#rules.windowMs));
     this.#ledger.restore(state.ledger);
     this.#publishers.restore(state.publishers);
+    this.#retries.restore(state.retries ?? []);
     this.#keys.restore(state.keys);
     for (const window of state.windows) {
       const actor = this.actors.activate(window.customer, window.content);
@@ -187,7 +196,10 @@ export class Partition {
   }
 
   #applyBatch(batch: Batch): void {
-    const repeated = !this.#publishers.advance(batch.publisher, batch.number, this.#timeMs);
+    const fresh =
+      batch.retry === undefined
+        ? this.#publishers.advance(batch.publisher, batch.number, this.#timeMs)
+        : this.#retries.advance(batch.retry, 1, this.#timeMs);
     const actors = this.#resolve(batch.actors);
     const keys = readBatchKeys(batch.keys);
     const { payloads } = batch;
@@ -213,7 +225,7 @@ export class Partition {
         continue;
       }
       const pending = actor.pending ?? this.#touch(actor);
-      if (repeated || this.#keys.repeated(keys, index)) {
+      if (!fresh || this.#keys.repeated(keys, index)) {
         pending.duplicates++;
         this.#ledger.duplicates++;
       } else if (actor.fits(pending, cdn, p2p)) {
@@ -275,12 +287,8 @@ export class Partition {
     const at = index * payloadWidth;
     const payload = batch.payloads.slice(at, at + payloadWidth);
     const actor = Number(payload[0]) * 2;
-    const found = JSON.stringify([
-      batch.actors[actor],
-      batch.actors[actor + 1],
-      ...payload.slice(1),
-    ]);
-    this.#ledger.quarantine(this.#sequence, index, reason, found);
+    const found = [batch.actors[actor], batch.actors[actor + 1], ...payload.slice(1)];
+    this.#ledger.quarantine(this.#sequence, index, reason, payloadText(found));
   }
 
   #payloadsOpen(): number {

@@ -181,7 +181,7 @@ export class PartitionOwner {
     const { clock } = this.#context;
     let stretchStart = clock.monotonic();
     for (;;) {
-      const messages = await feed.next(messagesAtOnce);
+      const messages = await feed.next(messagesAtOnce).catch((error) => this.#keep(error));
       if (messages.length === 0) return;
       for (const message of messages) {
         if (this.#abort.signal.aborted) return;
@@ -197,6 +197,14 @@ export class PartitionOwner {
     }
   }
 
+  /** What was read before the stream broke off may be in no stream any more: it is committed. */
+  async #keep(error: unknown): Promise<never> {
+    const isOver = error instanceof PartitionHalted || error instanceof PayloadGap;
+    const hasNews = this.#state.sequence !== this.#committed?.sequence;
+    if (isOver && hasNews) await this.#commit([]);
+    throw error;
+  }
+
   async #apply(message: LogMessage): Promise<void> {
     if (this.#state.endsWindow(message.timeMs)) {
       const events = this.#state.seal(message.timeMs);
@@ -210,6 +218,7 @@ export class PartitionOwner {
   #checkpointDue(): boolean {
     const payloads = this.#state.payloadsRead - this.#committedPayloads;
     if (payloads === 0) return false;
+    if (this.#state.quarantineIsFull) return true;
     const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
     return payloads >= checkpointPayloads || elapsedMs >= checkpointMs;
   }

@@ -12,6 +12,8 @@ export interface PartitionState {
   readonly windows: readonly OpenWindowState[];
   /** The last message number of each publisher, least recently heard first. */
   readonly publishers: readonly PublisherState[];
+  /** The places in quarantine that were retried, in the same form. */
+  readonly retries?: readonly PublisherState[];
   /** Digests of idempotency keys by the index of the window they were last seen in. */
   readonly keys: readonly (readonly [windowIndex: number, digests: string])[];
 }
@@ -46,6 +48,16 @@ export interface LedgerCounts {
   readonly duplicates: number;
   readonly quarantined: number;
 }
+
+/** The state of a partition that has read nothing. */
+export const emptyPartitionState: PartitionState = {
+  v: 1,
+  timeMs: 0,
+  ledger: { read: 0, sealed: 0, duplicates: 0, quarantined: 0 },
+  windows: [],
+  publishers: [],
+  keys: [],
+};
 
 /**
  * Checks the shape of a stored state, so far as to tell it from another version or from nonsense.

@@ -115,17 +115,7 @@ export interface AdminQueries {
   partitions(): Promise<readonly PartitionInfo[]>;
   events(query: EventQuery): Promise<readonly RecordedEvent[]>;
   event(partition: number, position: number): Promise<RecordedEvent | undefined>;
-  quarantine(limit: number): Promise<readonly QuarantineRow[]>;
   projections(): Promise<readonly ProjectionInfo[]>;
-}
-
-export interface QuarantineRow {
-  readonly partition: number;
-  readonly sequence: number;
-  readonly index: number;
-  readonly reason: string;
-  readonly found: string;
-  readonly quarantinedAt: string;
 }
 
 export interface ProjectionControl {

@@ -51,7 +51,7 @@ export class Worker {
   readonly #log: Log;
   readonly #abort = new AbortController();
   readonly #holdings = new Map<number, Holding>();
-  readonly #stopped = new Map<number, { reason: string; sinceMs: number }>();
+  readonly #stopped = new Map<number, { reason: string; sinceMs: number; epoch: number }>();
   #nudged = new AbortController();
   #trustedUntilMs = 0;
   #running: Promise<void> | undefined;
@@ -139,8 +139,9 @@ export class Worker {
       ([partition, { owner }]) => epochs.get(partition) !== owner.epoch,
     );
     await this.#standDown(gone.map(([partition]) => partition));
-    for (const partition of this.#stopped.keys()) {
-      if (!epochs.has(partition)) this.#stopped.delete(partition);
+    // A stopped partition that is under a new epoch was taken over, or may go on.
+    for (const [partition, { epoch }] of this.#stopped) {
+      if (epochs.get(partition) !== epoch) this.#stopped.delete(partition);
     }
     const released = owned.slice(0, surplus).map(({ partition }) => partition);
     for (const ownership of owned.slice(surplus)) this.#begin(ownership);
@@ -171,7 +172,8 @@ export class Worker {
     this.#holdings.delete(partition);
     if (end.kind === "fenced") this.#log.warn("partition lost to another worker", { partition });
     if (end.kind !== "halted" && end.kind !== "failed") return;
-    this.#stopped.set(partition, { reason: end.reason, sinceMs: this.#clock.monotonic() });
+    const sinceMs = this.#clock.monotonic();
+    this.#stopped.set(partition, { reason: end.reason, sinceMs, epoch });
     if (end.kind !== "halted") return;
     await this.#options.owner.store.markStopped(partition, epoch, end.reason).catch((error) => {
       this.#log.warn("the reason of a stop could not be noted", { partition, error });

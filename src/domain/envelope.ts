@@ -1,5 +1,6 @@
 /**
- * The messages of the log of payloads: a batch of payloads (micro-batch, group commit) or a tick.
+ * The messages of the log of payloads: a batch of payloads (micro-batch, group commit), a tick, or
+ * a retry.
  * A batch is one JSON object whose payloads are one flat array, six values each, because that is
  * the form which JSON.parse and JSON.stringify handle fastest:
  *
@@ -12,6 +13,11 @@
  * `keys` holds, for payloads sent with an Idempotency-Key: index of the payload, digest (16 hex).
  * `publisher` and `number` make a repeated message recognisable: every publisher numbers the
  * messages it sends to a partition upwards and has one in flight at a time.
+ *
+ * A retry carries a message out of quarantine, as it was, in base64. It goes by the place where
+ * that was found, since its publisher has long sent later numbers:
+ *
+ *   {"v":1,"retry":"7.1042.3","message":"eyJ2IjoxLA…"}
  */
 import type { Payload } from "./payload.ts";
 import { isCount, isText } from "./payload.ts";
@@ -24,6 +30,8 @@ export interface Batch {
   readonly kind: "batch";
   readonly publisher: string;
   readonly number: number;
+  /** The place in quarantine that it came from; undefined when a publisher sent it. */
+  readonly retry?: string;
   /** Customer and content of each actor, alternating. */
   readonly actors: readonly unknown[];
   readonly payloads: readonly unknown[];
@@ -45,6 +53,12 @@ const tickText = `{"v":${envelopeVersion},"tick":true}`;
 
 export function encodeTick(): string {
   return tickText;
+}
+
+/** @param place where the message was quarantined. */
+export function encodeRetry(place: string, message: Uint8Array): string {
+  const text = Buffer.from(message).toString("base64");
+  return JSON.stringify({ v: envelopeVersion, retry: place, message: text });
 }
 
 /** Collects payloads for one message. */
@@ -131,6 +145,7 @@ export function decodeMessage(data: Uint8Array): Batch | Tick | Unreadable {
     return { kind: "unreadable", reason: "the envelope has an unknown version" };
   }
   if ("tick" in parsed) return { kind: "tick" };
+  if ("retry" in parsed) return decodeRetry(parsed);
   const { publisher, number, actors, payloads, keys = [] } = parsed as Record<string, unknown>;
   if (
     !isText(publisher) ||
@@ -144,4 +159,17 @@ export function decodeMessage(data: Uint8Array): Batch | Tick | Unreadable {
     return { kind: "unreadable", reason: "the batch is malformed" };
   }
   return { kind: "batch", publisher, number, actors, payloads, keys };
+}
+
+/** A retried message may itself be one, which counts under the name of the last retry. */
+function decodeRetry(parsed: { readonly retry: unknown }): Batch | Unreadable {
+  const { retry } = parsed;
+  const message = "message" in parsed ? parsed.message : undefined;
+  if (!isText(retry) || typeof message !== "string") {
+    return { kind: "unreadable", reason: "the retry is malformed" };
+  }
+  const decoded = decodeMessage(Buffer.from(message, "base64"));
+  if (decoded.kind === "batch") return { ...decoded, retry };
+  if (decoded.kind === "unreadable") return decoded;
+  return { kind: "unreadable", reason: "the retry holds no payloads" };
 }

@@ -1,6 +1,6 @@
 /**
- * The events of the event log. `data` depends on the stream alone (invariant I4): who sealed a
- * window, under which epoch and when stands in columns beside it.
+ * The events of the event log. `data` of what a partition makes depends on its stream alone
+ * (invariant I4): who sealed a window, under which epoch and when stands in columns beside it.
  */
 
 /** `data` of a `WindowSealed`, version 1. */
@@ -31,7 +31,38 @@ export interface WindowSealed {
   readonly data: WindowSealedData;
 }
 
+/** What a partition's stream makes. */
 export type DomainEvent = WindowSealed;
+
+/**
+ * `data` of a `LossAccepted`, version 1: an operator let a partition go on although its stream does
+ * not continue its checkpoint. Unlike all others this event is a decision, not a consequence of
+ * the stream.
+ */
+export interface LossAcceptedData {
+  /** Why the partition was stopped. */
+  readonly reason: string;
+  readonly checkpoint: StreamPoint;
+  readonly streamCreatedBefore: string;
+  readonly streamCreatedAfter: string;
+  /** Sequences that the stream held when the loss was accepted; last < first when none. */
+  readonly firstSequence: number;
+  readonly lastSequence: number;
+  /** The first sequence that is read again. */
+  readonly continuesFrom: number;
+}
+
+export interface StreamPoint {
+  readonly sequence: number;
+  /** The broker's time of that message, nanoseconds since the epoch, in decimal; empty for none. */
+  readonly time: string;
+}
+
+export interface LossAccepted {
+  readonly type: "LossAccepted";
+  readonly version: 1;
+  readonly data: LossAcceptedData;
+}
 
 /** Something a stream held that could not be applied, and why. */
 export interface Quarantined {

@@ -7,6 +7,20 @@ export interface Receipt {
   readonly index: number;
 }
 
+/**
+ * Where something quarantined was found: `7.1042.3` a payload, `7.1042` a whole message. `@1` behind
+ * it says in which incarnation of the stream, when its sequences started over after an accepted
+ * loss.
+ */
+export interface QuarantinePlace {
+  readonly partition: number;
+  readonly sequence: number;
+  /** -1 for a whole message. */
+  readonly index: number;
+  /** Undefined: the newest one that there is. */
+  readonly incarnation: number | undefined;
+}
+
 export function formatReceipt(receipt: Receipt): string {
   return `${receipt.partition}.${receipt.sequence}.${receipt.index}`;
 }
@@ -16,4 +30,23 @@ export function parseReceipt(text: string): Receipt | undefined {
   const match = /^(\d{1,4})\.(\d{1,15})\.(\d{1,7})$/.exec(text);
   if (match === null) return undefined;
   return { partition: Number(match[1]), sequence: Number(match[2]), index: Number(match[3]) };
+}
+
+export function formatPlace({ partition, sequence, index, incarnation }: QuarantinePlace): string {
+  const message = `${partition}.${sequence}`;
+  const place = index < 0 ? message : `${message}.${index}`;
+  return incarnation === undefined || incarnation === 0 ? place : `${place}@${incarnation}`;
+}
+
+/** The place that a text names; undefined when it names none. */
+export function parsePlace(text: string): QuarantinePlace | undefined {
+  const match = /^(\d{1,4})\.(\d{1,15})(?:\.(\d{1,7}))?(?:@(\d{1,9}))?$/.exec(text);
+  if (match === null) return undefined;
+  const [, partition, sequence, index, incarnation] = match;
+  return {
+    partition: Number(partition),
+    sequence: Number(sequence),
+    index: index === undefined ? -1 : Number(index),
+    incarnation: incarnation === undefined ? undefined : Number(incarnation),
+  };
 }

@@ -2,13 +2,16 @@
 import { swagger } from "@elysiajs/swagger";
 import type { AnyElysia } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
+import type { LedgerReader, PartitionControl, QuarantineControl } from "../actors/operatorPorts.ts";
 import type { ActorDirectory, AdminQueries, ProjectionControl } from "../actors/readPorts.ts";
 import type { Log } from "../log.ts";
 import { adminActorsController } from "./adminActors.ts";
 import { adminEventsController } from "./adminEvents.ts";
 import { createAdminGuard } from "./adminGuard.ts";
+import { adminLedgerController } from "./adminLedger.ts";
 import { metricsController } from "./adminMetrics.ts";
 import { adminProjectionsController } from "./adminProjections.ts";
+import { adminQuarantineController } from "./adminQuarantine.ts";
 import { dashboardController } from "./dashboard.ts";
 import { healthController, type Readiness } from "./health.ts";
 import { problemSchema } from "./openApi.ts";
@@ -24,6 +27,9 @@ export interface AdminDependencies {
   readonly actors: ActorDirectory;
   readonly queries: AdminQueries;
   readonly projections: ProjectionControl;
+  readonly quarantine: QuarantineControl;
+  readonly partitionControl: PartitionControl;
+  readonly ledger: LedgerReader;
   /** The metrics of this process in the Prometheus text format. */
   readonly metrics: () => Promise<string>;
 }
@@ -42,6 +48,8 @@ export function createAdminApp(dependencies: AdminDependencies): AnyElysia {
   app.use(dashboardController());
   app.use(adminActorsController(dependencies));
   app.use(adminEventsController(dependencies));
+  app.use(adminQuarantineController(dependencies));
+  app.use(adminLedgerController(dependencies));
   app.use(adminProjectionsController(dependencies));
   return app.use(metricsController(log, metrics));
 }

@@ -1,6 +1,6 @@
 /** How the routes of the event log are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
-import { eventsDefault, eventsMax, quarantineDefault, quarantineMax } from "./adminRules.ts";
+import { eventsDefault, eventsMax } from "./adminRules.ts";
 import { answer, integer, listed, nullable, queryParameter, text, time } from "./docParts.ts";
 import { problemResponses } from "./openApi.ts";
 import { parameterProblemKind } from "./queryParams.ts";
@@ -70,16 +70,6 @@ const partitionExample = {
   stopped: null,
 };
 
-const quarantineSchemas = {
-  receipt: nullable(text("The receipt that its device got; null for a message.", "7.1042.3")),
-  partition: integer("The partition, from 0.", 7),
-  sequence: integer("The message in the partition's stream.", 1042),
-  index: integer("The payload in the message, from 0; -1 for the whole message.", 3),
-  reason: text("Why it could not be applied."),
-  found: text("What was found, cut at 64 KiB."),
-  quarantinedAt: time("When it was set aside."),
-};
-
 const refusals = problemResponses(
   "invalid-request",
   "forbidden",
@@ -140,34 +130,6 @@ export const eventsDetail: DocumentDecoration = {
         next: nullable(integer("`afterPosition` of the next page, where there may be one.")),
       },
       { events: [eventExample], next: null },
-    ),
-    ...refusals,
-  },
-};
-
-export const quarantineDetail: DocumentDecoration = {
-  tags: ["event log"],
-  summary: "What could not be applied, newest first",
-  description:
-    "Payloads and messages that were set aside, with the reason. None stops a partition.",
-  parameters: [limit("Rows", quarantineMax, quarantineDefault)],
-  responses: {
-    200: answer(
-      "The newest rows.",
-      { quarantine: listed(quarantineSchemas) },
-      {
-        quarantine: [
-          {
-            receipt: null,
-            partition: 7,
-            sequence: 1042,
-            index: -1,
-            reason: "the message is not JSON",
-            found: "{",
-            quarantinedAt: "2026-01-31T10:10:00.120Z",
-          },
-        ],
-      },
     ),
     ...refusals,
   },

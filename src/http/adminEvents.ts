@@ -1,16 +1,14 @@
-/** Partitions, their events, and what was set aside: the event log for people. */
+/** Partitions and their events: the event log for people. */
 import { Elysia } from "elysia";
 import type {
   AdminQueries,
   EventQuery,
   PartitionInfo,
-  QuarantineRow,
   RecordedEvent,
 } from "../actors/readPorts.ts";
-import { formatReceipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
-import { eventsDetail, partitionsDetail, quarantineDetail } from "./adminEventDocs.ts";
-import { eventsDefault, eventsMax, quarantineDefault, quarantineMax } from "./adminRules.ts";
+import { eventsDetail, partitionsDetail } from "./adminEventDocs.ts";
+import { eventsDefault, eventsMax } from "./adminRules.ts";
 import { askPort } from "./portCall.ts";
 import { QueryReader } from "./queryParams.ts";
 
@@ -20,7 +18,7 @@ export interface AdminEventsDependencies {
   readonly log: Log;
 }
 
-/** The plugin with `GET /admin/partitions`, `/admin/events` and `/admin/quarantine`. */
+/** The plugin with `GET /admin/partitions` and `/admin/events`. */
 export function adminEventsController({ queries, partitions, log }: AdminEventsDependencies) {
   return new Elysia({ name: "admin-events" })
     .get(
@@ -40,17 +38,6 @@ export function adminEventsController({ queries, partitions, log }: AdminEventsD
         return { events: events.map(eventFields), next: nextPosition(query, events) };
       },
       { detail: eventsDetail },
-    )
-    .get(
-      "/admin/quarantine",
-      async ({ request }) => {
-        const reader = new QueryReader(request.url, ["limit"]);
-        const limit = reader.integer("limit", 1, quarantineMax) ?? quarantineDefault;
-        reader.finish();
-        const rows = await askPort(log, () => queries.quarantine(limit));
-        return { quarantine: rows.map(quarantineFields) };
-      },
-      { detail: quarantineDetail },
     );
 }
 
@@ -97,10 +84,4 @@ function partitionFields(info: PartitionInfo) {
     checkpointedAt: info.checkpointedAt ?? null,
     stopped: info.stopped ?? null,
   };
-}
-
-function quarantineFields(row: QuarantineRow) {
-  // An index of -1 means the whole message, of which no device has a receipt.
-  const receipt = row.index < 0 ? null : formatReceipt(row);
-  return { receipt, ...row };
 }

@@ -4,7 +4,6 @@ import type {
   EventQuery,
   PartitionInfo,
   ProjectionInfo,
-  QuarantineRow,
   RecordedEvent,
 } from "../actors/readPorts.ts";
 import type { Database } from "./database.ts";
@@ -70,32 +69,6 @@ export class PostgresAdminQueries implements AdminQueries {
       `,
     );
     return row && toRecordedEvent(row);
-  }
-
-  /** The newest first. */
-  async quarantine(limit: number): Promise<readonly QuarantineRow[]> {
-    const rows = await this.#database.run(
-      (sql) => sql<
-        {
-          partition: number;
-          sequence: bigint;
-          index: number;
-          reason: string;
-          found: string;
-          quarantined_at: Date;
-        }[]
-      >`
-        select partition, sequence, index, reason, found, quarantined_at
-        from quarantine
-        order by quarantined_at desc, partition, sequence, index
-        limit ${limit}
-      `,
-    );
-    return rows.map(({ quarantined_at, sequence, ...row }) => ({
-      ...row,
-      sequence: Number(sequence),
-      quarantinedAt: quarantined_at.toISOString(),
-    }));
   }
 
   async projections(): Promise<readonly ProjectionInfo[]> {

@@ -80,7 +80,7 @@ export class PostgresPartitionStore implements PartitionStore {
   async lastSealedSequence(partition: number, windowEndMs: number): Promise<number> {
     const [row] = await this.#database.run(
       // The windows of a partition are contiguous ranges of its sequences, so the last of them
-      // holds the last sequence.
+      // holds the last sequence. Windows from before an accepted loss name other sequences.
       (sql) => sql<{ sequence: bigint }[]>`
         select coalesce(max((data ->> 'lastSequence')::bigint), 0) as sequence
         from events
@@ -88,6 +88,9 @@ export class PostgresPartitionStore implements PartitionStore {
           select max(window_end) from events
           where partition = ${partition} and type = 'WindowSealed'
             and window_end <= ${new Date(windowEndMs)}
+            and window_end > (
+              select sequences_from from partitions where partition = ${partition}
+            )
         )
       `,
     );

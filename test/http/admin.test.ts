@@ -136,17 +136,6 @@ describe("event log", () => {
     await expectBadParameters(await api.get(`/admin/events?${query}`), ...pointers);
     await expectBadParameters(await api.get("/admin/events?afterPosition=1"), "?afterPosition");
   });
-
-  test("quarantine", async () => {
-    const row = { partition: 7, sequence: 1042, reason: "odd", found: "{", quarantinedAt: "now" };
-    api.queries.quarantineRows.push({ ...row, index: 3 }, { ...row, index: -1 });
-    const { quarantine } = await readObject(await api.get("/admin/quarantine?limit=5"));
-    expect(asList(quarantine)).toEqual([
-      { receipt: "7.1042.3", ...row, index: 3 },
-      { receipt: null, ...row, index: -1 },
-    ]);
-    await expectBadParameters(await api.get("/admin/quarantine?limit=1001"), "?limit");
-  });
 });
 
 describe("projections", () => {
@@ -193,7 +182,7 @@ describe("projections", () => {
 
 test("while the database is away", async () => {
   api.queries.failure = away;
-  const paths = ["partitions", "events", "quarantine", "projections", "actors/a/b"];
+  const paths = ["partitions", "events", "projections", "actors/a/b"];
   for (const path of paths) {
     const response = await api.get(`/admin/${path}`);
     expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
@@ -223,15 +212,20 @@ test("the OpenAPI document describes every route, with an example of each answer
     "get /admin/actors",
     "get /admin/actors/{customer}/{content}",
     "get /admin/events",
+    "get /admin/ledger",
     "get /admin/partitions",
     "get /admin/projections",
     "get /admin/quarantine",
+    "get /admin/quarantine/{receipt}",
     "get /livez",
     "get /metrics",
     "get /readyz",
+    "post /admin/partitions/{partition}/accept-loss",
     "post /admin/projections/{name}/pause",
     "post /admin/projections/{name}/rebuild",
     "post /admin/projections/{name}/resume",
+    "post /admin/quarantine/{receipt}/discard",
+    "post /admin/quarantine/{receipt}/retry",
   ]);
   for (const { route, operation } of described) {
     expect(operation.summary).toBeString();

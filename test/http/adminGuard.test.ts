@@ -11,6 +11,8 @@ const guarded = [
   "/admin/projections",
   "/admin/events",
   "/admin/quarantine",
+  "/admin/quarantine/7.1042.3",
+  "/admin/ledger",
   "/metrics",
   "/readyz",
   "/swagger",

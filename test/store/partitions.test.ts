@@ -137,16 +137,4 @@ describe("for the admin API", () => {
     });
     expect(await admin.event(1, 99)).toBeUndefined();
   });
-
-  test("quarantine is listed, the newest first", async () => {
-    await using store = await freshStore(1);
-    const writer = new Writer(store.partitions, 0);
-    for (const sequence of [3, 4]) {
-      await writer.commit([], {}, [{ sequence, index: 0, reason: "odd", found: "{}" }]);
-    }
-    const rows = await new PostgresAdminQueries(store.database).quarantine(1);
-    expect(rows).toMatchObject([
-      { partition: 0, sequence: 4, index: 0, reason: "odd", found: "{}" },
-    ]);
-  });
 });

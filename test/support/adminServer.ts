@@ -4,11 +4,15 @@ import { createAdminApp } from "../../src/http/adminApp.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 import { MemoryActors, MemoryAdminQueries, MemoryProjectionControl } from "./memoryAdmin.ts";
+import { MemoryLedger, MemoryPartitionControl, MemoryQuarantine } from "./memoryOperations.ts";
 
 export function startAdminServer(adminToken?: string) {
   const actors = new MemoryActors();
   const queries = new MemoryAdminQueries();
   const projections = new MemoryProjectionControl();
+  const quarantine = new MemoryQuarantine();
+  const partitionControl = new MemoryPartitionControl();
+  const ledger = new MemoryLedger();
   const logLines: string[] = [];
   const log = createLog(
     "debug",
@@ -23,6 +27,9 @@ export function startAdminServer(adminToken?: string) {
     actors,
     queries,
     projections,
+    quarantine,
+    partitionControl,
+    ledger,
     metrics: async () => "payload_stats_up 1\n",
   });
   const server = serveHttp({ app, host: "127.0.0.1", port: 0, log });
@@ -30,7 +37,8 @@ export function startAdminServer(adminToken?: string) {
     fetch(server.url + path, { headers });
   const post = (path: string, headers: Record<string, string> = {}) =>
     fetch(server.url + path, { method: "POST", headers });
-  return { server, actors, queries, projections, logLines, get, post };
+  const operations = { quarantine, partitionControl, ledger };
+  return { server, actors, queries, projections, ...operations, logLines, get, post };
 }
 
 export type AdminServer = ReturnType<typeof startAdminServer>;

@@ -10,7 +10,6 @@ import type {
   ProjectionCommandOutcome,
   ProjectionControl,
   ProjectionInfo,
-  QuarantineRow,
   RecordedEvent,
 } from "../../src/actors/readPorts.ts";
 
@@ -42,7 +41,6 @@ export class MemoryAdminQueries implements AdminQueries {
   readonly recorded: RecordedEvent[] = [];
   readonly asked: EventQuery[] = [];
   readonly partitionRows: PartitionInfo[] = [];
-  readonly quarantineRows: QuarantineRow[] = [];
   readonly projectionRows: ProjectionInfo[] = [];
   failure: Error | undefined;
 
@@ -63,10 +61,6 @@ export class MemoryAdminQueries implements AdminQueries {
 
   async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
     return this.recorded.find((one) => one.partition === partition && one.position === position);
-  }
-
-  async quarantine(limit: number): Promise<readonly QuarantineRow[]> {
-    return this.#unlessFailing(this.quarantineRows.slice(0, limit));
   }
 
   async projections(): Promise<readonly ProjectionInfo[]> {

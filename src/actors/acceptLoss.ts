@@ -1,0 +1,123 @@
+/**
+ * The way on for a partition that is stopped because its stream does not continue its checkpoint
+ * (invariant I10): an operator accepts that messages are lost.
+ *
+ * Sequences may have started over, so the place to go on is found by the broker's time, which
+ * grows along the sequence: the first message that is later than the last one read. So nothing is
+ * counted twice that was counted before, and everything is counted that was stored since.
+ */
+import type { LossAcceptedData } from "../domain/events.ts";
+import type {
+  AcceptLossOutcome,
+  LeftPartition,
+  LossStore,
+  PartitionControl,
+} from "./operatorPorts.ts";
+import { emptyPartitionState } from "./partitionState.ts";
+import type { LogMessage, PayloadStreams, StreamState } from "./ports.ts";
+
+const triesMax = 5;
+
+export class LossAcceptance implements PartitionControl {
+  constructor(
+    private readonly streams: Pick<PayloadStreams, "state" | "message">,
+    private readonly store: LossStore,
+  ) {}
+
+  /** A worker may try the partition anew meanwhile, under another epoch; that is no obstacle. */
+  async acceptLoss(partition: number, by: string): Promise<AcceptLossOutcome> {
+    for (let tries = 1; ; tries++) {
+      const outcome = await this.#tryOnce(partition, by);
+      if (outcome.kind !== "conflict" || tries === triesMax) return outcome;
+    }
+  }
+
+  async #tryOnce(partition: number, by: string): Promise<AcceptLossOutcome> {
+    const left = await this.store.left(partition);
+    if (left === undefined) return { kind: "unknown" };
+    if (left.stopped === undefined) return { kind: "running" };
+    const { checkpoint } = left;
+    const stream = await this.streams.state(partition);
+    const countedTime = latest(checkpoint.messageTime, left.lossAcceptedTime);
+    const continuesFrom = await firstAfter(this.streams, partition, stream, countedTime);
+    const data = describe(left, left.stopped, stream, continuesFrom);
+    const last = await this.#held(partition, stream, continuesFrom - 1);
+    const kind = await this.store.accept({
+      partition,
+      epoch: left.epoch,
+      expectedSequence: checkpoint.sequence,
+      expectedPosition: checkpoint.position,
+      streamCreated: stream.created,
+      sequence: continuesFrom - 1,
+      messageTime: last?.time ?? "",
+      countedTime,
+      emptyState: emptyPartitionState,
+      data,
+      by,
+    });
+    return kind === "accepted" ? { kind, position: checkpoint.position + 1, data } : { kind };
+  }
+
+  async #held(
+    partition: number,
+    { firstSequence }: StreamState,
+    sequence: number,
+  ): Promise<LogMessage | undefined> {
+    return sequence < firstSequence ? undefined : this.streams.message(partition, sequence);
+  }
+}
+
+/**
+ * The first message held whose time is later, by bisection; the next one to come when there is
+ * none.
+ */
+export async function firstAfter(
+  streams: Pick<PayloadStreams, "message">,
+  partition: number,
+  { firstSequence, lastSequence }: StreamState,
+  time: string,
+): Promise<number> {
+  const end = lastSequence + 1;
+  const heldFrom = async (sequence: number, before: number) => {
+    for (let next = sequence; next < before; next++) {
+      const message = await streams.message(partition, next);
+      if (message !== undefined) return message;
+    }
+    return undefined;
+  };
+  let low = firstSequence;
+  let high = end;
+  while (time !== "" && low < high) {
+    const middle = Math.floor((low + high) / 2);
+    const message = await heldFrom(middle, high);
+    if (message === undefined || isLater(message.time, time)) high = middle;
+    else low = message.sequence + 1;
+  }
+  return (await heldFrom(low, end))?.sequence ?? end;
+}
+
+function describe(
+  { checkpoint }: LeftPartition,
+  reason: string,
+  stream: StreamState,
+  continuesFrom: number,
+): LossAcceptedData {
+  return {
+    reason,
+    checkpoint: { sequence: checkpoint.sequence, time: checkpoint.messageTime },
+    streamCreatedBefore: checkpoint.streamCreated,
+    streamCreatedAfter: stream.created,
+    firstSequence: stream.firstSequence,
+    lastSequence: stream.lastSequence,
+    continuesFrom,
+  };
+}
+
+/** Nanoseconds since the epoch do not fit a double. */
+function isLater(time: string, than: string): boolean {
+  return BigInt(time || "0") > BigInt(than || "0");
+}
+
+function latest(time: string, other: string): string {
+  return isLater(other, time) ? other : time;
+}

@@ -1,0 +1,93 @@
+/**
+ * Decisions on what was quarantined. Rows are never removed, so that the ledger stays balanced:
+ * what is retried is read a second time, as a message of its own, and counts as such.
+ *
+ * A retry takes effect once. It is claimed before it is published; when its outcome stays unknown
+ * it may be claimed again, and then the broker drops the second message by its id, or else the
+ * partition's owner takes it for a repeat, because a retry goes by the place it comes from.
+ */
+import { encodeRetry } from "../domain/envelope.ts";
+import { formatPlace, type QuarantinePlace } from "../domain/receipt.ts";
+import type {
+  DiscardOutcome,
+  QuarantineControl,
+  QuarantineQuery,
+  QuarantineRow,
+  QuarantineStore,
+  RetryLog,
+  RetryOutcome,
+} from "./operatorPorts.ts";
+import type { PayloadStreams } from "./ports.ts";
+import { foundMax, messageText, storableText } from "./quarantineText.ts";
+
+export class QuarantineDesk implements QuarantineControl {
+  constructor(
+    private readonly streams: Pick<PayloadStreams, "message">,
+    private readonly store: QuarantineStore,
+    private readonly retryLog: RetryLog,
+  ) {}
+
+  list(query: QuarantineQuery): Promise<readonly QuarantineRow[]> {
+    return this.store.list(query);
+  }
+
+  find(place: QuarantinePlace): Promise<QuarantineRow | undefined> {
+    return this.store.find(place);
+  }
+
+  async retry(place: QuarantinePlace, by: string): Promise<RetryOutcome> {
+    const row = await this.store.find(place);
+    if (row === undefined) return { kind: "unknown" };
+    const message = await this.#messageOf(row);
+    if (message === undefined) return { kind: "lost" };
+    const claim = await this.store.claim(row.id, by);
+    if (claim === "retried") return { kind: "already" };
+    if (claim !== "claimed") return { kind: claim };
+    const { partition, index } = row.place;
+    const name = formatPlace(row.place);
+    const text = encodeRetry(name, message);
+    const sequence = await this.retryLog.publish(partition, `retry-${name}`, text);
+    // The payload of a retry stands alone in its message.
+    const again = { partition, sequence, index: Math.min(index, 0), incarnation: undefined };
+    const retriedAs = formatPlace(again);
+    await this.store.retried(row.id, retriedAs);
+    return { kind: "retried", retriedAs };
+  }
+
+  async discard(place: QuarantinePlace, by: string): Promise<DiscardOutcome> {
+    const row = await this.store.find(place);
+    if (row === undefined) return "unknown";
+    return (await this.store.discard(row.id, by)) ? "discarded" : "conflict";
+  }
+
+  /** What to publish; undefined when it is not known byte for byte. */
+  async #messageOf(row: QuarantineRow): Promise<Uint8Array | undefined> {
+    const { place, found } = row;
+    if (place.index >= 0) return batchOf(found);
+    const held = await this.streams.message(place.partition, place.sequence);
+    // After an accepted loss another message may stand under this sequence.
+    if (held !== undefined && storableText(messageText(held.data)) === found) return held.data;
+    const isWhole = found.length < foundMax && !found.includes("\uFFFD");
+    return isWhole ? new TextEncoder().encode(found) : undefined;
+  }
+}
+
+/** A batch of one payload, from the form in which `payloadText` keeps it. */
+function batchOf(found: string): Uint8Array | undefined {
+  let values: unknown;
+  try {
+    values = JSON.parse(found);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(values) || values.length !== 7) return undefined;
+  const [customer, content, ...rest] = values;
+  const batch = {
+    v: 1,
+    publisher: "quarantine",
+    number: 1,
+    actors: [customer, content],
+    payloads: [0, ...rest],
+  };
+  return new TextEncoder().encode(JSON.stringify(batch));
+}

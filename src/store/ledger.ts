@@ -1,0 +1,83 @@
+/** What the ledger counts: see `LedgerStore`. */
+import type { LedgerEntry, LedgerStore } from "../actors/operatorPorts.ts";
+import type { Database } from "./database.ts";
+
+interface Row {
+  readonly partition: number;
+  readonly sequence: bigint;
+  readonly position: bigint;
+  readonly counted_to: bigint;
+  readonly read: bigint;
+  readonly sealed: bigint;
+  readonly open: bigint;
+  readonly duplicates: bigint;
+  readonly quarantined: bigint;
+}
+
+const deadlineMs = 30_000;
+
+export class PostgresLedgerStore implements LedgerStore {
+  constructor(private readonly database: Database) {}
+
+  /**
+   * One statement, hence one snapshot: a checkpoint, its events and its quarantine were written
+   * together, and are seen together. A sum that is ahead of the log, as after a restored backup,
+   * starts over.
+   */
+  async entries(since: readonly LedgerEntry[], eventsMax: number): Promise<readonly LedgerEntry[]> {
+    const sums = since.map(({ partition, countedTo, sealed }) => ({
+      partition,
+      countedTo,
+      sealed,
+    }));
+    const rows = await this.database.run(
+      (sql) => sql<Row[]>`
+        with since as (
+          select * from jsonb_to_recordset(${JSON.stringify(sums)}::text::jsonb)
+            as s (partition int, "countedTo" bigint, sealed bigint)
+        ), place as (
+          select p.*, coalesce(s."countedTo", 0) as after, coalesce(s.sealed, 0) as sealed_before,
+            count(*) filter (where p.position > coalesce(s."countedTo", 0)) over () as lagging
+          from partitions p
+          left join since s on s.partition = p.partition and s."countedTo" <= p.position
+        ), step as (
+          select place.*, least(position, after + greatest(${eventsMax} / greatest(lagging, 1), 1))
+            as counted_to
+          from place
+        )
+        select partition, sequence, position, counted_to,
+          coalesce((state -> 'ledger' ->> 'read')::bigint, 0) as read,
+          coalesce((state -> 'ledger' ->> 'duplicates')::bigint, 0) as duplicates,
+          sealed_before + (
+            select coalesce(sum(e.payloads), 0)::bigint from events e
+            where e.partition = step.partition
+              and e.position > step.after and e.position <= step.counted_to
+          ) as sealed,
+          (
+            select coalesce(sum((w ->> 'payloads')::bigint), 0)::bigint
+            from jsonb_array_elements(state -> 'windows') as w
+          ) as open,
+          (
+            select count(*) from quarantine q where q.partition = step.partition
+          ) as quarantined
+        from step order by partition
+      `,
+      deadlineMs,
+    );
+    return rows.map(toEntry);
+  }
+}
+
+function toEntry(row: Row): LedgerEntry {
+  return {
+    partition: row.partition,
+    sequence: Number(row.sequence),
+    position: Number(row.position),
+    countedTo: Number(row.counted_to),
+    read: Number(row.read),
+    sealed: Number(row.sealed),
+    open: Number(row.open),
+    duplicates: Number(row.duplicates),
+    quarantined: Number(row.quarantined),
+  };
+}
