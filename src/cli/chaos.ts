@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { schedule } from "../cluster/chaos/faults.ts";
 import { describeRun } from "../cluster/chaos/report.ts";
 import { Chaos, type ChaosOptions } from "../cluster/chaos/run.ts";
 import { Cluster } from "../cluster/cluster.ts";
@@ -72,13 +73,15 @@ function readOptions(args: string[]): Options | string {
       },
     });
     if (values.help === true) return help;
+    const seed = whole("seed", values.seed, 0);
+    const leaseMs = duration("lease", values.lease);
     return {
-      seed: whole("seed", values.seed, 0),
+      seed,
+      leaseMs,
       forMs: duration("for", values.for),
-      faults: whole("faults", values.faults, 0),
+      blows: schedule(seed, whole("faults", values.faults, 0), leaseMs),
       windowMs: duration("window", values.window),
       partitions: whole("partitions", values.partitions, 1),
-      leaseMs: duration("lease", values.lease),
       payloadsPerSecond: whole("rate", values.rate, 1),
       keep: values.keep,
     };

@@ -27,7 +27,7 @@ export interface ClusterOptions {
   readonly env: Readonly<Record<string, string>>;
   /** Whether servers that end by themselves are started again. Our processes always are. */
   readonly restartServers: boolean;
-  /** The port of the first ingest; the others follow. Undefined: any that are free. */
+  /** The port of the first ingest; the others follow. Without it, they are any that are free. */
   readonly firstPort?: number;
   readonly log: Log;
 }

@@ -1,5 +1,5 @@
 /** The kinds of faults, and the order in which a seed deals them. */
-import type { Random } from "../../simulator/random.ts";
+import { Random } from "../../simulator/random.ts";
 
 export const targets = ["ingest", "worker", "projector", "admin", "nats", "postgres"] as const;
 export type Target = (typeof targets)[number];
@@ -64,8 +64,9 @@ const kinds: readonly FaultKind[] = [
   { target: "postgres", action: "terminate backends" },
 ];
 
-/** At least `faults` faults; every kind comes once before any comes twice. */
-export function schedule(random: Random, faults: number, leaseMs: number): Blow[] {
+/** Exactly `faults` faults; every kind comes once before any comes twice. */
+export function schedule(seed: number, faults: number, leaseMs: number): Blow[] {
+  const random = new Random(seed);
   const blows: Blow[] = [];
   let deck: FaultKind[] = [];
   let dealt = 0;

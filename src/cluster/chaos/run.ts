@@ -4,7 +4,7 @@ import { Random } from "../../simulator/random.ts";
 import type { Cluster } from "../cluster.ts";
 import type { UnexpectedEnd } from "../roleProcess.ts";
 import { type Verdict, verify } from "../verifier/verify.ts";
-import { type Blow, type FaultKind, schedule } from "./faults.ts";
+import type { Blow, FaultKind } from "./faults.ts";
 import { inject } from "./inject.ts";
 import { Load } from "./load.ts";
 import { PayloadMaker } from "./payloads.ts";
@@ -13,7 +13,7 @@ import { type Seal, SealWatch } from "./seals.ts";
 export interface ChaosOptions {
   readonly seed: number;
   readonly forMs: number;
-  readonly faults: number;
+  readonly blows: readonly Blow[];
   readonly windowMs: number;
   readonly partitions: number;
   readonly leaseMs: number;
@@ -49,7 +49,6 @@ const calmWindows = 1;
 export class Chaos {
   readonly #load: Load;
   readonly #seals: SealWatch;
-  readonly #blows: readonly Blow[];
   readonly #done: Done[] = [];
   readonly #problems: string[] = [];
   /** One actor of each partition. */
@@ -61,7 +60,6 @@ export class Chaos {
     private readonly say: (line: string) => void,
   ) {
     const random = new Random(options.seed);
-    this.#blows = schedule(random, options.faults, options.leaseMs);
     const { windowMs, payloadsPerSecond } = options;
     const urls = cluster.ingestUrls;
     const maker = new PayloadMaker(random, windowMs);
@@ -119,8 +117,8 @@ export class Chaos {
   async #strike(startedMs: number, signal: AbortSignal): Promise<void> {
     const { forMs, windowMs } = this.options;
     const calmMs = calmWindows * windowMs;
-    const slotMs = (forMs - calmMs) / this.#blows.length;
-    for (const [index, blow] of this.#blows.entries()) {
+    const slotMs = (forMs - calmMs) / this.options.blows.length;
+    for (const [index, blow] of this.options.blows.entries()) {
       const slot = startedMs + calmMs + index * slotMs;
       const at = slot + blow.share * 0.5 * slotMs;
       const boundary = Math.ceil(at / windowMs) * windowMs + blow.offsetMs;
@@ -159,7 +157,7 @@ export class Chaos {
     const acknowledged = posted.filter(({ fate }) => fate === "acknowledged").length;
     const lagMs = Date.now() - this.#seals.throughMs;
     this.say(
-      `${String(index + 1).padStart(3)}/${this.#blows.length} ${hits.join(" + ")}: healed in ` +
+      `${String(index + 1).padStart(3)}/${this.options.blows.length} ${hits.join(" + ")}: healed in ` +
         `${Date.now() - startMs} ms; ${posted.length} payloads, ${acknowledged} acknowledged; ` +
         `sealed until ${Math.round(lagMs / 100) / 10} s ago`,
     );
