@@ -133,7 +133,10 @@ export class PartitionOwner {
   }
 
   #ended(error: unknown): OwnerEnd {
-    if (error instanceof Fenced) return { kind: "fenced" };
+    if (error instanceof Fenced) {
+      this.#log.warn("a late commit was refused, the partition has another owner");
+      return { kind: "fenced" };
+    }
     if (error instanceof PartitionHalted || error instanceof PayloadGap) {
       this.#log.error("partition stopped", { error });
       return { kind: "halted", reason: errorMessage(error) };
