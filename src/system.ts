@@ -26,9 +26,9 @@ import { PostgresLeaseStore } from "./store/leases.ts";
 import { openDatabase } from "./store/open.ts";
 import { PostgresPartitionStore } from "./store/partitions.ts";
 import { prepareDatabase } from "./store/prepare.ts";
+import { PostgresProjectionControl } from "./store/projectionControl.ts";
 import { Projector } from "./store/projector.ts";
 import { PostgresStatsQueries } from "./store/queries.ts";
-import { PostgresProjectionControl } from "./store/rebuild.ts";
 
 export interface System {
   /** What is to be reached where. */

@@ -1,4 +1,5 @@
 /** What the HTTP side reads. `src/store` implements the queries, `src/nats` the actor directory. */
+import type { ProjectionInfo } from "./projectionPorts.ts";
 
 /** A place in the order of rows: newest time first, then customer, then content. */
 export interface RowKey {
@@ -92,37 +93,11 @@ export interface PartitionInfo {
   readonly stopped: string | undefined;
 }
 
-export interface ProjectionInfo {
-  readonly name: string;
-  readonly version: number;
-  readonly state: "running" | "paused" | "rebuilding";
-  /** Events applied and events in the log, over all partitions. */
-  readonly applied: number;
-  readonly events: number;
-  readonly sealedThrough: string | undefined;
-  readonly rebuild: RebuildInfo | undefined;
-}
-
-export interface RebuildInfo {
-  readonly startedAt: string;
-  readonly applied: number;
-  readonly events: number;
-}
-
-export type ProjectionCommandOutcome = "accepted" | "unknown" | "conflict";
-
 export interface AdminQueries {
   partitions(): Promise<readonly PartitionInfo[]>;
   events(query: EventQuery): Promise<readonly RecordedEvent[]>;
   event(partition: number, position: number): Promise<RecordedEvent | undefined>;
   projections(): Promise<readonly ProjectionInfo[]>;
-}
-
-export interface ProjectionControl {
-  /** Starts a rebuild and resolves at once; `conflict` when one is running. */
-  rebuild(name: string): Promise<ProjectionCommandOutcome>;
-  pause(name: string): Promise<ProjectionCommandOutcome>;
-  resume(name: string): Promise<ProjectionCommandOutcome>;
 }
 
 /** One window actor as its owner sees it now. */

@@ -1,8 +1,21 @@
 /** Projections: how far they are, and commands to them. */
 import { Elysia } from "elysia";
-import type { AdminQueries, ProjectionControl, ProjectionInfo } from "../actors/readPorts.ts";
+import type {
+  ComparisonReport,
+  ProjectionCommandOutcome,
+  ProjectionControl,
+  ProjectionInfo,
+  ProjectionPart,
+  RebuildLimits,
+} from "../actors/projectionPorts.ts";
+import type { AdminQueries } from "../actors/readPorts.ts";
 import type { Log } from "../log.ts";
-import { commandDetail, projectionsDetail } from "./adminProjectionDocs.ts";
+import {
+  commandDetail,
+  type ProjectionCommand,
+  projectionDetail,
+  projectionsDetail,
+} from "./adminProjectionDocs.ts";
 import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
@@ -13,38 +26,103 @@ export interface AdminProjectionsDependencies {
   readonly log: Log;
 }
 
-export type ProjectionCommand = keyof ProjectionControl;
+/** Reads a command's own query parameters, and gives the command. */
+type CommandReader = (
+  projections: ProjectionControl,
+  reader: QueryReader,
+) => (name: string) => Promise<ProjectionCommandOutcome>;
 
-const conflicts: Readonly<Record<ProjectionCommand, string>> = {
-  rebuild: "A rebuild of this projection is running.",
-  pause: "The projection cannot be paused now.",
-  resume: "The projection cannot be resumed now.",
+interface CommandRoute {
+  readonly parameters: readonly string[];
+  readonly read: CommandReader;
+  readonly conflict: string;
+}
+
+const buildRuns = "A build of this projection is running.";
+
+const commands: Readonly<Record<ProjectionCommand, CommandRoute>> = {
+  rebuild: {
+    parameters: ["acceptDiff"],
+    read: (projections, reader) => {
+      const acceptDifferences = reader.oneOf("acceptDiff", ["true", "false"]) === "true";
+      return (name) => projections.rebuild(name, { acceptDifferences });
+    },
+    conflict: buildRuns,
+  },
+  verify: {
+    parameters: ["from", "to", "customer", "content"],
+    read: (projections, reader) => {
+      const limits = readLimits(reader);
+      return (name) => projections.rebuild(name, { verify: true, limits });
+    },
+    conflict: buildRuns,
+  },
+  "accept-diff": {
+    parameters: [],
+    read: (projections) => (name) => projections.acceptDifferences(name),
+    conflict: "No rebuild of this projection is running.",
+  },
+  cancel: {
+    parameters: [],
+    read: (projections) => (name) => projections.cancel(name),
+    conflict: "No build of this projection is running that could be cancelled.",
+  },
+  pause: {
+    parameters: ["part"],
+    read: (projections, reader) => {
+      const part = readPart(reader);
+      return (name) => projections.pause(name, part);
+    },
+    conflict: "No build of this projection is running.",
+  },
+  resume: {
+    parameters: ["part"],
+    read: (projections, reader) => {
+      const part = readPart(reader);
+      return (name) => projections.resume(name, part);
+    },
+    conflict: "No build of this projection is running.",
+  },
 };
 
-/** The plugin with `GET /admin/projections` and the three commands. */
+/** The plugin with `GET /admin/projections`, one projection of it, and the commands. */
 export function adminProjectionsController(dependencies: AdminProjectionsDependencies) {
   const { queries, log } = dependencies;
-  const command =
-    (command: ProjectionCommand) =>
-    ({ request }: { readonly request: Request }) =>
-      runCommand(dependencies, command, request.url);
-  const options = (command: ProjectionCommand) => ({
-    parse: "none" as const,
-    detail: commandDetail(command),
-  });
+  const command = (command: ProjectionCommand) =>
+    [
+      `/admin/projections/:name/${command}`,
+      ({ request }: { readonly request: Request }) =>
+        runCommand(dependencies, command, request.url),
+      { parse: "none" as const, detail: commandDetail(command) },
+    ] as const;
   return new Elysia({ name: "admin-projections" })
     .get(
       "/admin/projections",
       async ({ request }) => {
         new QueryReader(request.url, []).finish();
         const found = await askPort(log, () => queries.projections());
-        return { projections: found.map(projectionFields) };
+        return { projections: found.map((info) => projectionFields(info, countsOf)) };
       },
       { detail: projectionsDetail },
     )
-    .post("/admin/projections/:name/rebuild", command("rebuild"), options("rebuild"))
-    .post("/admin/projections/:name/pause", command("pause"), options("pause"))
-    .post("/admin/projections/:name/resume", command("resume"), options("resume"));
+    .get(
+      "/admin/projections/:name",
+      async ({ request }) => {
+        const [name = ""] = pathNames(request.url, 1);
+        new QueryReader(request.url, []).finish();
+        const found = await askPort(log, () => queries.projections());
+        const info = found.find((candidate) => candidate.name === name);
+        if (info === undefined) throw new Problem("not-found", "No projection has this name.");
+        return projectionFields(info, (report) => report);
+      },
+      { detail: projectionDetail },
+    )
+    .post(...command("rebuild"))
+    .post(...command("verify"))
+    .post(...command("accept-diff"))
+    .post(...command("cancel"))
+    .post(...command("pause"))
+    .post(...command("resume"));
 }
 
 async function runCommand(
@@ -53,20 +131,47 @@ async function runCommand(
   url: string,
 ): Promise<Response> {
   const [projection = ""] = pathNames(url, 2);
-  new QueryReader(url, []).finish();
-  const outcome = await askPort(log, () => projections[command](projection));
+  const { parameters, read, conflict } = commands[command];
+  const reader = new QueryReader(url, parameters);
+  const run = read(projections, reader);
+  reader.finish();
+  const outcome = await askPort(log, () => run(projection));
   switch (outcome) {
     case "unknown":
       throw new Problem("not-found", "No projection has this name.");
     case "conflict":
-      throw new Problem("conflict", conflicts[command]);
+      throw new Problem("conflict", conflict);
     case "accepted":
       log.info("a command to a projection was accepted", { projection, command });
       return Response.json({ projection, command }, { status: 202 });
   }
 }
 
-function projectionFields(info: ProjectionInfo) {
+function readLimits(reader: QueryReader): RebuildLimits {
+  const limits = {
+    fromMs: reader.time("from"),
+    toMs: reader.time("to"),
+    customer: reader.name("customer"),
+    content: reader.name("content"),
+  };
+  if (limits.fromMs !== undefined && limits.toMs !== undefined && limits.fromMs >= limits.toMs) {
+    reader.refuse("to", "must be after from");
+  }
+  return limits;
+}
+
+function readPart(reader: QueryReader): ProjectionPart {
+  return reader.oneOf("part", ["all", "rebuild"]) ?? "all";
+}
+
+/** The list leaves out the examples, since whoever watches a rebuild asks for it all the time. */
+function countsOf({ examples: _, ...counts }: ComparisonReport) {
+  return counts;
+}
+
+/** @param shown what is shown of a report. */
+function projectionFields(info: ProjectionInfo, shown: (report: ComparisonReport) => object) {
+  const { rebuild, lastRebuild } = info;
   return {
     name: info.name,
     version: info.version,
@@ -74,6 +179,40 @@ function projectionFields(info: ProjectionInfo) {
     applied: info.applied,
     events: info.events,
     sealedThrough: info.sealedThrough ?? null,
-    rebuild: info.rebuild ?? null,
+    rebuild:
+      rebuild === undefined
+        ? null
+        : {
+            ...rebuild,
+            percent: percentOf(rebuild.applied, rebuild.events),
+            eventsPerSecond: rebuild.eventsPerSecond ?? null,
+            secondsLeft: rebuild.secondsLeft ?? null,
+            limits: limitFields(rebuild.limits),
+            report: rebuild.report === undefined ? null : shown(rebuild.report),
+            problem: rebuild.problem ?? null,
+          },
+    lastRebuild:
+      lastRebuild === undefined
+        ? null
+        : {
+            ...lastRebuild,
+            eventsPerSecond: lastRebuild.eventsPerSecond ?? null,
+            limits: limitFields(lastRebuild.limits),
+            report: lastRebuild.report === undefined ? null : shown(lastRebuild.report),
+          },
+  };
+}
+
+/** 100 means that all events are applied: it is not rounded up to. */
+function percentOf(applied: number, events: number): number {
+  return events === 0 ? 100 : Math.min(Math.floor((applied * 1_000) / events) / 10, 100);
+}
+
+function limitFields({ fromMs, toMs, customer, content }: RebuildLimits) {
+  return {
+    from: fromMs === undefined ? null : new Date(fromMs).toISOString(),
+    to: toMs === undefined ? null : new Date(toMs).toISOString(),
+    customer: customer ?? null,
+    content: content ?? null,
   };
 }

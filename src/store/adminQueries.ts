@@ -1,24 +1,14 @@
 /** What the admin API reads. */
+import type { ProjectionInfo } from "../actors/projectionPorts.ts";
 import type {
   AdminQueries,
   EventQuery,
   PartitionInfo,
-  ProjectionInfo,
   RecordedEvent,
 } from "../actors/readPorts.ts";
 import type { Database } from "./database.ts";
 import { type EventRow, selectEvents, toRecordedEvent } from "./eventPage.ts";
-
-interface ProjectionRow {
-  readonly name: string;
-  readonly version: number;
-  readonly paused: boolean;
-  readonly applied: bigint;
-  readonly events: bigint;
-  readonly sealed_through: Date | null;
-  readonly rebuild_started_at: Date | null;
-  readonly rebuild_applied: bigint;
-}
+import { readProjections } from "./projectionQueries.ts";
 
 export class PostgresAdminQueries implements AdminQueries {
   readonly #database: Database;
@@ -71,43 +61,7 @@ export class PostgresAdminQueries implements AdminQueries {
     return row && toRecordedEvent(row);
   }
 
-  async projections(): Promise<readonly ProjectionInfo[]> {
-    const rows = await this.#database.run(
-      (sql) => sql<ProjectionRow[]>`
-        select name, version, paused, rebuild_started_at, live.applied, live.sealed_through,
-          (select coalesce(sum(position), 0)::bigint from partitions) as events,
-          (
-            select coalesce(sum(position), 0)::bigint from projection_positions
-            where projection = name and build = 'rebuild'
-          ) as rebuild_applied
-        from projections
-        cross join lateral (
-          select coalesce(sum(position), 0)::bigint as applied,
-            case when bool_and(sealed_through is not null) then min(sealed_through) end
-              as sealed_through
-          from projection_positions where projection = name and build = 'live'
-        ) as live
-        order by name
-      `,
-    );
-    return rows.map(toProjectionInfo);
+  projections(): Promise<readonly ProjectionInfo[]> {
+    return readProjections(this.#database);
   }
-}
-
-function toProjectionInfo(row: ProjectionRow): ProjectionInfo {
-  const events = Number(row.events);
-  const startedAt = row.rebuild_started_at?.toISOString();
-  const running = startedAt === undefined ? "running" : "rebuilding";
-  return {
-    name: row.name,
-    version: row.version,
-    state: row.paused ? "paused" : running,
-    applied: Number(row.applied),
-    events,
-    sealedThrough: row.sealed_through?.toISOString(),
-    rebuild:
-      startedAt === undefined
-        ? undefined
-        : { startedAt, applied: Number(row.rebuild_applied), events },
-  };
 }

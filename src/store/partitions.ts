@@ -82,7 +82,9 @@ export class PostgresPartitionStore implements PartitionStore {
       // The windows of a partition are contiguous ranges of its sequences, so the last of them
       // holds the last sequence. Windows from before an accepted loss name other sequences.
       (sql) => sql<{ sequence: bigint }[]>`
-        select coalesce(max((data ->> 'lastSequence')::bigint), 0) as sequence
+        select coalesce(
+          max((event_data(type, version, data) ->> 'lastSequence')::bigint), 0
+        ) as sequence
         from events
         where partition = ${partition} and type = 'WindowSealed' and window_end = (
           select max(window_end) from events
@@ -127,7 +129,7 @@ export class PostgresPartitionStore implements PartitionStore {
   #tokensAfter(partition: number, position: bigint): Promise<readonly TokensRow[]> {
     return this.#database.run(
       (sql) => sql<TokensRow[]>`
-        select position, window_end, data ->> 'tokens' as tokens
+        select position, window_end, event_data(type, version, data) ->> 'tokens' as tokens
         from (
           select *,
             sum(pg_column_size(data)) over (order by position) - pg_column_size(data)

@@ -7,7 +7,7 @@ import { ensureSettings, type Settings } from "./settings.ts";
 
 /**
  * Migrates, fixes the settings at the first start, and registers the projections.
- * @throws DatabaseTooNew, SettingsMismatch
+ * @throws DatabaseTooNew, SettingsMismatch, ProjectionTooNew
  */
 export async function prepareDatabase(database: Database, settings: Settings): Promise<void> {
   await migrate(database);
@@ -16,38 +16,64 @@ export async function prepareDatabase(database: Database, settings: Settings): P
 }
 
 /**
- * Creates the projection's table and positions at its first start; later it only checks.
- * @throws when the table was made by another version of the projection.
+ * Creates the projection's table and positions at its first start: the log's events are applied
+ * to it from the first one on. When the table is of an older version, a build of the newer one is
+ * asked for; until it has caught up, the older table is read and kept up to date.
+ * @throws ProjectionTooNew
  */
 export async function registerProjection(
   database: Database,
   definition: ProjectionDefinition,
 ): Promise<void> {
   const { name, version } = definition;
+  const apply = `$apply$${definition.apply(name)}$apply$`;
   await runLocked(
     database,
-    `do $register$ begin
-       if not exists (select from projections where name = '${name}') then
+    `do $register$ declare
+       v_version int;
+     begin
+       select version into v_version from projections where name = '${name}';
+       if v_version is null then
          ${createTable(definition, name)}
          ${createIndexes(definition, name)}
-         insert into projections (name, version) values ('${name}', ${version});
+         insert into projections (name, version, live_apply)
+         values ('${name}', ${version}, ${apply});
+       elsif v_version = ${version} then
+         update projections set live_apply = ${apply}
+         where name = '${name}' and live_apply is distinct from ${apply};
+       elsif v_version < ${version} then
+         update rebuilds set ended_at = clock_timestamp(), outcome = 'superseded'
+         where projection = '${name}' and ended_at is null and version < ${version};
+         insert into rebuilds (projection, kind, version) values ('${name}', 'upgrade', ${version})
+         on conflict do nothing;
        end if;
        insert into projection_positions (projection, build, partition)
        select '${name}', 'live', partition from partitions on conflict do nothing;
      end $register$;`,
   );
-  const registered = await registeredVersion(database, name);
-  if (registered !== version) {
-    throw new Error(
-      `the table of projection ${name} has version ${registered}, this program writes version ` +
-        `${version}: run the program that it was made with`,
+  const found = await newestVersion(database, name);
+  if (found > version) throw new ProjectionTooNew(name, found, version);
+}
+
+/** The table of a projection was made, or is being made, by a newer version of the program. */
+export class ProjectionTooNew extends Error {
+  constructor(name: string, found: number, known: number) {
+    super(
+      `the table of projection ${name} has version ${found}, this program knows versions up to ` +
+        `${known}: run the newer program`,
     );
   }
 }
 
-async function registeredVersion(database: Database, name: string): Promise<number | undefined> {
+/** The version of the live table, or that of the one that is being built. */
+async function newestVersion(database: Database, name: string): Promise<number> {
   const [row] = await database.run(
-    (sql) => sql<{ version: number }[]>`select version from projections where name = ${name}`,
+    (sql) => sql<{ version: number }[]>`
+      select greatest(version, (
+        select version from rebuilds where projection = name and ended_at is null
+      )) as version
+      from projections where name = ${name}
+    `,
   );
-  return row?.version;
+  return row?.version ?? 0;
 }

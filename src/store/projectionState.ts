@@ -1,23 +1,33 @@
 /** The statements by which projections move. Each is atomic by itself. */
 import type { Database } from "./database.ts";
-import {
-  createIndexes,
-  createTable,
-  type ProjectionDefinition,
-  rebuildTable,
-  swapTables,
-} from "./projections/definition.ts";
+import { type ProjectionDefinition, rebuildTable } from "./projections/definition.ts";
 
 /** The channel that tells projectors of rebuilds, pauses, and of others that stopped. */
 export const projectionsChannel = "payload_stats_projections";
 
-export type Build = "live" | "rebuild";
+type Build = "live" | "rebuild";
 
 export interface Held {
   readonly paused: boolean;
-  readonly rebuilding: boolean;
+  /** Of the live table, with the statement that fits it. */
+  readonly version: number;
+  readonly liveApply: string | null;
+  /** The build beside it that was asked for. */
+  readonly rebuild: RebuildState | null;
+}
+
+export interface RebuildState {
+  readonly kind: "rebuild" | "upgrade" | "verify";
+  readonly version: number;
   /** The new table exists. */
   readonly prepared: boolean;
+  /** Its further indexes exist. */
+  readonly indexed: boolean;
+  readonly paused: boolean;
+  readonly cancelled: boolean;
+  readonly acceptsDifferences: boolean;
+  /** Rows that differ from the live table; null before the comparison. */
+  readonly differences: number | null;
 }
 
 export interface Applied {
@@ -28,21 +38,33 @@ export interface Applied {
 
 /**
  * Takes or renews a worker's lease of a projection, by the database's clock. Undefined: another
- * worker has it. The lease saves work twice done; right are the results by locks alone.
+ * worker has it, or the projection is of a newer version than this program knows. The lease saves
+ * work twice done; right are the results by locks alone.
  */
 export async function holdProjection(
   database: Database,
-  name: string,
+  { name, version }: Pick<ProjectionDefinition, "name" | "version">,
   workerId: string,
   leaseMs: number,
 ): Promise<Held | undefined> {
   const [row] = await database.run(
     (sql) => sql<Held[]>`
-      update projections set
+      update projections p set
         worker = ${workerId},
         lease_until = clock_timestamp() + ${leaseMs}::float8 * interval '1 millisecond'
       where name = ${name} and (worker = ${workerId} or lease_until < clock_timestamp())
-      returning paused, rebuild_started_at is not null as rebuilding, rebuild_prepared as prepared
+        and version <= ${version} and not exists (
+          select from rebuilds newer
+          where projection = name and ended_at is null and newer.version > ${version}
+        )
+      returning paused, version, live_apply as "liveApply", (
+        select jsonb_build_object(
+          'kind', kind, 'version', r.version, 'prepared', prepared, 'indexed', indexed,
+          'paused', r.paused, 'cancelled', cancelled,
+          'acceptsDifferences', accepts_differences, 'differences', differences
+        )
+        from rebuilds r where projection = name and ended_at is null
+      ) as rebuild
     `,
   );
   return row;
@@ -66,83 +88,50 @@ export async function releaseProjection(
   );
 }
 
-/** Applies up to `eventsMax` events to a build, and moves its positions with them. */
-export async function applyEvents(
+/**
+ * Applies up to `eventsMax` events to the live table, and moves its positions with them. A table
+ * of an older version is kept up to date by the statement that came with it.
+ */
+export function applyToLive(
   database: Database,
   definition: ProjectionDefinition,
-  build: Build,
+  held: Pick<Held, "version" | "liveApply">,
   eventsMax: number,
   deadlineMs: number,
 ): Promise<Applied> {
-  const table = build === "live" ? definition.name : rebuildTable(definition);
+  const own = definition.apply(definition.name);
+  const apply = held.version === definition.version ? own : (held.liveApply ?? own);
+  const build = { name: definition.name, build: "live", version: held.version } as const;
+  return applyEvents(database, build, { apply, start: "" }, eventsMax, deadlineMs);
+}
+
+/** Applies up to `eventsMax` events to the table that is built beside the live one. */
+export function applyToRebuild(
+  database: Database,
+  definition: ProjectionDefinition,
+  eventsMax: number,
+  deadlineMs: number,
+): Promise<Applied> {
+  const { name, version, start } = definition;
+  const statements = { apply: definition.apply(rebuildTable(definition)), start: start.ofEvent };
+  const build = { name, build: "rebuild", version } as const;
+  return applyEvents(database, build, statements, eventsMax, deadlineMs);
+}
+
+async function applyEvents(
+  database: Database,
+  { name, build, version }: { name: string; build: Build; version: number },
+  { apply, start }: { apply: string; start: string },
+  eventsMax: number,
+  deadlineMs: number,
+): Promise<Applied> {
   const [row] = await database.run(
     (sql) => sql<Applied[]>`
       select applied, behind
-      from apply_events(${definition.name}, ${build}, ${definition.apply(table)}, ${eventsMax})
+      from apply_events(${name}, ${build}, ${version}, ${apply}, ${start}, ${eventsMax})
     `,
     deadlineMs,
   );
   if (row === undefined) throw new Error("apply_events returned nothing");
   return row;
-}
-
-/** Makes the table that a rebuild fills, and its positions at the beginning of the log. */
-export async function prepareRebuild(
-  database: Database,
-  definition: ProjectionDefinition,
-): Promise<void> {
-  const table = rebuildTable(definition);
-  const create = `drop table if exists ${table}; ${createTable(definition, table)}`;
-  await database.run((sql) => sql`select prepare_rebuild(${definition.name}, ${create})`);
-}
-
-/**
- * Makes the further indexes of the rebuilt table: in one go, which is faster than row by row.
- * Does nothing when another projector has swapped the tables meanwhile. The lock holds up a swap,
- * but not the lease.
- */
-export async function indexRebuild(
-  database: Database,
-  definition: ProjectionDefinition,
-  deadlineMs: number,
-): Promise<void> {
-  const table = rebuildTable(definition);
-  const indexes = `${createIndexes(definition, table)} analyze ${table};`;
-  await database.run(
-    (sql) =>
-      sql
-        .unsafe(
-          `do $index$ begin
-             perform from projections where name = '${definition.name}' and rebuild_prepared
-             for key share;
-             if found then ${indexes} end if;
-           end $index$;`,
-        )
-        .simple(),
-    deadlineMs,
-  );
-}
-
-/**
- * Puts the rebuilt table in the place of the live one: see the function `swap_rebuild`.
- * @param eventsMax how many events may still be missing.
- * @param lockMs how long readers may be held up, when they in turn hold up the swap.
- */
-export async function swapRebuild(
-  database: Database,
-  definition: ProjectionDefinition,
-  eventsMax: number,
-  lockMs: number,
-  deadlineMs: number,
-): Promise<"swapped" | "behind" | "none" | undefined> {
-  const apply = definition.apply(rebuildTable(definition));
-  const [row] = await database.run(
-    (sql) => sql<{ outcome: "swapped" | "behind" | "none" }[]>`
-      select swap_rebuild(
-        ${definition.name}, ${apply}, ${eventsMax}, ${swapTables(definition)}, ${lockMs}
-      ) as outcome
-    `,
-    deadlineMs,
-  );
-  return row?.outcome;
 }

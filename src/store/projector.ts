@@ -1,8 +1,8 @@
 /**
  * Applies the events of the log to the tables of the projections.
  *
- * Each projection has two loops: one keeps its table up to date, the other rebuilds it when that
- * was asked for. A step moves the table and its positions in one statement, so a step that is
+ * Each projection has two loops: one keeps its table up to date, the other builds one beside it
+ * when that was asked for. A step moves the table and its positions in one statement, so a step that is
  * lost, repeated or done by two projectors at once does no harm. Notifications start a step at
  * once; a poll makes up for those that are lost.
  */
@@ -11,7 +11,8 @@ import type { Database } from "./database.ts";
 import { eventsChannel } from "./eventLog.ts";
 import { Loop, type TurnResult } from "./loop.ts";
 import {
-  applyEvents,
+  applyToLive,
+  type Held,
   holdProjection,
   projectionsChannel,
   releaseProjection,
@@ -57,7 +58,7 @@ export class Projector {
       const rebuilder = new Rebuilder(database, definition, { batchEventsMax, log });
       return [
         new Loop(() => this.#liveTurn(definition, batchEventsMax), { name, pollMs, log }),
-        new Loop(() => this.#rebuildTurn(rebuilder, name), {
+        new Loop(() => this.#rebuildTurn(rebuilder, definition), {
           name: `${name} rebuild`,
           pollMs,
           log,
@@ -95,25 +96,27 @@ export class Projector {
   }
 
   async #liveTurn(definition: ProjectionDefinition, eventsMax: number): Promise<TurnResult> {
-    const held = await this.#hold(definition.name);
+    const held = await this.#hold(definition);
     if (held === undefined || held.paused) return "wait";
-    const { behind } = await applyEvents(
+    const { behind } = await applyToLive(
       this.#database,
       definition,
-      "live",
+      held,
       eventsMax,
       stepDeadlineMs,
     );
     return behind > 0n ? "again" : "wait";
   }
 
-  async #rebuildTurn(rebuilder: Rebuilder, name: string): Promise<TurnResult> {
-    const held = await this.#hold(name);
-    if (held === undefined || held.paused || !held.rebuilding) return "wait";
-    return rebuilder.turn(held.prepared);
+  async #rebuildTurn(rebuilder: Rebuilder, definition: ProjectionDefinition): Promise<TurnResult> {
+    const held = await this.#hold(definition);
+    const rebuild = held?.rebuild ?? undefined;
+    if (held === undefined || rebuild === undefined) return "wait";
+    if (held.paused && !rebuild.cancelled) return "wait";
+    return rebuilder.turn(rebuild);
   }
 
-  #hold(name: string) {
-    return holdProjection(this.#database, name, this.#workerId, this.#leaseMs);
+  #hold(definition: ProjectionDefinition): Promise<Held | undefined> {
+    return holdProjection(this.#database, definition, this.#workerId, this.#leaseMs);
   }
 }

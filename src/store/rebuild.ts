@@ -1,24 +1,28 @@
 /**
- * Rebuilds the table of a projection from the event log, while the live one goes on being read
- * and written.
+ * Builds the table of a projection from the event log, while the live one goes on being read and
+ * written: a rebuild of the same version, the first build of a newer one, or a verification.
  *
- *   asked for ──> new table ──> apply all events ──> indexes ──> swap: the last events, then names
+ *   asked for ──> new table ──> apply all events ──> indexes ──> comparison ──> swap
+ *                                                                    │            ▲
+ *                                       differences, not accepted ──> wait ── accept-diff
  *
- * Every arrow is one statement that records its result in the same transaction, so a rebuild
- * goes on where it was after any crash, with any projector.
+ * Every arrow is one statement that records its result in the same transaction, so a build goes
+ * on where it was after any crash, with any projector. A newer version is not compared, since its
+ * rows may mean something else; a verification ends with the comparison.
  */
-import type { ProjectionCommandOutcome, ProjectionControl } from "../actors/readPorts.ts";
-import type { Log } from "../log.ts";
+import { errorMessage, type Log } from "../log.ts";
 import type { Database } from "./database.ts";
 import type { TurnResult } from "./loop.ts";
-import {
-  applyEvents,
-  indexRebuild,
-  prepareRebuild,
-  projectionsChannel,
-  swapRebuild,
-} from "./projectionState.ts";
+import { applyToRebuild, type RebuildState } from "./projectionState.ts";
 import type { ProjectionDefinition } from "./projections/definition.ts";
+import {
+  compareRebuild,
+  dropRebuild,
+  indexRebuild,
+  noteProblem,
+  prepareRebuild,
+  swapRebuild,
+} from "./rebuildSteps.ts";
 
 export interface RebuilderOptions {
   readonly batchEventsMax: number;
@@ -26,7 +30,8 @@ export interface RebuilderOptions {
 }
 
 const stepDeadlineMs = 60_000;
-const indexDeadlineMs = 5 * 60_000;
+/** Of what reads or writes a whole table. */
+const tableDeadlineMs = 8 * 60_000;
 const lockMsMin = 100;
 /** More than a second: then Postgres ends an autovacuum that is in the way. */
 const lockMsMax = 1_600;
@@ -36,6 +41,7 @@ export class Rebuilder {
   readonly #definition: ProjectionDefinition;
   readonly #options: RebuilderOptions;
   #lockMs = lockMsMin;
+  #noted = false;
 
   constructor(database: Database, definition: ProjectionDefinition, options: RebuilderOptions) {
     this.#database = database;
@@ -43,23 +49,61 @@ export class Rebuilder {
     this.#options = options;
   }
 
-  /** The next step of the rebuild that was asked for. */
-  async turn(prepared: boolean): Promise<TurnResult> {
-    if (!prepared) {
-      await prepareRebuild(this.#database, this.#definition);
-      this.#options.log.info("a rebuild has begun");
+  /** The next step of the build that was asked for. An error of it is also shown to who looks. */
+  async turn(rebuild: RebuildState): Promise<TurnResult> {
+    try {
+      const result = await this.#step(rebuild);
+      // What blocks a swap is noted by the swap itself.
+      if (this.#noted) await noteProblem(this.#database, this.#definition.name, undefined);
+      this.#noted = false;
+      return result;
+    } catch (error) {
+      this.#noted = true;
+      const reason = errorMessage(error);
+      await noteProblem(this.#database, this.#definition.name, reason).catch(() => {});
+      throw error;
+    }
+  }
+
+  async #step(rebuild: RebuildState): Promise<TurnResult> {
+    const database = this.#database;
+    const definition = this.#definition;
+    const { batchEventsMax, log } = this.#options;
+    if (rebuild.cancelled) return this.#drop("cancelled");
+    if (rebuild.paused) return "wait";
+    if (!rebuild.prepared) {
+      await prepareRebuild(database, definition);
+      log.info("a build has begun", { kind: rebuild.kind, version: rebuild.version });
       return "again";
     }
-    const { behind } = await applyEvents(
-      this.#database,
-      this.#definition,
-      "rebuild",
-      this.#options.batchEventsMax,
-      stepDeadlineMs,
-    );
+    const { behind } = await applyToRebuild(database, definition, batchEventsMax, stepDeadlineMs);
     if (behind > 0n) return "again";
-    await indexRebuild(this.#database, this.#definition, indexDeadlineMs);
+    if (!rebuild.indexed) {
+      await indexRebuild(database, definition, tableDeadlineMs);
+      return "again";
+    }
+    if (rebuild.kind !== "upgrade" && rebuild.differences === null) return this.#compare();
+    if (rebuild.kind === "verify") return this.#drop("verified");
     return this.#swap();
+  }
+
+  async #compare(): Promise<TurnResult> {
+    const { batchEventsMax, log } = this.#options;
+    const definition = this.#definition;
+    const outcome = await compareRebuild(
+      this.#database,
+      definition,
+      batchEventsMax,
+      tableDeadlineMs,
+    );
+    if (outcome === "compared") log.info("the new table was compared with the live one");
+    return "again";
+  }
+
+  async #drop(outcome: "cancelled" | "verified"): Promise<TurnResult> {
+    await dropRebuild(this.#database, this.#definition.name, outcome, stepDeadlineMs);
+    this.#options.log.info("the build has ended", { outcome });
+    return "wait";
   }
 
   /** Gives up early when readers are in the way, so that others do not queue behind the swap. */
@@ -81,56 +125,6 @@ export class Rebuilder {
       this.#lockMs = Math.min(this.#lockMs * 2, lockMsMax);
       return "wait";
     }
-  }
-}
-
-/** Commands to projectors, which may run in other processes. */
-export class PostgresProjectionControl implements ProjectionControl {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
-
-  async rebuild(name: string): Promise<ProjectionCommandOutcome> {
-    const [row] = await this.#database.run(
-      (sql) => sql<{ known: boolean; changed: bigint }[]>`
-        with changed as (
-          update projections
-          set rebuild_started_at = clock_timestamp(), rebuild_prepared = false
-          where name = ${name} and rebuild_started_at is null
-          returning name
-        ), told as (
-          select pg_notify(${projectionsChannel}, name) from changed
-        )
-        select
-          exists (select from projections where name = ${name}) as known,
-          (select count(*) from told) as changed
-      `,
-    );
-    if (row?.known !== true) return "unknown";
-    return row.changed > 0n ? "accepted" : "conflict";
-  }
-
-  pause(name: string): Promise<ProjectionCommandOutcome> {
-    return this.#setPaused(name, true);
-  }
-
-  resume(name: string): Promise<ProjectionCommandOutcome> {
-    return this.#setPaused(name, false);
-  }
-
-  /** Pausing what is paused is no mistake. */
-  async #setPaused(name: string, paused: boolean): Promise<ProjectionCommandOutcome> {
-    const rows = await this.#database.run(
-      (sql) => sql`
-        with changed as (
-          update projections set paused = ${paused} where name = ${name} returning name
-        )
-        select pg_notify(${projectionsChannel}, name) from changed
-      `,
-    );
-    return rows.length > 0 ? "accepted" : "unknown";
   }
 }
 

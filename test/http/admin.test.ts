@@ -139,39 +139,89 @@ describe("event log", () => {
 });
 
 describe("projections", () => {
-  test("the list", async () => {
-    const stats = {
-      name: "stats",
-      version: 1,
-      state: "running" as const,
-      applied: 3,
-      events: 4,
-      sealedThrough: undefined,
-      rebuild: undefined,
-    };
-    const rebuild = { startedAt: "2026-01-31T10:00:00.000Z", applied: 1, events: 4 };
+  const stats = {
+    name: "stats",
+    version: 1,
+    state: "running" as const,
+    applied: 3,
+    events: 4,
+    sealedThrough: undefined,
+    rebuild: undefined,
+    lastRebuild: undefined,
+  };
+  const row = { time: "2026-01-31T10:10:00+00:00", customer: "c", cdn: "9223372036854775807" };
+  const counts = {
+    comparedAt: "2026-01-31T10:00:01.000Z",
+    events: 4,
+    equal: 3,
+    missing: 1,
+    extra: 0,
+    different: 0,
+  };
+  const missing = [{ live: null, rebuilt: row }];
+  const report = { ...counts, examples: { missing, extra: [], different: [] } };
+  const rebuild = {
+    kind: "verify" as const,
+    version: 1,
+    phase: "waiting" as const,
+    startedAt: "2026-01-31T10:00:00.000Z",
+    applied: 1,
+    events: 3,
+    eventsPerSecond: 100,
+    secondsLeft: 1,
+    limits: { fromMs: 0, customer: "c" },
+    acceptsDifferences: false,
+    report,
+    problem: undefined,
+  };
+
+  test("the list has the counts of a report, and one projection its rows", async () => {
     api.queries.projectionRows.push(stats, { ...stats, name: "sessions", rebuild });
+    const none = { sealedThrough: null, rebuild: null, lastRebuild: null };
+    const limits = { from: "1970-01-01T00:00:00.000Z", to: null, customer: "c", content: null };
+    const shown = { ...rebuild, percent: 33.3, limits, problem: null };
     expect(await readObject(await api.get("/admin/projections"))).toEqual({
       projections: [
-        { ...stats, sealedThrough: null, rebuild: null },
-        { ...stats, name: "sessions", sealedThrough: null, rebuild },
+        { ...stats, ...none },
+        { ...stats, ...none, name: "sessions", rebuild: { ...shown, report: counts } },
       ],
     });
+    const one = await readObject(await api.get("/admin/projections/sessions"));
+    expect(one.rebuild).toEqual({ ...shown, report });
+    await expectProblem(await api.get("/admin/projections/nonsense"), 404);
   });
 
-  test.each(["rebuild", "pause", "resume"])("%s", async (command) => {
+  test.each([
+    ["rebuild", "", 'rebuild stats/1 {"acceptDifferences":false}'],
+    ["rebuild", "?acceptDiff=true", 'rebuild stats/1 {"acceptDifferences":true}'],
+    ["verify", "", 'rebuild stats/1 {"verify":true,"limits":{}}'],
+    [
+      "verify",
+      "?from=0&to=1000&customer=c&content=%2F",
+      'rebuild stats/1 {"verify":true,"limits":{"fromMs":0,"toMs":1000,"customer":"c","content":"/"}}',
+    ],
+    ["accept-diff", "", "accept-diff stats/1"],
+    ["cancel", "", "cancel stats/1"],
+    ["pause", "", "pause stats/1 all"],
+    ["resume", "?part=rebuild", "resume stats/1 rebuild"],
+  ])("%s%s", async (command, query, asked) => {
     const path = `/admin/projections/stats%2F1/${command}`;
-    const accepted = await api.post(path);
+    const accepted = await api.post(path + query);
     expect(accepted.status).toBe(202);
     expect(await readObject(accepted)).toEqual({ projection: "stats/1", command });
-    expect(api.projections.commands).toEqual([`${command} stats/1`]);
+    expect(api.projections.commands).toEqual([asked]);
     api.projections.outcome = "conflict";
     await expectProblem(await api.post(path), 409);
     api.projections.outcome = "unknown";
     const problem = await expectProblem(await api.post(path), 404);
     expect(JSON.stringify(problem)).not.toContain("stats/1");
     await expectBadParameters(await api.post(`${path}?force=1`), "?force");
-    await expectProblem(await api.get(path), 405);
+  });
+
+  test("a verification to before it began is refused", async () => {
+    const path = "/admin/projections/stats/verify?from=2000&to=1000";
+    await expectBadParameters(await api.post(path), "?to");
+    expect(api.projections.commands).toEqual([]);
   });
 
   test("a command that does not exist", async () => {
@@ -215,15 +265,19 @@ test("the OpenAPI document describes every route, with an example of each answer
     "get /admin/ledger",
     "get /admin/partitions",
     "get /admin/projections",
+    "get /admin/projections/{name}",
     "get /admin/quarantine",
     "get /admin/quarantine/{receipt}",
     "get /livez",
     "get /metrics",
     "get /readyz",
     "post /admin/partitions/{partition}/accept-loss",
+    "post /admin/projections/{name}/accept-diff",
+    "post /admin/projections/{name}/cancel",
     "post /admin/projections/{name}/pause",
     "post /admin/projections/{name}/rebuild",
     "post /admin/projections/{name}/resume",
+    "post /admin/projections/{name}/verify",
     "post /admin/quarantine/{receipt}/discard",
     "post /admin/quarantine/{receipt}/retry",
   ]);

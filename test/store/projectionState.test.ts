@@ -2,15 +2,15 @@
 import { describe, expect, test } from "bun:test";
 import type { Database } from "../../src/store/database.ts";
 import { registerProjection } from "../../src/store/prepare.ts";
+import { PostgresProjectionControl } from "../../src/store/projectionControl.ts";
+import { applyToLive, applyToRebuild } from "../../src/store/projectionState.ts";
+import type { ProjectionDefinition } from "../../src/store/projections/definition.ts";
 import {
-  applyEvents,
-  type Build,
+  compareRebuild,
   indexRebuild,
   prepareRebuild,
   swapRebuild,
-} from "../../src/store/projectionState.ts";
-import type { ProjectionDefinition } from "../../src/store/projections/definition.ts";
-import { PostgresProjectionControl } from "../../src/store/rebuild.ts";
+} from "../../src/store/rebuildSteps.ts";
 import { until } from "../support/until.ts";
 import { firstEndMs, freshStore, Writer, windowMs, windowOf } from "./support.ts";
 
@@ -24,6 +24,7 @@ function counting(sleepSeconds: (table: string) => number): ProjectionDefinition
     columns: "one int not null, events bigint not null",
     key: "one",
     indexes: { by_events: "events" },
+    start: { ofRow: "'epoch'::timestamptz", ofEvent: "window_end" },
     apply: (table) => `
       insert into ${table} (one, events)
       select 1, count(*) from batch, pg_sleep(${sleepSeconds(table)})
@@ -39,8 +40,16 @@ async function counted(database: Database): Promise<number> {
   return Number(rows[0]?.events ?? 0n);
 }
 
-function step(database: Database, definition: ProjectionDefinition, build: Build, max = 1_000) {
-  return applyEvents(database, definition, build, max, deadlineMs);
+function step(
+  database: Database,
+  definition: ProjectionDefinition,
+  build: "live" | "rebuild",
+  max = 1_000,
+) {
+  const held = { version: 1, liveApply: null };
+  return build === "live"
+    ? applyToLive(database, definition, held, max, deadlineMs)
+    : applyToRebuild(database, definition, max, deadlineMs);
 }
 
 test("any number of steps at once apply each event once", async () => {
@@ -78,14 +87,21 @@ describe("a swap", () => {
     await prepareRebuild(database, quick);
     await indexRebuild(database, quick, deadlineMs);
     expect(await step(database, quick, "rebuild", 20)).toEqual({ applied: 20n, behind: 80n });
-    expect(await swap(79)).toBe("behind");
-    expect(await counted(database)).toBe(100);
-    // What comes after the live position is not the swap's: the live build applies it later.
-    await new Writer(store.partitions, 0).commit(windowOf(0, 10, firstEndMs));
-    expect(await swap(80)).toBe("swapped");
-    expect(await counted(database)).toBe(100);
+    expect(await swap(80)).toBe("different");
+    const compare = (eventsMax: number) => compareRebuild(database, quick, eventsMax, deadlineMs);
+    expect(await compare(40)).toBe("behind");
+    expect(await compare(40)).toBe("compared");
+    const writer = new Writer(store.partitions, 0);
+    await writer.commit(windowOf(0, 80, firstEndMs));
     await step(database, quick, "live");
-    expect(await counted(database)).toBe(110);
+    expect(await swap(79)).toBe("behind");
+    expect(await counted(database)).toBe(180);
+    // What comes after the live position is not the swap's: the live build applies it later.
+    await writer.commit(windowOf(0, 10, firstEndMs + windowMs));
+    expect(await swap(80)).toBe("swapped");
+    expect(await counted(database)).toBe(180);
+    await step(database, quick, "live");
+    expect(await counted(database)).toBe(190);
     expect(await swap(1_000)).toBe("none");
   });
 
@@ -98,6 +114,7 @@ describe("a swap", () => {
     await new PostgresProjectionControl(store.database).rebuild("counted");
     await prepareRebuild(store.database, slowRebuild);
     await indexRebuild(store.database, slowRebuild, deadlineMs);
+    await new PostgresProjectionControl(store.database).acceptDifferences("counted");
 
     const swapping = store.connect(1, "swapping");
     const swapped = swapRebuild(swapping, slowRebuild, 1_000, 5_000, deadlineMs);

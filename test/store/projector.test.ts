@@ -3,8 +3,9 @@ import fc from "fast-check";
 import postgres from "postgres";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import { PostgresAdminQueries } from "../../src/store/adminQueries.ts";
+import { PostgresProjectionControl } from "../../src/store/projectionControl.ts";
 import { holdProjection } from "../../src/store/projectionState.ts";
-import { PostgresProjectionControl } from "../../src/store/rebuild.ts";
+import { stats } from "../../src/store/projections/stats.ts";
 import { until } from "../support/until.ts";
 import {
   firstEndMs,
@@ -131,14 +132,14 @@ test("an event that commits late is not skipped", async () => {
   await until(async () => (await tables(store)).length === 3, { what: "partition 1 is projected" });
 
   const admin = new PostgresAdminQueries(store.database);
-  const [sessions] = await admin.projections();
+  const sessions = (await admin.projections()).find(({ name }) => name === "sessions");
   expect(sessions).toMatchObject({ name: "sessions", applied: 3, sealedThrough: undefined });
 
   await slow`commit`.simple();
   await slow.end();
   await store.projected();
   expect(await tables(store)).toHaveLength(5);
-  const [later] = await admin.projections();
+  const later = (await admin.projections()).find(({ name }) => name === "sessions");
   expect(later).toMatchObject({ applied: 5, sealedThrough: new Date(firstEndMs).toISOString() });
 });
 
@@ -173,7 +174,7 @@ describe("the lease of a projection", () => {
   test("is held by one worker, and is taken over when it stops or falls silent", async () => {
     await using store = await freshStore(1);
     const hold = (worker: string, leaseMs: number) =>
-      holdProjection(store.database, "stats", worker, leaseMs);
+      holdProjection(store.database, stats, worker, leaseMs);
     expect(await hold("a", 60_000)).toBeDefined();
     expect(await hold("b", 60_000)).toBeUndefined();
     expect(await hold("a", -1)).toBeDefined();
@@ -211,6 +212,7 @@ test("pause stops a projection, and resume lets it catch up", async () => {
   expect(await tableText(store.database, "stats")).toBe("");
   const states = (await admin.projections()).map(({ name, state }) => [name, state]);
   expect(states).toEqual([
+    ["content_hourly", "running"],
     ["sessions", "running"],
     ["stats", "paused"],
   ]);

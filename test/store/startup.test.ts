@@ -28,7 +28,7 @@ describe("at the first start", () => {
       ),
     ]);
     expect([...(counts ?? [])]).toEqual([
-      { migrations: migrations.length, partitions: 16, projections: 2, positions: 32 },
+      { migrations: migrations.length, partitions: 16, projections: 3, positions: 48 },
     ]);
     await Promise.all(databases.map((database) => database.close()));
   });

@@ -182,7 +182,7 @@ export function windowOf(partition: number, count: number, windowEndMs: number):
 export async function tableText(database: Database, table: string): Promise<string> {
   const rows = await database.run(
     (sql) => sql<{ line: string }[]>`
-      select t::text as line from ${sql(table)} t order by time, customer, content
+      select t::text as line from ${sql(table)} t order by t::text collate "C"
     `,
   );
   return rows.map(({ line }) => line).join("\n");

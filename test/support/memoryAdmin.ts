@@ -1,5 +1,12 @@
 /** The ports of the admin API in memory, for tests of what HTTP makes of them. */
 import type {
+  ProjectionCommandOutcome,
+  ProjectionControl,
+  ProjectionInfo,
+  ProjectionPart,
+  RebuildRequest,
+} from "../../src/actors/projectionPorts.ts";
+import type {
   ActorDirectory,
   ActorList,
   ActorQuery,
@@ -7,9 +14,6 @@ import type {
   AdminQueries,
   EventQuery,
   PartitionInfo,
-  ProjectionCommandOutcome,
-  ProjectionControl,
-  ProjectionInfo,
   RecordedEvent,
 } from "../../src/actors/readPorts.ts";
 
@@ -77,16 +81,24 @@ export class MemoryProjectionControl implements ProjectionControl {
   readonly commands: string[] = [];
   outcome: ProjectionCommandOutcome = "accepted";
 
-  rebuild(name: string) {
-    return this.#run(`rebuild ${name}`);
+  rebuild(name: string, request: RebuildRequest = {}) {
+    return this.#run(`rebuild ${name} ${JSON.stringify(request)}`);
   }
 
-  pause(name: string) {
-    return this.#run(`pause ${name}`);
+  acceptDifferences(name: string) {
+    return this.#run(`accept-diff ${name}`);
   }
 
-  resume(name: string) {
-    return this.#run(`resume ${name}`);
+  cancel(name: string) {
+    return this.#run(`cancel ${name}`);
+  }
+
+  pause(name: string, part: ProjectionPart = "all") {
+    return this.#run(`pause ${name} ${part}`);
+  }
+
+  resume(name: string, part: ProjectionPart = "all") {
+    return this.#run(`resume ${name} ${part}`);
   }
 
   async #run(command: string): Promise<ProjectionCommandOutcome> {

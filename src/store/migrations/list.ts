@@ -7,6 +7,7 @@ import commit from "./0002_commit.sql" with { type: "text" };
 import leases from "./0003_leases.sql" with { type: "text" };
 import projections from "./0004_projections.sql" with { type: "text" };
 import operations from "./0005_operations.sql" with { type: "text" };
+import builds from "./0006_builds.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   { version: 3, name: "leases", statements: leases },
   { version: 4, name: "projections", statements: projections },
   { version: 5, name: "operations", statements: operations },
+  { version: 6, name: "builds", statements: builds },
 ];

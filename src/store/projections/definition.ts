@@ -10,9 +10,18 @@ export interface ProjectionDefinition {
   readonly key: string;
   /** Further indexes: the ending of the index's name, and its columns as SQL. */
   readonly indexes: Readonly<Record<string, string>>;
+  /** Storage parameters of the table, as SQL. */
+  readonly storage?: string;
   /**
-   * The statement that applies the events in `batch`, a relation with the columns of `events`, to
-   * `table`. Each event is applied exactly once. It must hold for any cut of the log into batches.
+   * Where the time begins that a row is about, as SQL over the row, and where that of an event's
+   * row begins, as SQL over the event. What a verification is limited to is a range of these, so
+   * that each row within it has all its events.
+   */
+  readonly start: { readonly ofRow: string; readonly ofEvent: string };
+  /**
+   * The statement that applies the events in `batch` to `table`. The relation `batch` has the
+   * columns of `events` but for `version`: all `data` is of the newest. Each event is applied
+   * exactly once, so it may add to rows. It must hold for any cut of the log into batches.
    */
   readonly apply: (table: string) => string;
 }
@@ -27,7 +36,7 @@ export function createTable(definition: ProjectionDefinition, table: string): st
   return `create table ${table} (
     ${definition.columns},
     constraint ${table}_pkey primary key (${definition.key})
-  );`;
+  )${definition.storage === undefined ? "" : ` with (${definition.storage})`};`;
 }
 
 /** Creates the further indexes of the table, if they are not there. */

@@ -11,6 +11,10 @@ export const sessions: ProjectionDefinition = {
     sessions bigint not null`,
   key: "time, customer, content",
   indexes: { by_content: "customer, content, time" },
+  start: {
+    ofRow: "time - (select window_length())",
+    ofEvent: "(data ->> 'windowStart')::timestamptz",
+  },
   // A row that is there already was not written by this projection: the event is right. In the
   // order of the key, neighbouring rows meet the same pages of the indexes.
   apply: (table) => `

@@ -1,0 +1,169 @@
+/** Events of every version that was ever written are read by every projection. */
+import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { eventVersions, upcastEventData } from "../../src/domain/eventVersions.ts";
+import { projections } from "../../src/store/projections/registry.ts";
+import { freshStore, type TestStore } from "./support.ts";
+
+interface Fixture {
+  readonly type: string;
+  readonly version: number;
+  readonly customer: string | null;
+  readonly content: string | null;
+  readonly data: Readonly<Record<string, unknown>>;
+  /** The row of each projection, every value as text. */
+  readonly rows: Readonly<Record<string, unknown>>;
+}
+
+const directory = join(import.meta.dir, "..", "fixtures", "events");
+
+function isFixture(value: unknown): value is Fixture {
+  return typeof value === "object" && value !== null && "type" in value && "rows" in value;
+}
+
+async function readFixture(name: string): Promise<Fixture> {
+  const value: unknown = await Bun.file(join(directory, name)).json();
+  if (!isFixture(value)) throw new Error(`${name} is no event`);
+  return value;
+}
+
+const names = [...new Bun.Glob("*.json").scanSync({ cwd: directory })].sort();
+const fixtures = await Promise.all(names.map(readFixture));
+
+/** Commits events as they stand, of whatever version, to partition 0. */
+async function append(store: TestStore, events: readonly Fixture[]): Promise<void> {
+  const [row] = await store.database.run(
+    (sql) => sql`
+      select commit_partition(0, 0, 'test', 0, 0, '', 1, '', '2024-01-01 11:00Z', null,
+        ${JSON.stringify(events)}::text::jsonb, '[]') as outcome
+    `,
+  );
+  expect(row?.outcome).toBe("committed");
+}
+
+async function rowsOf(store: TestStore, table: string): Promise<unknown[]> {
+  const rows = await store.database.run(
+    (sql) => sql<{ line: unknown }[]>`
+      select (select jsonb_object_agg(key, value) from jsonb_each_text(to_jsonb(t))) as line
+      from ${sql(table)} t
+    `,
+  );
+  return rows.map(({ line }) => line);
+}
+
+async function upcastBySql(store: TestStore, event: Fixture): Promise<unknown> {
+  const [row] = await store.database.run(
+    (sql) => sql<{ data: unknown }[]>`
+      select event_data(${event.type}, ${event.version}, ${JSON.stringify(event.data)}::text::jsonb)
+        as data
+    `,
+  );
+  return row?.data;
+}
+
+async function expectRows(store: TestStore, fixture: Fixture): Promise<void> {
+  store.project();
+  await append(store, [fixture]);
+  await store.projected();
+  for (const { name } of projections) {
+    const row = fixture.rows[name];
+    expect({ [name]: await rowsOf(store, name) }).toEqual({
+      [name]: row === undefined ? [] : [row],
+    });
+  }
+}
+
+test("an event of each version that was ever written is kept", () => {
+  const known = Object.entries(eventVersions.newest).flatMap(([type, newest]) =>
+    Array.from({ length: newest }, (_, index) => `${type}.${index + 1}.json`),
+  );
+  expect(names).toEqual(known.sort());
+  expect(fixtures.map(({ type, version }) => `${type}.${version}.json`)).toEqual(names);
+});
+
+describe.each(fixtures.map((fixture) => [`${fixture.type} ${fixture.version}`, fixture] as const))(
+  "%s",
+  (_, fixture) => {
+    test("gives the rows that it always gave, in every projection", async () => {
+      await using store = await freshStore(1);
+      await expectRows(store, fixture);
+    });
+
+    test("is upcast by SQL as by the program", async () => {
+      await using store = await freshStore(1);
+      expect(await upcastBySql(store, fixture)).toEqual(upcastEventData(fixture));
+    });
+  },
+);
+
+describe("an older version", () => {
+  // Never written by any program: it only shows that the mechanism works.
+  const [sealedFixture] = fixtures.filter(({ type }) => type === "WindowSealed");
+  const { cdn, p2p, ...rest } = { ...sealedFixture?.data };
+  const old: Fixture = {
+    type: "WindowSealed",
+    version: 0,
+    customer: "Customer1",
+    content: "channel1",
+    data: { ...rest, bytes: { cdn, p2p } },
+    rows: sealedFixture?.rows ?? {},
+  };
+  const versions = {
+    ...eventVersions,
+    steps: {
+      "WindowSealed.0": (data: unknown) => {
+        if (typeof data !== "object" || data === null || !("bytes" in data)) return data;
+        const { bytes, ...others } = data;
+        return { ...others, ...(typeof bytes === "object" ? bytes : {}) };
+      },
+    },
+  };
+
+  async function teachSql(store: TestStore): Promise<void> {
+    await store.database.run((sql) =>
+      sql
+        .unsafe(
+          `create or replace function event_data(p_type text, p_version int, p_data jsonb)
+           returns jsonb language sql immutable parallel safe as $$
+             select case
+               when p_type = 'WindowSealed' and p_version = 0
+                 then (p_data - 'bytes') || (p_data -> 'bytes')
+               when p_type in ('WindowSealed', 'LossAccepted') and p_version = 1 then p_data
+               else refuse_event_version(p_type, p_version)
+             end
+           $$`,
+        )
+        .simple(),
+    );
+  }
+
+  test("is read by every projection", async () => {
+    await using store = await freshStore(1);
+    await teachSql(store);
+    await expectRows(store, old);
+    expect(await upcastBySql(store, old)).toEqual(upcastEventData(old, versions));
+  });
+
+  test("is read by an owner that remembers tokens", async () => {
+    await using store = await freshStore(1);
+    await teachSql(store);
+    await append(store, [old]);
+    const pages = await Array.fromAsync(store.partitions.rememberedTokens(0, 0));
+    expect(pages.flat().map(({ tokens }) => tokens)).toEqual([String(old.data.tokens)]);
+    expect(await store.partitions.lastSealedSequence(0, Date.UTC(2024, 0, 1, 11))).toBe(23);
+  });
+});
+
+describe("a version that is not known", () => {
+  test.each([
+    ["WindowSealed", 2],
+    ["WindowSealed", 0],
+    ["toString", 1],
+  ])("%s %d is refused by the program and by SQL", async (type, version) => {
+    await using store = await freshStore(1);
+    const event = { type, version, customer: null, content: null, data: {}, rows: {} };
+    const refusal = `version ${version} of event ${type} is not known`;
+    expect(() => upcastEventData(event)).toThrow(refusal);
+    await expect(upcastBySql(store, event)).rejects.toThrow(refusal);
+  });
+});
