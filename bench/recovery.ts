@@ -1,0 +1,90 @@
+/**
+ * The only worker is killed with SIGKILL while 20,000 payloads a second arrive, and started again
+ * at once. How long until it has caught up: until every message stored before has been sent to it?
+ */
+import { audience } from "./support/backlog.ts";
+import { benchSite, note, rounds, runBench } from "./support/bench.ts";
+import {
+  openPending,
+  openSql,
+  payloadsSealed,
+  reach,
+  sealedMs,
+  windowEnd,
+} from "./support/counted.ts";
+import { report } from "./support/report.ts";
+
+const payloadsASecond = 20_000;
+const rowsARequest = 200;
+const windowMs = 10_000;
+
+/** Sends at a fixed rate until stopped; resolves with the number of payloads answered 202. */
+function sendSteadily(url: string) {
+  const rows = [...audience(200_000, 100_000, 2_000)].map((payload) => JSON.stringify(payload));
+  let [stopped, sent, accepted] = [false, 0, 0];
+  const requests = new Set<Promise<void>>();
+  const post = async (body: string) => {
+    const headers = { "content-type": "application/x-ndjson" };
+    const answer = await fetch(`${url}/stats/batch`, { method: "POST", headers, body });
+    if (answer.status === 202) accepted += rowsARequest;
+  };
+  const running = (async () => {
+    const start = performance.now();
+    while (!stopped) {
+      while (sent < ((performance.now() - start) / 1_000) * payloadsASecond) {
+        const at = sent % rows.length;
+        const request = post(rows.slice(at, at + rowsARequest).join("\n"));
+        requests.add(request);
+        void request.finally(() => requests.delete(request));
+        sent += rowsARequest;
+      }
+      await Bun.sleep(5);
+    }
+    await Promise.all(requests);
+    return { sent, accepted };
+  })();
+  return async () => {
+    stopped = true;
+    return running;
+  };
+}
+
+await runBench(async () => {
+  const site = await benchSite({ WINDOW: "10s" });
+  const holder = await site.start({ ROLES: "ingest,projector" });
+  const { url, databaseUrl, natsUrl } = holder;
+  const urls = { DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ROLES: "worker" };
+  const [sql, stream] = [openSql(databaseUrl), await openPending(natsUrl)];
+  let worker = await site.start(urls);
+  const stop = sendSteadily(url);
+  const seconds: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await Bun.sleep(7_000 + 1_300 * round);
+    const owners = await sql`select epoch from partitions order by partition`;
+    const start = Date.now();
+    await worker.killGroup();
+    worker = await site.start(urls);
+    const taken = async () => {
+      const now = await sql`select epoch from partitions order by partition`;
+      const all = now.every(({ epoch }, i) => Number(epoch) > Number(owners[i]?.epoch));
+      // What was stored within the last 20 ms is always on its way.
+      return all && (await stream.pending()) <= 16;
+    };
+    const end = await reach("catching up", taken, 10);
+    seconds.push((end - start) / 1_000);
+    note(`caught up after ${end - start} ms`);
+  }
+  const { sent, accepted } = await stop();
+  const boundary = windowEnd(Date.now(), windowMs);
+  await reach("the seal", async () => (await sealedMs(sql)) >= boundary);
+  const counted = await payloadsSealed(sql);
+  if (counted !== accepted) throw new Error(`${accepted} were answered, ${counted} counted`);
+  const target = { of: "figure" as const, atMost: 5 };
+  await report(
+    "recovery",
+    "How long does a killed worker take to catch up?",
+    [{ what: "SIGKILL to caught up", unit: "s", values: seconds, target }],
+    { payloadsASecond, sent, accepted, counted },
+  );
+  await Promise.all([sql.end(), stream.close()]);
+});

@@ -1,0 +1,77 @@
+/** Watches from outside how far the product has come: with plain SQL, and at the broker. */
+import { connect } from "nats";
+import postgres from "postgres";
+import { streamName } from "../../src/nats/names.ts";
+
+export type Sql = ReturnType<typeof openSql>;
+
+export function openSql(databaseUrl: string) {
+  return postgres(databaseUrl, { max: 2, onnotice: () => {} });
+}
+
+/** Every partition has sealed all windows up to then, epoch ms. */
+export async function sealedMs(sql: Sql): Promise<number> {
+  const [row] = await sql`
+    select case when count(*) = count(sealed_through)
+      then extract(epoch from min(sealed_through)) * 1000 end as ms
+    from partitions`;
+  return Number(row?.ms ?? 0);
+}
+
+/** The rows of all windows up to then are in `stats` and `sessions`, epoch ms. */
+export async function visibleMs(sql: Sql): Promise<number> {
+  const [row] = await sql`
+    select case when count(*) = count(sealed_through)
+      then extract(epoch from min(sealed_through)) * 1000 end as ms
+    from projection_positions where build = 'live'`;
+  return Number(row?.ms ?? 0);
+}
+
+/** Payloads in all sealed events that end after a time and up to another, epoch ms. */
+export async function payloadsSealed(sql: Sql, afterMs = 0, uptoMs = 8e15): Promise<number> {
+  const [row] = await sql`
+    select coalesce(sum((data ->> 'payloads')::bigint), 0) as payloads from events
+    where window_end > to_timestamp(${afterMs / 1_000}::float8)
+      and window_end <= to_timestamp(${Math.min(uptoMs, 4e12) / 1_000}::float8)`;
+  return Number(row?.payloads ?? 0);
+}
+
+/** Polls until the value is reached; resolves with the time it was seen, epoch ms. */
+export async function reach(
+  what: string,
+  reached: () => Promise<boolean>,
+  intervalMs = 10,
+  timeoutMs = 180_000,
+): Promise<number> {
+  const deadline = Date.now() + timeoutMs;
+  while (!(await reached())) {
+    if (Date.now() > deadline) throw new Error(`${what} took longer than ${timeoutMs} ms`);
+    await Bun.sleep(intervalMs);
+  }
+  return Date.now();
+}
+
+/** How many messages the newest consumers of all streams have not been sent yet. */
+export async function openPending(natsUrl: string, partitions = 16) {
+  const connection = await connect({ servers: natsUrl });
+  const manager = await connection.jetstreamManager();
+  const pendingOf = async (partition: number) => {
+    const stream = streamName(partition);
+    const consumers = await manager.consumers.list(stream).next();
+    const newest = consumers.toSorted((a, b) => (a.created < b.created ? 1 : -1))[0];
+    return newest?.num_pending ?? Number.POSITIVE_INFINITY;
+  };
+  return {
+    /** Infinite while a stream has no consumer. */
+    async pending(): Promise<number> {
+      const all = await Promise.all(Array.from({ length: partitions }, (_, i) => pendingOf(i)));
+      return all.reduce((sum, one) => sum + one, 0);
+    },
+    close: () => connection.close(),
+  };
+}
+
+/** The end of the window that a time is in, epoch ms. */
+export function windowEnd(timeMs: number, windowMs: number): number {
+  return (Math.floor(timeMs / windowMs) + 1) * windowMs;
+}
