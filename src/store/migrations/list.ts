@@ -8,6 +8,7 @@ import leases from "./0003_leases.sql" with { type: "text" };
 import projections from "./0004_projections.sql" with { type: "text" };
 import operations from "./0005_operations.sql" with { type: "text" };
 import builds from "./0006_builds.sql" with { type: "text" };
+import imports from "./0007_imports.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -22,4 +23,5 @@ export const migrations: readonly Migration[] = [
   { version: 4, name: "projections", statements: projections },
   { version: 5, name: "operations", statements: operations },
   { version: 6, name: "builds", statements: builds },
+  { version: 7, name: "imports", statements: imports },
 ];

@@ -1,0 +1,111 @@
+/** Writes the event log as text, page by page: see eventArchive.ts for the form. */
+import type { Database } from "./database.ts";
+import {
+  type ArchiveFooter,
+  type ArchiveHeader,
+  type ArchivePartition,
+  archiveFormat,
+  archiveVersion,
+} from "./eventArchive.ts";
+
+export interface ExportProgress {
+  readonly events: number;
+  readonly of: number;
+}
+
+const pageRowsMax = 2_000;
+const pageBytesMax = 8 * 1_024 * 1_024;
+const pageDeadlineMs = 60_000;
+
+interface EventLine {
+  readonly position: bigint;
+  readonly line: string;
+}
+
+/**
+ * The log as it is at the beginning, whatever is appended meanwhile: events never change, so the
+ * pages fit together.
+ */
+export async function* exportEvents(
+  database: Database,
+  onProgress: (progress: ExportProgress) => void = () => {},
+): AsyncGenerator<string> {
+  const header = await readLogHeader(database);
+  yield `${JSON.stringify(header)}\n`;
+  const hasher = new Bun.CryptoHasher("sha256");
+  const of = header.partitions.reduce((sum, { position }) => sum + position, 0);
+  let events = 0;
+  for (const { partition, position: last } of header.partitions) {
+    let after = 0;
+    while (after < last) {
+      const page = await readPage(database, partition, after, last);
+      after = Number(page.at(-1)?.position ?? last);
+      const text = page.map(({ line }) => `${line}\n`).join("");
+      hasher.update(text);
+      events += page.length;
+      onProgress({ events, of });
+      yield text;
+    }
+  }
+  const footer: ArchiveFooter = { end: true, events, sha256: hasher.digest("hex") };
+  yield `${JSON.stringify(footer)}\n`;
+}
+
+async function readLogHeader(database: Database): Promise<ArchiveHeader> {
+  const [row] = await database.run(
+    (sql) => sql<
+      { windowMs: string; partitions: readonly ArchivePartition[]; fingerprint: string }[]
+    >`
+      select
+        (select value from settings where name = 'window_ms') as "windowMs",
+        jsonb_agg(
+          jsonb_build_object(
+            'partition', p.partition, 'position', p.position, 'sealedThrough', p.sealed_through
+          ) order by p.partition
+        ) as partitions,
+        md5(coalesce(string_agg(md5(e.data::text), ',' order by p.partition), '')) as fingerprint
+      from partitions p
+      left join events e on e.partition = p.partition and e.position = p.position
+    `,
+  );
+  if (row === undefined || row.partitions === null) throw new Error("there are no partitions");
+  return {
+    format: archiveFormat,
+    formatVersion: archiveVersion,
+    windowMs: Number(row.windowMs),
+    partitions: row.partitions,
+    fingerprint: row.fingerprint,
+  };
+}
+
+/** The next events by position: at least one, and then no more than a page may weigh. */
+function readPage(
+  database: Database,
+  partition: number,
+  after: number,
+  last: number,
+): Promise<readonly EventLine[]> {
+  return database.run(
+    (sql) => sql<EventLine[]>`
+      select position, json_build_object(
+        'partition', partition, 'position', position, 'type', type, 'version', version,
+        'customer', customer, 'content', content, 'windowEnd', window_end,
+        'recordedAt', recorded_at, 'epoch', epoch, 'sealedBy', sealed_by, 'data', data
+      )::text as line
+      from (
+        select *,
+          sum(pg_column_size(data)) over (order by position) - pg_column_size(data)
+            as bytes_before
+        from (
+          select * from events
+          where partition = ${partition} and position > ${after} and position <= ${last}
+          order by position
+          limit ${pageRowsMax}
+        ) as page
+      ) as weighed
+      where bytes_before < ${pageBytesMax}
+      order by position
+    `,
+    pageDeadlineMs,
+  );
+}

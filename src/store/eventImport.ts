@@ -1,0 +1,208 @@
+/**
+ * Reads an exported event log into an empty database: see eventArchive.ts for the form.
+ *
+ * Events are staged page by page, and become the event log by one statement, when the last has
+ * come and all is as header and footer promise. So an import that was stopped anywhere has
+ * changed nothing; started again with the same file, it goes on where it was.
+ */
+import { upcastEventData } from "../domain/eventVersions.ts";
+import type { Database } from "./database.ts";
+import {
+  type ArchivedEvent,
+  type ArchiveFooter,
+  type ArchiveHeader,
+  BadArchive,
+  readHeader,
+  readLine,
+} from "./eventArchive.ts";
+import type { ExportProgress } from "./eventExport.ts";
+import { prepareDatabase } from "./prepare.ts";
+
+export interface ImportOptions {
+  /** Gives up what was staged of another file. */
+  readonly restart?: boolean;
+  readonly onProgress?: (progress: ExportProgress) => void;
+}
+
+export interface Imported {
+  readonly events: number;
+  /** Events that an earlier, unfinished import had staged already. */
+  readonly stagedBefore: number;
+  /** The whole log was there already. */
+  readonly done: boolean;
+}
+
+/** The database cannot take this log. Nothing was changed. */
+export class ImportRefused extends Error {}
+
+const pageRowsMax = 2_000;
+const pageCharsMax = 8 * 1_024 * 1_024;
+const pageDeadlineMs = 60_000;
+/** Moving all events into the log is one statement; this bounds how large a log can be. */
+const finishDeadlineMs = 9 * 60_000;
+
+/**
+ * Makes the database ready, with the settings of the log, and imports it.
+ * @throws BadArchive, ImportRefused, SettingsMismatch, UnknownEventVersion
+ */
+export async function importEvents(
+  database: Database,
+  lines: AsyncIterable<string>,
+  { restart = false, onProgress = () => {} }: ImportOptions = {},
+): Promise<Imported> {
+  const iterator = lines[Symbol.asyncIterator]();
+  const first = await iterator.next();
+  if (first.done === true) throw new BadArchive("the file is empty");
+  const header = readHeader(first.value);
+  const { windowMs, partitions } = header;
+  await prepareDatabase(database, { windowMs, partitions: partitions.length });
+  const started = await startImport(database, header, restart);
+  const of = partitions.reduce((sum, { position }) => sum + position, 0);
+  if (started === "done") return { events: of, stagedBefore: of, done: true };
+  const staged = await stagedPositions(database);
+  const stagedBefore = [...staged.values()].reduce((sum, position) => sum + position, 0);
+
+  const order = new LogOrder(header);
+  let page: string[] = [];
+  let chars = 0;
+  const stage = async () => {
+    if (page.length > 0) await stageEvents(database, page);
+    page = [];
+    chars = 0;
+    onProgress({ events: order.events, of });
+  };
+  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
+    const event = order.read(next.value);
+    if (event === undefined) continue;
+    if (event.position <= (staged.get(event.partition) ?? 0)) continue;
+    page.push(next.value);
+    chars += next.value.length;
+    if (page.length >= pageRowsMax || chars >= pageCharsMax) await stage();
+  }
+  order.finish();
+  await stage();
+  await finishImport(database, header);
+  return { events: of, stagedBefore, done: false };
+}
+
+/** Checks that the lines are the events that the header promises, in order and without gaps. */
+class LogOrder {
+  events = 0;
+  readonly #header: ArchiveHeader;
+  readonly #hasher = new Bun.CryptoHasher("sha256");
+  #partition = 0;
+  #position = 0;
+  #line = 1;
+  #footer: ArchiveFooter | undefined;
+
+  constructor(header: ArchiveHeader) {
+    this.#header = header;
+  }
+
+  /** The event of a line; undefined for the footer. */
+  read(line: string): ArchivedEvent | undefined {
+    this.#line += 1;
+    if (this.#footer !== undefined) throw this.#bad("comes after the end");
+    const value = readLine(line, this.#line);
+    if ("end" in value) {
+      this.#footer = value;
+      return undefined;
+    }
+    this.#skipEnded();
+    if (value.partition !== this.#partition || value.position !== this.#position + 1) {
+      throw this.#bad(
+        `holds event ${value.partition}/${value.position}, ` +
+          `expected ${this.#partition}/${this.#position + 1}`,
+      );
+    }
+    upcastEventData(value);
+    this.#hasher.update(`${line}\n`);
+    this.#position += 1;
+    this.events += 1;
+    return value;
+  }
+
+  finish(): void {
+    this.#skipEnded();
+    if (this.#footer === undefined) throw new BadArchive("the end of the file is missing");
+    if (this.#partition < this.#header.partitions.length) {
+      throw new BadArchive(`events of partition ${this.#partition} are missing`);
+    }
+    if (this.#footer.events !== this.events || this.#footer.sha256 !== this.#hasher.digest("hex")) {
+      throw new BadArchive("the events are not those that were exported");
+    }
+  }
+
+  /** Goes on to the next partition that has events left. */
+  #skipEnded(): void {
+    while (this.#header.partitions[this.#partition]?.position === this.#position) {
+      this.#partition += 1;
+      this.#position = 0;
+    }
+  }
+
+  #bad(detail: string): BadArchive {
+    return new BadArchive(`line ${this.#line} ${detail}`);
+  }
+}
+
+async function startImport(
+  database: Database,
+  header: ArchiveHeader,
+  restart: boolean,
+): Promise<"started" | "resumed" | "done"> {
+  const [row] = await database.run(
+    (sql) => sql<{ outcome: "started" | "resumed" | "done" | "other" | "not empty" }[]>`
+      select start_import(${JSON.stringify(header)}::text::jsonb, ${restart}) as outcome
+    `,
+  );
+  switch (row?.outcome) {
+    case "started":
+    case "resumed":
+    case "done":
+      return row.outcome;
+    case "other":
+      throw new ImportRefused("the import of another log has begun here: finish it, or restart");
+    default:
+      throw notEmpty();
+  }
+}
+
+async function stagedPositions(database: Database): Promise<Map<number, number>> {
+  const rows = await database.run(
+    (sql) => sql<{ partition: number; position: bigint }[]>`
+      select partition, max(position) as position from imported_events group by partition
+    `,
+  );
+  return new Map(rows.map(({ partition, position }) => [partition, Number(position)]));
+}
+
+/** The lines are JSON already; Postgres reads their text, so no number is rounded on the way. */
+async function stageEvents(database: Database, lines: readonly string[]): Promise<void> {
+  const events = `[${lines.join(",")}]`;
+  await database.run((sql) => sql`select stage_events(${events}::text::jsonb)`, pageDeadlineMs);
+}
+
+async function finishImport(database: Database, header: ArchiveHeader): Promise<void> {
+  const [row] = await database.run(
+    (sql) => sql<{ outcome: string }[]>`
+      select finish_import(${JSON.stringify(header)}::text::jsonb) as outcome
+    `,
+    finishDeadlineMs,
+  );
+  switch (row?.outcome) {
+    case "imported":
+      return;
+    case "not empty":
+      throw notEmpty();
+    default:
+      throw new ImportRefused("another import was at work meanwhile: start this one again");
+  }
+}
+
+function notEmpty(): ImportRefused {
+  return new ImportRefused(
+    "the event log is not empty, or a worker has begun to read its streams: import into a new " +
+      "database, before anything else is started on it",
+  );
+}

@@ -1,0 +1,194 @@
+/** An event log is moved to an empty database, and gives identical tables there. */
+import { describe, expect, test } from "bun:test";
+import type { Database } from "../../src/store/database.ts";
+import { BadArchive, compressed, linesOf } from "../../src/store/eventArchive.ts";
+import { exportEvents } from "../../src/store/eventExport.ts";
+import { ImportRefused, importEvents } from "../../src/store/eventImport.ts";
+import { projections } from "../../src/store/projections/registry.ts";
+import { SettingsMismatch } from "../../src/store/settings.ts";
+import { freshDatabase } from "../support/servers.ts";
+import { firstEndMs, freshStore, sealed, TestStore, Writer, windowMs } from "./support.ts";
+
+const large = 9_223_372_036_854_775_807n;
+const names = ['a"quote', "comma, and \\ slash", "😀", "é".repeat(20), "=1+1", "x"];
+
+async function filledStore(): Promise<TestStore> {
+  const store = await freshStore(3);
+  for (const partition of [0, 2]) {
+    const writer = new Writer(store.partitions, partition);
+    for (let window = 0; window < 30; window += 1) {
+      await writer.commit(
+        names.map((name) =>
+          sealed({
+            customer: name,
+            content: `${name}${partition}`,
+            windowEndMs: firstEndMs + window * windowMs,
+            cdn: large - BigInt(window),
+            p2p: BigInt(window),
+            sessions: window,
+            tokens: "AAAAAAAAAAE=".repeat(window % 3),
+          }),
+        ),
+      );
+    }
+  }
+  store.project();
+  await store.projected();
+  return store;
+}
+
+/** The whole table as the text that COPY writes, in the order of its key. */
+async function csv(store: TestStore, table: string, order: string): Promise<string> {
+  const child = store.database.run((sql) =>
+    sql
+      .unsafe(`copy (select * from ${table} order by ${order}) to stdout with (format csv)`)
+      .readable(),
+  );
+  let text = "";
+  for await (const chunk of await child) text += String(chunk);
+  return text;
+}
+
+async function allCsv(store: TestStore): Promise<Record<string, string>> {
+  const found: Record<string, string> = {};
+  for (const { name, key } of projections) found[name] = await csv(store, name, key);
+  const events =
+    "(select partition, position, type, version, customer, content, window_end, data, " +
+    "recorded_at, epoch, sealed_by from events) e";
+  found.events = await csv(store, events, "partition, position");
+  return found;
+}
+
+async function archiveOf(database: Database): Promise<Uint8Array[]> {
+  return Array.fromAsync(compressed(exportEvents(database)));
+}
+
+async function* chunked(chunks: readonly Uint8Array[]) {
+  yield* chunks;
+}
+
+async function* textLines(text: string) {
+  yield* text.split("\n").filter((line) => line !== "");
+}
+
+async function emptyStore(): Promise<TestStore> {
+  return new TestStore(await freshDatabase());
+}
+
+async function eventCount(store: TestStore): Promise<number> {
+  return (await store.database.run((sql) => sql`select from events`)).length;
+}
+
+test("export, import into an empty database, rebuild: identical, byte for byte", async () => {
+  await using from = await filledStore();
+  await using to = await emptyStore();
+  const archive = await archiveOf(from.database);
+  expect(await importEvents(to.database, linesOf(chunked(archive)))).toEqual({
+    events: 360,
+    stagedBefore: 0,
+    done: false,
+  });
+  to.project();
+  await to.projected();
+  const expected = await allCsv(from);
+  expect(expected.stats?.split("\n").length).toBe(361);
+  expect(await allCsv(to)).toEqual(expected);
+  expect(Buffer.concat(await archiveOf(to.database))).toEqual(Buffer.concat(archive));
+  expect(await importEvents(to.database, linesOf(chunked(archive)))).toMatchObject({ done: true });
+
+  // The streams of the events are not here: the partition waits until someone accepts that.
+  expect(await to.partitions.load(2)).toMatchObject({
+    streamCreated: "before the import",
+    sequence: 0,
+    position: 180,
+    sealedThroughMs: firstEndMs + 29 * windowMs,
+  });
+  expect(await to.partitions.load(1)).toMatchObject({ streamCreated: "", position: 0 });
+  const [kept] = await to.database.run(
+    (sql) => sql`select loss_accepted_time as time from partitions where partition = 2`,
+  );
+  expect(BigInt(String(kept?.time))).toBe(BigInt(firstEndMs + 29 * windowMs) * 1_000_000n - 1n);
+});
+
+describe("an import", () => {
+  test("that was stopped anywhere has changed nothing, and goes on where it was", async () => {
+    await using from = await filledStore();
+    await using to = await emptyStore();
+    const lines = await Array.fromAsync(linesOf(chunked(await archiveOf(from.database))));
+    const cutAt = async function* (count: number) {
+      yield* lines.slice(0, count);
+      throw new Error("killed");
+    };
+    // Staged pages are large, so they are made small by stopping after each.
+    await expect(importEvents(to.database, cutAt(100))).rejects.toThrow("killed");
+    expect(await eventCount(to)).toBe(0);
+    await to.database.run((sql) => {
+      const page = `[${lines.slice(1, 51).join(",")}]`;
+      return sql`select stage_events(${page}::text::jsonb)`;
+    });
+    expect(await importEvents(to.database, textLines(lines.join("\n")))).toMatchObject({
+      events: 360,
+      stagedBefore: 50,
+    });
+    expect(await eventCount(to)).toBe(360);
+  });
+
+  test("of another log needs a restart", async () => {
+    await using from = await filledStore();
+    await using to = await emptyStore();
+    const lines = await Array.fromAsync(exportEvents(from.database));
+    const text = lines.join("");
+    const other = text.replace(/"fingerprint":"\w+"/, '"fingerprint":"other"');
+    const [header = ""] = other.split("\n");
+    await expect(importEvents(to.database, textLines(header))).rejects.toThrow(BadArchive);
+    await expect(importEvents(to.database, textLines(text))).rejects.toThrow("another log");
+    const restarted = await importEvents(to.database, textLines(text), { restart: true });
+    expect(restarted.events).toBe(360);
+  });
+
+  test("into a log that is not empty, or with other settings, is refused", async () => {
+    await using from = await filledStore();
+    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
+    await using used = await freshStore(3);
+    await new Writer(used.partitions, 0).commit([]);
+    await expect(importEvents(used.database, textLines(text))).rejects.toThrow(ImportRefused);
+    await using other = await freshStore(4);
+    await expect(importEvents(other.database, textLines(text))).rejects.toThrow(SettingsMismatch);
+  });
+
+  const swapped = (lines: string[]) => lines.with(5, lines[6] ?? "").with(6, lines[5] ?? "");
+  test.each<[string, string, (lines: string[]) => string[]]>([
+    ["cut off", "end of the file is missing", (lines) => lines.slice(0, -1)],
+    ["with a gap", "expected 0/5", (lines) => lines.toSpliced(5, 1)],
+    ["out of order", "expected 0/5", swapped],
+    [
+      "with a number changed",
+      "not those that were exported",
+      (lines) => lines.with(5, (lines[5] ?? "").replace('"sessions": 0', '"sessions": 1')),
+    ],
+    [
+      "of a newer version",
+      "version 9 of event WindowSealed is not known",
+      (lines) => lines.with(5, (lines[5] ?? "").replace('"version" : 1', '"version" : 9')),
+    ],
+    ["of something else", "is no header", () => ['{"hello": 1}']],
+  ])("of a file %s is refused, and changes nothing", async (_, reason, change) => {
+    await using from = await filledStore();
+    await using to = await emptyStore();
+    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
+    const changed = change(text.trimEnd().split("\n")).join("\n");
+    await expect(importEvents(to.database, textLines(changed))).rejects.toThrow(reason);
+    if (reason !== "is no header") expect(await eventCount(to)).toBe(0);
+  });
+
+  test("of a file that is cut off in its middle, or no gzip, is refused", async () => {
+    await using from = await filledStore();
+    await using to = await emptyStore();
+    const whole = Buffer.concat(await archiveOf(from.database));
+    for (const bytes of [whole.subarray(0, whole.length - 100), Buffer.from("no gzip")]) {
+      await expect(importEvents(to.database, linesOf(chunked([bytes])))).rejects.toThrow(
+        BadArchive,
+      );
+    }
+  });
+});
