@@ -19,23 +19,24 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "src/actors": [/^src\/(actors|domain)\//, /^src\/log\.ts$/],
   "src/http": [
     /^src\/(http|domain)\//,
-    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts)\.ts$/,
+    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts)\.ts$/,
     /^src\/(log|config)\.ts$/,
     /^package\.json$/,
     /^(elysia|@elysiajs\/swagger|node:.*)$/,
   ],
   "src/nats": [
     /^src\/(nats|domain)\//,
-    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts)\.ts$/,
+    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts)\.ts$/,
     /^src\/log\.ts$/,
     /^(nats|node:.*)$/,
   ],
   "src/store": [
     /^src\/(store|domain)\//,
-    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts)\.ts$/,
+    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts)\.ts$/,
     /^src\/log\.ts$/,
     /^(postgres|node:.*)$/,
   ],
+  "src/replay": [/^src\/(replay|actors|domain)\//, /^src\/log\.ts$/],
   "src/simulator": [/^src\/(simulator|domain)\//, /^src\/log\.ts$/, /^node:.*$/],
 };
 

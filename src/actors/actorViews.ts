@@ -25,7 +25,8 @@ export function actorViews(owner: PartitionOwner, workerId: string, windowMs: nu
   };
 }
 
-function windowView(actor: WindowActor, windowMs: number): OpenWindowView | undefined {
+/** The open window of an actor as of its last `deliver`. */
+export function windowView(actor: WindowActor, windowMs: number): OpenWindowView | undefined {
   const tally = actor.window;
   if (tally === undefined) return undefined;
   return {

@@ -1,6 +1,7 @@
 import { decodeDigests, encodeDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";
 import { windowsKeyRemembered } from "../domain/rules.ts";
+import { windowIndexOf } from "../domain/windows.ts";
 
 interface KeyDigest {
   readonly high: number;
@@ -27,8 +28,12 @@ export function readBatchKeys(keys: readonly unknown[]): BatchKeys | undefined {
 export class IdempotencyKeys {
   readonly #table = new DigestTable(windowsKeyRemembered);
 
-  enterWindow(windowIndex: number): void {
-    this.#table.advance(windowIndex);
+  /** @param windowMs length of the windows by which keys are remembered. */
+  constructor(private readonly windowMs: number) {}
+
+  /** Moves to the window of a stream time, and forgets what it does not know any more. */
+  enter(timeMs: number): void {
+    this.#table.advance(windowIndexOf(timeMs, this.windowMs));
   }
 
   /** True when a payload was seen before; takes note of it in any case. */

@@ -20,6 +20,7 @@ import { ActorRegistry } from "./actorRegistry.ts";
 import { IdempotencyKeys, readBatchKeys } from "./idempotencyKeys.ts";
 import { Ledger } from "./ledger.ts";
 import type { PartitionState } from "./partitionState.ts";
+import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
 import { messageText, payloadText } from "./quarantineText.ts";
@@ -30,7 +31,7 @@ export class Partition {
   readonly actors = new ActorRegistry();
   readonly #rules: Rules;
   readonly #tokens: DigestTable;
-  readonly #keys = new IdempotencyKeys();
+  readonly #keys: IdempotencyKeys;
   readonly #ledger = new Ledger();
   readonly #publishers = new PublisherMemory();
   /** The retries of what was quarantined; apart, so that they push no publisher out. */
@@ -44,9 +45,13 @@ export class Partition {
   #timeMs = 0;
   #windowIndex = 0;
 
-  constructor(rules: Rules) {
+  constructor(
+    rules: Rules,
+    private readonly observer?: PayloadObserver,
+  ) {
     this.#rules = rules;
     this.#tokens = new DigestTable(generationsRemembered(rules));
+    this.#keys = new IdempotencyKeys(rules.keyWindowMs ?? rules.windowMs);
   }
 
   /** Sequence of the last message applied. */
@@ -128,6 +133,7 @@ export class Partition {
     }
     this.#sequence = message.sequence;
     this.#timeMs = Math.max(this.#timeMs, message.timeMs);
+    this.#keys.enter(this.#timeMs);
     const decoded = decodeMessage(message.data);
     if (decoded.kind === "batch") this.#applyBatch(decoded);
     if (decoded.kind === "unreadable") {
@@ -167,6 +173,7 @@ export class Partition {
     this.#timeMs = state.timeMs;
     this.#enterWindow(windowIndexOf(sealedThroughMs, this.#rules.windowMs));
     this.#ledger.restore(state.ledger);
+    this.#keys.enter(sealedThroughMs);
     this.#publishers.restore(state.publishers);
     this.#retries.restore(state.retries ?? []);
     this.#keys.restore(state.keys);
@@ -192,7 +199,6 @@ export class Partition {
   #enterWindow(windowIndex: number): void {
     this.#windowIndex = windowIndex;
     this.#tokens.advance(generationOf(windowIndex, this.#rules));
-    this.#keys.enterWindow(windowIndex);
   }
 
   #applyBatch(batch: Batch): void {
@@ -228,14 +234,17 @@ export class Partition {
       if (!fresh || this.#keys.repeated(keys, index)) {
         pending.duplicates++;
         this.#ledger.duplicates++;
+        this.observer?.duplicate(index, actor);
       } else if (actor.fits(pending, cdn, p2p)) {
-        this.#count(actor, pending, token, p2p, cdn, age);
+        const starts = this.#count(actor, pending, token, p2p, cdn, age);
+        this.observer?.counted(index, actor, starts);
       } else {
         this.#quarantinePayload(index, "the window's sum of bytes would leave int64", batch);
       }
     }
   }
 
+  /** Adds a payload to its window; true when it starts a session. */
   #count(
     actor: WindowActor,
     pending: Tally,
@@ -243,20 +252,20 @@ export class Partition {
     p2p: number,
     cdn: number,
     sessionDurationMs: number,
-  ): void {
+  ): boolean {
     const high = hash32(token, actor.highSeed);
     const low = hash32(token, actor.lowSeed);
     const age = this.#tokens.touch(high, low);
     // A token seen before in this generation is in an event of it, or in this window, already.
     if (age !== 0) pending.tokens.push(high, low);
-    if (startsSession(sessionDurationMs, age >= 0, cdn, p2p, this.#rules.windowMs)) {
-      pending.sessions++;
-    }
+    const starts = startsSession(sessionDurationMs, age >= 0, cdn, p2p, this.#rules);
+    if (starts) pending.sessions++;
     pending.cdn.add(cdn);
     pending.p2p.add(p2p);
     if (pending.payloads === 0) pending.firstSequence = this.#sequence;
     pending.lastSequence = this.#sequence;
     pending.payloads++;
+    return starts;
   }
 
   #touch(actor: WindowActor): Tally {

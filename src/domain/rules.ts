@@ -4,21 +4,30 @@ export interface Rules {
   readonly windowMs: number;
   /** How long a token is remembered after it was last seen, ms of stream time. */
   readonly sessionMemoryMs: number;
+  /**
+   * Length of the windows by which idempotency keys are remembered, ms: `windowMs` unless given.
+   * What a client may repeat must not depend on how its payloads are looked at later.
+   */
+  readonly keyWindowMs?: number;
+  /** A token starts one session however often it comes without bytes. Off, unless asked for. */
+  readonly countTokenOnce?: boolean;
 }
 
 /**
  * The session rule, to the letter: a payload starts a session when its session is younger than a
  * window and either its token was never seen before or it carries no byte at all. So a second
- * payload of a young session without bytes counts again.
+ * payload of a young session without bytes counts again. The variant `countTokenOnce` leaves the
+ * second condition out; it is for looking at what that would change.
  */
 export function startsSession(
   sessionDurationMs: number,
   tokenSeen: boolean,
   cdn: number,
   p2p: number,
-  windowMs: number,
+  rules: Pick<Rules, "windowMs" | "countTokenOnce">,
 ): boolean {
-  return sessionDurationMs < windowMs && (!tokenSeen || cdn + p2p === 0);
+  if (sessionDurationMs >= rules.windowMs) return false;
+  return !tokenSeen || (cdn + p2p === 0 && rules.countTokenOnce !== true);
 }
 
 /** How many generations the memory of tokens is divided into, when it is longer than that. */

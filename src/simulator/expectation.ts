@@ -85,7 +85,7 @@ export class Expectation {
 
   #starts(payload: Payload, tokenSeen: boolean): number {
     const { sessionDuration, cdn, p2p } = payload;
-    return startsSession(sessionDuration, tokenSeen, cdn, p2p, this.windowMs) ? 1 : 0;
+    return startsSession(sessionDuration, tokenSeen, cdn, p2p, this) ? 1 : 0;
   }
 
   #span(payload: Payload, fromMs: number, toMs: number): Span {

@@ -48,7 +48,7 @@ function play(sendings: readonly Sending[]) {
     const window = Math.floor(atMs / windowMs);
     const row = rows.get(window) ?? { cdn: 0n, p2p: 0n, sessions: 0n };
     const { sessionDuration, cdn, p2p } = sent;
-    const starts = startsSession(sessionDuration, seen.has(token), cdn, p2p, windowMs);
+    const starts = startsSession(sessionDuration, seen.has(token), cdn, p2p, { windowMs });
     seen.add(token);
     rows.set(window, {
       cdn: row.cdn + BigInt(cdn),

@@ -1,0 +1,101 @@
+/**
+ * An actor as it was: its events until then, folded, and the window that was open then, from the
+ * stream. Then is a stream time, or the instant after an event of its partition.
+ */
+import type { ActorName, PastActor, PastMoment } from "../actors/historyPorts.ts";
+import { partitionOf } from "../domain/digest.ts";
+import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
+import { planReplay } from "./plan.ts";
+import { runReplay } from "./run.ts";
+import { type Past, tokensOfActor } from "./sources.ts";
+import { openWindow, recordedWindow } from "./views.ts";
+
+/** Beyond any position. */
+const everyPosition = Number.MAX_SAFE_INTEGER;
+/** After any window: the end of the year 9999. */
+const timeMsMax = 253_402_300_799_999;
+
+/** Undefined when nothing was known of the actor then, or no event has that position. */
+export async function actorAt(
+  past: Past,
+  name: ActorName,
+  moment: PastMoment,
+  events: number,
+): Promise<PastActor | undefined> {
+  const partition = partitionOf(name.customer, name.content, past.partitions);
+  const found =
+    moment.kind === "time"
+      ? await atTime(past, name, partition, moment.timeMs)
+      : await atPosition(past, name, partition, moment.position);
+  if (found === undefined) return undefined;
+  const { throughMs, position, ...state } = found;
+  const [totals, recent] = await Promise.all([
+    past.history.totals(name, throughMs, position ?? everyPosition),
+    past.history.eventsThrough(name, throughMs, position ?? everyPosition, events),
+  ]);
+  if (totals.windows === 0 && state.state === "idle") return undefined;
+  return { ...name, partition, position, ...state, totals, events: recent };
+}
+
+type Found = Omit<PastActor, "customer" | "content" | "partition" | "totals" | "events"> & {
+  /** Windows that end by then are sealed. */
+  readonly throughMs: number;
+};
+
+async function atTime(
+  past: Past,
+  name: ActorName,
+  partition: number,
+  timeMs: number,
+): Promise<Found> {
+  const { rules, history } = past;
+  const windowIndex = windowIndexOf(timeMs, rules.windowMs);
+  const startMs = windowStartMs(windowIndex, rules.windowMs);
+  const at = new Date(timeMs).toISOString();
+  const then = { at, position: null, throughMs: startMs };
+  const plan = await planReplay(past, partition, rules, startMs);
+  if ("reason" in plan || startMs < (plan.start?.replayFromMs ?? 0)) {
+    const reason = "reason" in plan ? plan.reason : "the payloads of the window were dropped";
+    // A window that has no event had no payload that counted.
+    const event = await history.sealedEvent(name, startMs + rules.windowMs);
+    const state = event === undefined ? ("idle" as const) : ("unknown" as const);
+    return { ...then, state, window: undefined, basis: { kind: "not-retained", reason } };
+  }
+  const after = await runReplay(past, {
+    plan,
+    rules,
+    tokens: (afterMs, throughMs) => tokensOfActor(past, name, afterMs, throughMs),
+    throughMs: timeMs,
+  });
+  // When nothing was read since, the window before has ended all the same.
+  const actor = after.actors.find(name.customer, name.content);
+  const window = openWindow(actor, windowIndex, rules.windowMs);
+  const state = window === undefined ? ("idle" as const) : ("open" as const);
+  return { ...then, state, window, basis: plan.basis };
+}
+
+/**
+ * The events of a window are committed together, in the order of names. In the midst of them, the
+ * window of an actor whose turn is yet to come is sealing.
+ */
+async function atPosition(
+  past: Past,
+  name: ActorName,
+  partition: number,
+  position: number,
+): Promise<Found | undefined> {
+  const at = await past.history.event(partition, position);
+  if (at === undefined) return undefined;
+  // An event that is about no window stands between those of two windows.
+  const throughMs = at.windowEnd === "" ? timeMsMax : Date.parse(at.windowEnd);
+  const own = await past.history.sealedEvent(name, throughMs);
+  const sealing = own !== undefined && own.position > position ? own : undefined;
+  return {
+    at: at.windowEnd === "" ? at.recordedAt : at.windowEnd,
+    position,
+    throughMs,
+    state: sealing === undefined ? "idle" : "sealing",
+    window: sealing && recordedWindow(sealing),
+    basis: null,
+  };
+}

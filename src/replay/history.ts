@@ -1,0 +1,64 @@
+/** Answers questions about the past, a few at a time: each may read much of a stream. */
+import {
+  type ActorName,
+  type ExplainQuery,
+  type Explanation,
+  type History,
+  HistoryBusy,
+  type PastActor,
+  type PastMoment,
+  type ReceiptFate,
+} from "../actors/historyPorts.ts";
+import type { ActorDirectory } from "../actors/readPorts.ts";
+import type { Receipt } from "../domain/receipt.ts";
+import { actorAt } from "./actorAt.ts";
+import { explain } from "./explain.ts";
+import { followReceipt } from "./receipt.ts";
+import type { Past } from "./sources.ts";
+
+/** Replays that run, and that wait for their turn; more are refused. */
+const runningMax = 2;
+const waitingMax = 8;
+
+export class ReplayedHistory implements History {
+  readonly #past: Past;
+  readonly #actors: Pick<ActorDirectory, "get">;
+  readonly #waiting: (() => void)[] = [];
+  #running = 0;
+
+  constructor(past: Past, actors: Pick<ActorDirectory, "get">) {
+    this.#past = past;
+    this.#actors = actors;
+  }
+
+  explain(query: ExplainQuery): Promise<Explanation | undefined> {
+    return this.#inTurn(() => explain(this.#past, query));
+  }
+
+  receipt(receipt: Receipt): Promise<ReceiptFate | undefined> {
+    return this.#inTurn(() => followReceipt(this.#past, this.#actors, receipt));
+  }
+
+  actorAt(name: ActorName, moment: PastMoment, events: number): Promise<PastActor | undefined> {
+    return this.#inTurn(() => actorAt(this.#past, name, moment, events));
+  }
+
+  async #inTurn<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
+    if (this.#running >= runningMax) {
+      if (this.#waiting.length >= waitingMax) {
+        throw new HistoryBusy("too many questions about the past at once");
+      }
+      // Whoever ends hands its place over.
+      await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    } else {
+      this.#running++;
+    }
+    try {
+      return await ask();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#running--;
+      else next();
+    }
+  }
+}

@@ -1,0 +1,110 @@
+/**
+ * Where a replay of a partition begins, and what its results rest on.
+ *
+ * What a window's event says depends on its payloads, on the tokens remembered at its start, on the
+ * idempotency keys of the two windows before, and on the last numbers of publishers. The events
+ * before hold the tokens. Keys and numbers are read from the messages of some windows before the
+ * first one that is replayed: the warm-up.
+ *
+ *   … events: tokens ──────────────────────────▶│
+ *         warmUpFromMs ── keys and numbers ───▶ replayFromMs ── events, once more …
+ */
+import type { HistoryStore, ReplayBasis } from "../actors/historyPorts.ts";
+import { type Rules, windowsKeyRemembered } from "../domain/rules.ts";
+import type { Past } from "./sources.ts";
+
+/** A publisher gives a message up long before; later than this no repeat of one is stored. */
+const repeatsMaxMs = 60_000;
+
+export interface ReplayPlan {
+  readonly partition: number;
+  /** The messages to read; none when `last < from`. */
+  readonly fromSequence: number;
+  readonly lastSequence: number;
+  /** The boundaries at which warm-up and replay begin; undefined: from nothing, at once. */
+  readonly start: ReplayStart | undefined;
+  /** Windows that start at or after this time come out exactly. */
+  readonly exactFromMs: number;
+  readonly basis: Exclude<ReplayBasis, { kind: "not-retained" }>;
+}
+
+export interface ReplayStart {
+  readonly warmUpFromMs: number;
+  readonly replayFromMs: number;
+}
+
+export interface NotRetained {
+  readonly kind: "not-retained";
+  readonly reason: string;
+}
+
+/** How long the warm-up takes at least, ms: a multiple of the window of keys. */
+export function warmUpMs({ windowMs, keyWindowMs = windowMs }: Rules): number {
+  return (
+    Math.ceil(Math.max(windowsKeyRemembered * keyWindowMs, repeatsMaxMs) / keyWindowMs) *
+    keyWindowMs
+  );
+}
+
+/**
+ * Plans to replay the windows that start at or after `fromMs`; all that come out exactly, when it
+ * is undefined. Where less is retained than the warm-up needs, `exactFromMs` says so.
+ * @param rules of the recorded events; a replay begins at the boundaries of their windows.
+ */
+export async function planReplay(
+  { streams, history }: Pick<Past, "streams" | "history">,
+  partition: number,
+  rules: Rules,
+  fromMs: number | undefined,
+): Promise<ReplayPlan | NotRetained> {
+  const [place, stream] = await Promise.all([history.place(partition), streams.state(partition)]);
+  if (place.streamCreated !== "" && place.streamCreated !== stream.created) {
+    return { kind: "not-retained", reason: "the stream is not the one that was read" };
+  }
+  const { firstSequence, lastSequence } = stream;
+  const range = { partition, lastSequence };
+  const warmUp = warmUpMs(rules);
+  const wantedMs = windowStart(fromMs ?? 0, rules);
+  const earlyMs = Math.max(0, wantedMs - warmUp);
+  const early = await history.lastWindowThrough(partition, earlyMs);
+  const isWhole = firstSequence === 1 && !Number.isFinite(place.sequencesFromMs);
+  if (isWhole && early === undefined) {
+    const basis = { kind: "whole-stream" as const, fromSequence: 1 };
+    return { ...range, fromSequence: 1, start: undefined, exactFromMs: 0, basis };
+  }
+  const first = isWhole
+    ? { startMs: 0, before: 0 }
+    : await beginning(history, partition, firstSequence, place);
+  const isEarlyEnough = fromMs !== undefined && earlyMs >= first.startMs;
+  const warmUpFromMs = isEarlyEnough ? earlyMs : first.startMs;
+  const before = isEarlyEnough ? (early?.lastSequence ?? 0) : first.before;
+  const exactFromMs = isEarlyEnough ? wantedMs : warmUpFromMs + warmUp;
+  const replayFromMs = fromMs === undefined ? exactFromMs : Math.max(wantedMs, warmUpFromMs);
+  const fromSequence = Math.max(firstSequence, before + 1);
+  const basis = {
+    kind: "warm-up" as const,
+    fromSequence,
+    from: new Date(warmUpFromMs).toISOString(),
+    exactFrom: new Date(exactFromMs).toISOString(),
+  };
+  return { ...range, fromSequence, start: { warmUpFromMs, replayFromMs }, exactFromMs, basis };
+}
+
+/** The first boundary after which every message is retained, and the last sequence before it. */
+async function beginning(
+  history: HistoryStore,
+  partition: number,
+  firstSequence: number,
+  place: { readonly sealedThroughMs: number; readonly sequencesFromMs: number },
+): Promise<{ startMs: number; before: number }> {
+  const lostMs = Number.isFinite(place.sequencesFromMs) ? place.sequencesFromMs : 0;
+  if (firstSequence === 1) return { startMs: lostMs, before: 0 };
+  // A window that reaches the last dropped message may have lost some of its own.
+  const cut = await history.windowReaching(partition, firstSequence - 1, lostMs);
+  if (cut === undefined) return { startMs: Math.max(lostMs, place.sealedThroughMs), before: 0 };
+  return { startMs: cut.windowEndMs, before: cut.lastSequence };
+}
+
+function windowStart(timeMs: number, { windowMs }: Rules): number {
+  return Math.floor(timeMs / windowMs) * windowMs;
+}

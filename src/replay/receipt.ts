@@ -1,0 +1,165 @@
+/** What became of one payload. */
+import type { ReceiptFate, ReceiptStatus } from "../actors/historyPorts.ts";
+import type { LogMessage } from "../actors/ports.ts";
+import type { ActorDirectory, OpenWindowView } from "../actors/readPorts.ts";
+import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
+import { formatReceipt, type Receipt } from "../domain/receipt.ts";
+import { windowEndMs, windowIndexOf, windowStartMs } from "../domain/windows.ts";
+import { planReplay } from "./plan.ts";
+import { runReplay } from "./run.ts";
+import { type Past, tokensOfActor } from "./sources.ts";
+import { payloadAt, ReceiptTrace } from "./trace.ts";
+
+/** Events that are named when a payload itself is no longer there to ask. */
+const candidatesMax = 100;
+
+/** Undefined when the broker never gave that receipt, or it names no payload. */
+export async function followReceipt(
+  past: Past,
+  actors: Pick<ActorDirectory, "get">,
+  receipt: Receipt,
+): Promise<ReceiptFate | undefined> {
+  const { partition, sequence } = receipt;
+  if (partition >= past.partitions) return undefined;
+  const [place, stream, message] = await Promise.all([
+    past.history.place(partition),
+    past.streams.state(partition),
+    past.streams.message(partition, sequence),
+  ]);
+  const isOther = place.streamCreated !== "" && place.streamCreated !== stream.created;
+  if (message === undefined || isOther) {
+    if (sequence > Math.max(place.sequence, stream.lastSequence) || sequence < 1) return undefined;
+    return await withoutPayload(past, receipt);
+  }
+  const decoded = decodeMessage(message.data);
+  if (decoded.kind === "tick") return undefined;
+  if (decoded.kind === "unreadable") {
+    return receipt.index === 0 ? unreadable(past, receipt, message, decoded.reason) : undefined;
+  }
+  if (receipt.index * payloadWidth >= decoded.payloads.length) return undefined;
+  const fate = await fateOf(past, receipt, decoded, message);
+  if (fate.status !== "open" || sequence <= place.sequence) return fate;
+  return { ...fate, status: (await isRead(actors, fate, sequence)) ? "open" : "unread" };
+}
+
+/** True when the owner says that it has come that far. The checkpoint follows it by seconds. */
+async function isRead(
+  actors: Pick<ActorDirectory, "get">,
+  { customer, content, windowEnd }: ReceiptFate,
+  sequence: number,
+): Promise<boolean> {
+  if (customer === null || content === null) return false;
+  const actor = await actors.get(customer, content);
+  const window: OpenWindowView | undefined =
+    typeof actor === "object" && actor.window?.windowEnd === windowEnd ? actor.window : undefined;
+  return window !== undefined && window.lastSequence >= sequence;
+}
+
+async function fateOf(
+  past: Past,
+  receipt: Receipt,
+  batch: Batch,
+  message: LogMessage,
+): Promise<ReceiptFate> {
+  const { rules, history } = past;
+  const payload = payloadAt(batch, receipt.index);
+  const { customer, content } = payload;
+  const plan = await planReplay(past, receipt.partition, rules, message.timeMs);
+  if ("reason" in plan) return { ...unknownFate(receipt), customer, content, basis: plan };
+  const trace = new ReceiptTrace(receipt, batch);
+  const after = await runReplay(past, {
+    plan,
+    rules,
+    tokens: (afterMs, throughMs) => tokensOfActor(past, payload, afterMs, throughMs),
+    reading: (read) => trace.reading(read),
+    observer: trace,
+    throughSequence: receipt.sequence,
+  });
+  const receivedAt = iso(message.timeMs);
+  const found = { customer, content, receivedAt, basis: plan.basis };
+  if (after.sequence < receipt.sequence) {
+    // Its window has lost payloads already, and cannot be told from its stream any more.
+    return { ...(await withoutPayload(past, receipt)), ...found };
+  }
+  const { windowIndex } = after;
+  const endMs = windowEndMs(windowIndex, rules.windowMs);
+  const window = {
+    windowStart: iso(windowStartMs(windowIndex, rules.windowMs)),
+    windowEnd: iso(endMs),
+  };
+  const fate = { ...unknownFate(receipt), ...found, ...window };
+  if (trace.outcome === undefined) {
+    const reason = reasonIn(after.quarantined, receipt) ?? null;
+    return { ...fate, status: "quarantined", reason };
+  }
+  const event = await history.sealedEvent(payload, endMs);
+  if (trace.outcome === "duplicate") {
+    const { duplicateOf = null } = trace;
+    return { ...fate, status: "duplicate", startsSession: false, duplicateOf, event };
+  }
+  const status: ReceiptStatus = event === undefined ? "open" : "sealed";
+  return { ...fate, status, startsSession: trace.startsSession, event };
+}
+
+function reasonIn(
+  quarantined: readonly { sequence: number; index: number; reason: string }[],
+  { sequence, index }: Receipt,
+): string | undefined {
+  return quarantined.find((one) => one.sequence === sequence && one.index === index)?.reason;
+}
+
+function unreadable(
+  past: Past,
+  receipt: Receipt,
+  message: LogMessage,
+  reason: string,
+): ReceiptFate {
+  const windowIndex = windowIndexOf(message.timeMs, past.rules.windowMs);
+  return {
+    ...unknownFate(receipt),
+    status: "quarantined",
+    receivedAt: iso(message.timeMs),
+    windowStart: iso(windowStartMs(windowIndex, past.rules.windowMs)),
+    windowEnd: iso(windowEndMs(windowIndex, past.rules.windowMs)),
+    reason,
+  };
+}
+
+/** What quarantine and the sequence ranges of events still say. */
+async function withoutPayload({ history }: Past, receipt: Receipt): Promise<ReceiptFate> {
+  const { partition, sequence } = receipt;
+  const fate = unknownFate(receipt);
+  const quarantined = await history.quarantined(receipt);
+  if (quarantined !== undefined) {
+    return { ...fate, status: "quarantined", reason: quarantined.reason };
+  }
+  const { sequencesFromMs } = await history.place(partition);
+  const window = await history.windowReaching(partition, sequence, sequencesFromMs);
+  if (window === undefined) return fate;
+  const endMs = window.windowEndMs;
+  const candidates = await history.eventsAround(partition, endMs, sequence, candidatesMax);
+  return { ...fate, candidates, windowEnd: iso(endMs) };
+}
+
+function unknownFate(receipt: Receipt): ReceiptFate {
+  return {
+    receipt: formatReceipt(receipt),
+    status: "gone",
+    partition: receipt.partition,
+    receivedAt: null,
+    customer: null,
+    content: null,
+    windowStart: null,
+    windowEnd: null,
+    startsSession: null,
+    event: undefined,
+    duplicateOf: null,
+    reason: null,
+    candidates: [],
+    basis: null,
+  };
+}
+
+function iso(timeMs: number): string {
+  return new Date(timeMs).toISOString();
+}

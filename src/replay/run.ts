@@ -1,0 +1,173 @@
+/**
+ * Runs a partition's function again over the messages that its stream still holds. Nothing is
+ * committed: what seals is handed to whoever asked.
+ */
+import type { Clock } from "../actors/clock.ts";
+import { Partition } from "../actors/partition.ts";
+import type { PartitionState } from "../actors/partitionState.ts";
+import type { PayloadObserver } from "../actors/payloadObserver.ts";
+import type { LogMessage, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
+import type { DomainEvent } from "../domain/events.ts";
+import { generationsRemembered, type Rules, windowsPerGeneration } from "../domain/rules.ts";
+import type { ReplayPlan } from "./plan.ts";
+
+export interface ReplayRun {
+  readonly plan: ReplayPlan;
+  readonly rules: Rules;
+  /** What events say of tokens for windows that end in a range of times, in order. */
+  tokens(afterMs: number, throughMs: number): AsyncIterable<readonly RememberedTokens[]>;
+  /** The events of a window, by name, when it ends with any. */
+  sealed?(events: readonly DomainEvent[]): void | Promise<void>;
+  /** Before a message is applied. */
+  reading?(message: LogMessage): void;
+  readonly observer?: PayloadObserver;
+  /** Ends once every window that ends at or before this time is sealed. */
+  readonly untilSealedMs?: number;
+  /** Ends before the first message of a later stream time, or a later sequence. */
+  readonly throughMs?: number;
+  readonly throughSequence?: number;
+}
+
+const messagesAtOnce = 256;
+/** After so much work at a stretch, ms, others get their turn. */
+const stretchMs = 8;
+/** Without any message for this long, a replay fails. */
+const silenceMs = 15_000;
+
+export interface ReplayWorld {
+  readonly streams: Pick<PayloadStreams, "feed">;
+  readonly clock: Clock;
+}
+
+/** @returns the partition as it is after the last message that was applied, all delivered. */
+export async function runReplay(world: ReplayWorld, run: ReplayRun): Promise<Partition> {
+  const replay = new Replay(run, world.clock);
+  const { plan } = run;
+  const last = Math.min(plan.lastSequence, run.throughSequence ?? Number.POSITIVE_INFINITY);
+  if (plan.fromSequence <= last) {
+    const feed = world.streams.feed(plan.partition, plan.fromSequence, async () => {});
+    try {
+      let going = true;
+      while (going) {
+        const messages = await inTime(feed.next(messagesAtOnce));
+        const wanted = messages.filter(({ sequence }) => sequence <= last);
+        const more = wanted.length > 0 && (wanted.at(-1)?.sequence ?? last) < last;
+        going = (await replay.readAll(wanted)) && more;
+      }
+    } finally {
+      await feed.stop();
+    }
+  }
+  return replay.end();
+}
+
+class Replay {
+  readonly #run: ReplayRun;
+  readonly #clock: Clock;
+  #stretchStart: number;
+  /** Reads the warm-up, for the sake of keys and numbers. Undefined when there is none. */
+  readonly #warmUp: Partition | undefined;
+  /** Undefined until the first message after the warm-up. */
+  #partition: Partition | undefined;
+
+  constructor(run: ReplayRun, clock: Clock) {
+    this.#run = run;
+    this.#clock = clock;
+    this.#stretchStart = clock.monotonic();
+    this.#warmUp = run.plan.start && new Partition(run.rules);
+  }
+
+  /** False when the replay is over. */
+  async readAll(messages: readonly LogMessage[]): Promise<boolean> {
+    for (const message of messages) {
+      if (!(await this.#read(message))) return false;
+      if (this.#clock.monotonic() - this.#stretchStart < stretchMs) continue;
+      await this.#clock.yield();
+      this.#stretchStart = this.#clock.monotonic();
+    }
+    return true;
+  }
+
+  async end(): Promise<Partition> {
+    const partition = this.#partition ?? (await startingPartition(this.#run, this.#warmUp));
+    partition.deliver();
+    return partition;
+  }
+
+  async #read(message: LogMessage): Promise<boolean> {
+    const run = this.#run;
+    const { throughMs = Number.POSITIVE_INFINITY, untilSealedMs } = run;
+    if (this.#partition === undefined && this.#isWarmUp(message)) return true;
+    this.#partition ??= await startingPartition(run, this.#warmUp, message.sequence);
+    const partition = this.#partition;
+    if (Math.max(message.timeMs, partition.timeMs) > throughMs) return false;
+    if (partition.endsWindow(message.timeMs)) {
+      const events = partition.seal(message.timeMs);
+      if (events.length > 0) await run.sealed?.(events);
+      partition.committed();
+      if (untilSealedMs !== undefined && partition.sealedThroughMs >= untilSealedMs) return false;
+    }
+    run.reading?.(message);
+    partition.apply(message);
+    return true;
+  }
+
+  /** Takes in what comes before the first boundary that is replayed; false when it has come. */
+  #isWarmUp(message: LogMessage): boolean {
+    const { start } = this.#run.plan;
+    const warmUp = this.#warmUp;
+    if (start === undefined || warmUp === undefined) return false;
+    if (message.timeMs >= start.replayFromMs) return false;
+    this.#run.reading?.(message);
+    // What is left of the window before the warm-up comes first in the stream, and is passed over.
+    if (message.timeMs < start.warmUpFromMs && warmUp.sequence === 0) return true;
+    if (warmUp.sequence === 0) warmUp.restore(message.sequence - 1, 0, emptyState);
+    if (warmUp.endsWindow(message.timeMs)) {
+      warmUp.seal(message.timeMs);
+      warmUp.committed();
+    }
+    warmUp.apply(message);
+    return true;
+  }
+}
+
+/** As a new owner would make it at the boundary where the replay begins. */
+async function startingPartition(
+  run: ReplayRun,
+  warmUp: Partition | undefined,
+  firstSequence = 1,
+): Promise<Partition> {
+  const { plan, rules } = run;
+  const partition = new Partition(rules, run.observer);
+  if (plan.start === undefined) return partition;
+  const { replayFromMs } = plan.start;
+  const timeMs = Math.max(replayFromMs, warmUp?.timeMs ?? 0);
+  const { ledger, windows } = emptyState;
+  const state = { ...(warmUp?.save() ?? emptyState), timeMs, ledger, windows };
+  partition.restore(firstSequence - 1, replayFromMs, state);
+  const memoryMs =
+    (generationsRemembered(rules) + 1) * windowsPerGeneration(rules) * rules.windowMs;
+  for await (const page of run.tokens(replayFromMs - memoryMs, replayFromMs)) {
+    for (const remembered of page) partition.remember(remembered);
+  }
+  return partition;
+}
+
+const emptyState: PartitionState = {
+  v: 1,
+  timeMs: 0,
+  ledger: { read: 0, sealed: 0, duplicates: 0, quarantined: 0 },
+  windows: [],
+  publishers: [],
+  keys: [],
+};
+
+async function inTime<Value>(promise: Promise<Value>): Promise<Value> {
+  const { promise: expired, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error("the stream does not answer")), silenceMs);
+  try {
+    return await Promise.race([promise, expired]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

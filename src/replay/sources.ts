@@ -1,0 +1,42 @@
+/** What questions about the past are answered from. */
+import type { Clock } from "../actors/clock.ts";
+import type { ActorName, HistoryStore } from "../actors/historyPorts.ts";
+import type { PartitionStore, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
+import type { Rules } from "../domain/rules.ts";
+
+export interface Past {
+  readonly streams: Pick<PayloadStreams, "state" | "message" | "feed">;
+  readonly history: HistoryStore;
+  readonly store: Pick<PartitionStore, "rememberedTokens">;
+  readonly clock: Clock;
+  /** The rules that the events were made by. */
+  readonly rules: Rules;
+  readonly partitions: number;
+}
+
+/** The tokens of all actors of a partition, for windows that end in a range of times. */
+export async function* tokensOfPartition(
+  { store }: Pick<Past, "store">,
+  partition: number,
+  afterMs: number,
+  throughMs: number,
+): AsyncIterable<readonly RememberedTokens[]> {
+  for await (const page of store.rememberedTokens(partition, afterMs)) {
+    const wanted = page.filter(({ windowEndMs }) => windowEndMs <= throughMs);
+    yield wanted;
+    if (wanted.length < page.length) return;
+  }
+}
+
+/**
+ * The tokens of one actor. They are all that its own sessions depend on, since the digest of a
+ * token differs from actor to actor.
+ */
+export async function* tokensOfActor(
+  { history }: Pick<Past, "history">,
+  name: ActorName,
+  afterMs: number,
+  throughMs: number,
+): AsyncIterable<readonly RememberedTokens[]> {
+  yield await history.tokensOf(name, afterMs, throughMs);
+}

@@ -1,0 +1,95 @@
+/** Windows and events in the form in which they are shown and compared. */
+import { windowView } from "../actors/actorViews.ts";
+import type { Difference } from "../actors/historyPorts.ts";
+import type { OpenWindowView, RecordedEvent } from "../actors/readPorts.ts";
+import type { WindowActor } from "../actors/windowActor.ts";
+import type { DomainEvent } from "../domain/events.ts";
+
+/** The open window of an actor; undefined when it has none in the window with that index. */
+export function openWindow(
+  actor: WindowActor | undefined,
+  windowIndex: number,
+  windowMs: number,
+): OpenWindowView | undefined {
+  return actor?.lastWindow === windowIndex ? windowView(actor, windowMs) : undefined;
+}
+
+/** A sealed window without its digests of tokens. */
+export function sealedWindow({ data }: DomainEvent): OpenWindowView {
+  const { tokens: _, ...view } = data;
+  return view;
+}
+
+/** The window that an event of the log says; undefined when it cannot be read. */
+export function recordedWindow({ data }: RecordedEvent): OpenWindowView | undefined {
+  if (!isWindow(data)) return undefined;
+  const { windowStart, windowEnd, cdn, p2p, sessions, payloads, duplicates } = data;
+  const { firstSequence, lastSequence } = data;
+  return {
+    windowStart,
+    windowEnd,
+    cdn,
+    p2p,
+    sessions,
+    payloads,
+    duplicates,
+    firstSequence,
+    lastSequence,
+  };
+}
+
+function isWindow(data: unknown): data is OpenWindowView {
+  return (
+    typeof data === "object" &&
+    data !== null &&
+    "windowStart" in data &&
+    "cdn" in data &&
+    typeof data.cdn === "string" &&
+    "p2p" in data &&
+    typeof data.p2p === "string" &&
+    "sessions" in data &&
+    typeof data.sessions === "number"
+  );
+}
+
+/** What an event of the log holds that the replay did not give, field by field. */
+export function eventDifferences(recorded: RecordedEvent, replayed: DomainEvent): Difference[] {
+  const { type, version, customer, content, windowEnd } = recorded;
+  const known = { type, version, customer, content, windowEnd, ...asFields(recorded.data) };
+  const expected = {
+    type: replayed.type,
+    version: replayed.version,
+    customer: replayed.customer,
+    content: replayed.content,
+    ...replayed.data,
+  };
+  const names = new Set([...Object.keys(known), ...Object.keys(expected)]);
+  return [...names].flatMap((field) => {
+    const [left, right] = [valueText(known, field), valueText(expected, field)];
+    if (left === right) return [];
+    // Digests are long and tell nobody anything.
+    const hidden = field === "tokens";
+    return [
+      {
+        what: "event" as const,
+        field,
+        recorded: hidden ? lengthText(left) : left,
+        expected: hidden ? lengthText(right) : right,
+      },
+    ];
+  });
+}
+
+function asFields(data: unknown): Readonly<Record<string, unknown>> {
+  return typeof data === "object" && data !== null ? { ...data } : { data };
+}
+
+function valueText(fields: Readonly<Record<string, unknown>>, name: string): string | null {
+  const value = fields[name];
+  if (value === undefined) return null;
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+function lengthText(text: string | null): string | null {
+  return text === null ? null : `${Math.floor((text.length * 3) / 32)} digests`;
+}

@@ -1,0 +1,264 @@
+/** Reads the event log and the tables for questions about the past. Nothing here locks or writes. */
+import type {
+  ActorName,
+  ActorTotals,
+  HistoryStore,
+  PartitionPlace,
+  QuarantinedPayload,
+  SealedWindow,
+  TableRows,
+} from "../actors/historyPorts.ts";
+import type { RememberedTokens } from "../actors/ports.ts";
+import type { RecordedEvent } from "../actors/readPorts.ts";
+import type { Receipt } from "../domain/receipt.ts";
+import type { Database, Sql } from "./database.ts";
+import { type EventRow, toRecordedEvent } from "./eventPage.ts";
+import { windowReaching } from "./windowSearch.ts";
+
+const pageRowsMax = 1_000;
+const pageBytesMax = 8 * 1_024 * 1_024;
+
+export class PostgresHistoryStore implements HistoryStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async place(partition: number): Promise<PartitionPlace> {
+    const [row] = await this.#database.run(
+      (sql) => sql<
+        {
+          stream_created: string;
+          sequence: bigint;
+          position: bigint;
+          sealed_through: Date | null;
+          sequences_from: Date | null;
+        }[]
+      >`
+        select stream_created, sequence, position, sealed_through,
+          nullif(sequences_from, '-infinity') as sequences_from
+        from partitions where partition = ${partition}
+      `,
+    );
+    if (row === undefined) throw new Error(`there is no partition ${partition}`);
+    return {
+      streamCreated: row.stream_created,
+      sequence: Number(row.sequence),
+      position: Number(row.position),
+      sealedThroughMs: row.sealed_through?.getTime() ?? 0,
+      sequencesFromMs: row.sequences_from?.getTime() ?? Number.NEGATIVE_INFINITY,
+    };
+  }
+
+  async lastWindowThrough(partition: number, timeMs: number): Promise<SealedWindow | undefined> {
+    const [row] = await this.#database.run(
+      (sql) => sql<{ window_end: Date; sequence: bigint }[]>`
+        select window_end, max((data ->> 'lastSequence')::bigint) as sequence
+        from events
+        where partition = ${partition} and type = 'WindowSealed' and window_end = (
+          select max(window_end) from events
+          where partition = ${partition} and type = 'WindowSealed'
+            and window_end <= ${new Date(timeMs)}
+        )
+        group by window_end
+      `,
+    );
+    return row && { windowEndMs: row.window_end.getTime(), lastSequence: Number(row.sequence) };
+  }
+
+  windowReaching(partition: number, sequence: number, afterMs: number) {
+    return windowReaching(this.#database, partition, sequence, afterMs);
+  }
+
+  async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
+    const [event] = await this.#events(
+      (sql) => sql<EventRow[]>`
+        select * from events where partition = ${partition} and position = ${position}
+      `,
+    );
+    return event;
+  }
+
+  async sealedEvent(name: ActorName, windowEndMs: number): Promise<RecordedEvent | undefined> {
+    const [event] = await this.#events(
+      (sql) => sql<EventRow[]>`
+        select * from events
+        where ${isAbout(sql, name)} and window_end = ${new Date(windowEndMs)}
+      `,
+    );
+    return event;
+  }
+
+  async *sealedEvents(
+    partition: number,
+    afterMs: number,
+    throughMs: number,
+  ): AsyncIterable<readonly RecordedEvent[]> {
+    let position = 0;
+    for (;;) {
+      const after = position;
+      const page = await this.#events((sql) =>
+        eventsInWindows(sql, partition, after, afterMs, throughMs),
+      );
+      if (page.length === 0) return;
+      position = page.at(-1)?.position ?? position;
+      yield page;
+    }
+  }
+
+  eventsAround(partition: number, windowEndMs: number, sequence: number, limit: number) {
+    return this.#events(
+      (sql) => sql<EventRow[]>`
+        select * from events
+        where partition = ${partition} and type = 'WindowSealed'
+          and window_end = ${new Date(windowEndMs)}
+          and (data ->> 'firstSequence')::bigint <= ${sequence}
+          and (data ->> 'lastSequence')::bigint >= ${sequence}
+        order by position limit ${limit}
+      `,
+    );
+  }
+
+  eventsThrough(name: ActorName, throughMs: number, position: number, limit: number) {
+    return this.#events(
+      (sql) => sql<EventRow[]>`
+        select * from events
+        where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
+          and position <= ${position}
+        order by window_end desc limit ${limit}
+      `,
+    );
+  }
+
+  async totals(name: ActorName, throughMs: number, position: number): Promise<ActorTotals> {
+    const [row] = await this.#database.run(
+      (sql) => sql<Record<"windows" | "cdn" | "p2p" | "sessions" | "payloads" | "dups", string>[]>`
+        select count(*)::text as windows,
+          coalesce(sum((data ->> 'cdn')::numeric), 0)::text as cdn,
+          coalesce(sum((data ->> 'p2p')::numeric), 0)::text as p2p,
+          coalesce(sum((data ->> 'sessions')::numeric), 0)::text as sessions,
+          coalesce(sum((data ->> 'payloads')::numeric), 0)::text as payloads,
+          coalesce(sum((data ->> 'duplicates')::numeric), 0)::text as dups
+        from events
+        where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
+          and position <= ${position}
+      `,
+    );
+    return {
+      windows: Number(row?.windows ?? 0),
+      cdn: BigInt(row?.cdn ?? 0),
+      p2p: BigInt(row?.p2p ?? 0),
+      sessions: BigInt(row?.sessions ?? 0),
+      payloads: BigInt(row?.payloads ?? 0),
+      duplicates: BigInt(row?.dups ?? 0),
+    };
+  }
+
+  async tokensOf(
+    name: ActorName,
+    afterMs: number,
+    throughMs: number,
+  ): Promise<readonly RememberedTokens[]> {
+    const rows = await this.#database.run(
+      (sql) => sql<{ window_end: Date; tokens: string }[]>`
+        select window_end, data ->> 'tokens' as tokens from events
+        where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
+          and window_end > ${new Date(Math.max(afterMs, 0))}
+        order by window_end
+      `,
+    );
+    return rows.map(({ window_end, tokens }) => ({ windowEndMs: window_end.getTime(), tokens }));
+  }
+
+  async rows(name: ActorName, windowEndMs: number, partition: number): Promise<TableRows> {
+    const [row] = await this.#database.run(
+      (sql) => sql<
+        {
+          cdn: bigint | null;
+          p2p: bigint | null;
+          sessions: bigint | null;
+          stats_position: bigint | null;
+          sessions_position: bigint | null;
+        }[]
+      >`
+        select s.cdn, s.p2p, n.sessions,
+          (
+            select position from projection_positions
+            where projection = 'stats' and build = 'live' and partition = ${partition}
+          ) as stats_position,
+          (
+            select position from projection_positions
+            where projection = 'sessions' and build = 'live' and partition = ${partition}
+          ) as sessions_position
+        from (
+          select ${new Date(windowEndMs)}::timestamptz as time,
+            ${name.customer} collate "C" as customer, ${name.content} collate "C" as content
+        ) as asked
+        left join stats s using (time, customer, content)
+        left join sessions n using (time, customer, content)
+      `,
+    );
+    return {
+      cdn: row?.cdn ?? undefined,
+      p2p: row?.p2p ?? undefined,
+      sessions: row?.sessions ?? undefined,
+      statsPosition: Number(row?.stats_position ?? 0n),
+      sessionsPosition: Number(row?.sessions_position ?? 0n),
+    };
+  }
+
+  async quarantined({
+    partition,
+    sequence,
+    index,
+  }: Receipt): Promise<QuarantinedPayload | undefined> {
+    const [row] = await this.#database.run(
+      (sql) => sql<{ index: number; reason: string; quarantined_at: Date }[]>`
+        select index, reason, quarantined_at from quarantine
+        where partition = ${partition} and sequence = ${sequence} and index in (${index}, -1)
+        order by quarantined_at desc limit 1
+      `,
+    );
+    return (
+      row && {
+        reason: row.reason,
+        quarantinedAt: row.quarantined_at.toISOString(),
+        wholeMessage: row.index < 0,
+      }
+    );
+  }
+
+  async #events(select: (sql: Sql) => PromiseLike<EventRow[]>): Promise<RecordedEvent[]> {
+    return (await this.#database.run(select)).map(toRecordedEvent);
+  }
+}
+
+function isAbout(sql: Sql, { customer, content }: ActorName) {
+  return sql`type = 'WindowSealed' and customer = ${customer} and content = ${content}`;
+}
+
+/** The next events by position: at least one, and then no more than a page may weigh. */
+function eventsInWindows(
+  sql: Sql,
+  partition: number,
+  position: number,
+  afterMs: number,
+  throughMs: number,
+) {
+  return sql<EventRow[]>`
+    select * from (
+      select *,
+        sum(pg_column_size(data)) over (order by position) - pg_column_size(data) as bytes_before
+      from (
+        select * from events
+        where partition = ${partition} and type = 'WindowSealed' and position > ${position}
+          and window_end > ${new Date(Math.max(afterMs, 0))}
+          and window_end <= ${new Date(throughMs)}
+        order by position limit ${pageRowsMax}
+      ) as next
+    ) as page
+    where bytes_before < ${pageBytesMax}
+    order by position
+  `;
+}
