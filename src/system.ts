@@ -19,7 +19,9 @@ import { Publisher } from "./nats/publisher.ts";
 import { JetStreamStreams } from "./nats/streams.ts";
 import { ensureStreams } from "./nats/topology.ts";
 import { createOperations, type Operations } from "./operations.ts";
+import { createPast } from "./past.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
+import { ReplayedHistory } from "./replay/history.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
 import { Database } from "./store/database.ts";
 import { PostgresLeaseStore } from "./store/leases.ts";
@@ -262,13 +264,16 @@ function startAdmin(
   metrics: Metrics,
   operations: Operations,
 ): [string, string][] {
+  const actors = new NatsActorDirectory(link, config.partitions);
   const app = createAdminApp({
     ...operations,
     log,
     readiness,
     adminToken: config.adminToken,
     partitions: config.partitions,
-    actors: new NatsActorDirectory(link, config.partitions),
+    windowMs: config.windowMs,
+    actors,
+    history: new ReplayedHistory(createPast(database, link, log, config), actors),
     queries: new PostgresAdminQueries(database),
     projections: new PostgresProjectionControl(database),
     metrics: async () => metrics.render(),

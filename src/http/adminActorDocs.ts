@@ -13,20 +13,16 @@ import {
   text,
   time,
 } from "./docParts.ts";
+import {
+  basisExample,
+  basisSchema,
+  totalSchemas,
+  totalsExample,
+  windowExample,
+  windowSchemas,
+} from "./historySchemas.ts";
 import { problemResponses } from "./openApi.ts";
 import { parameterProblemKind } from "./queryParams.ts";
-
-const windowSchemas = {
-  windowStart: time("Start of the window, which belongs to it."),
-  windowEnd: time("End of the window, which does not belong to it."),
-  cdn: text("Bytes from the CDN so far, as decimal digits.", "123456789"),
-  p2p: text("Bytes from peers so far, as decimal digits.", "987654321"),
-  sessions: integer("Sessions begun so far.", 42),
-  payloads: integer("Payloads counted so far.", 420),
-  duplicates: integer("Repeated payloads that were not counted.", 0),
-  firstSequence: integer("Sequence of the first message that holds one of them.", 1042),
-  lastSequence: integer("Sequence of the last message that holds one of them.", 1977),
-};
 
 const actorSchemas = {
   customer: text("The broadcaster.", "Customer1"),
@@ -52,17 +48,7 @@ const actorExample = {
   owner: "host1-4711-0a1b2c3d",
   epoch: 3,
   state: "open",
-  window: {
-    windowStart: "2026-01-31T10:10:00.000Z",
-    windowEnd: "2026-01-31T10:15:00.000Z",
-    cdn: "123456789",
-    p2p: "987654321",
-    sessions: 42,
-    payloads: 420,
-    duplicates: 0,
-    firstSequence: 1042,
-    lastSequence: 1977,
-  },
+  window: windowExample,
 };
 
 export const actorsDetail: DocumentDecoration = {
@@ -119,19 +105,69 @@ export const actorsDetail: DocumentDecoration = {
   },
 };
 
+const presentSchemas = { ...actorSchemas, events: listed(eventSchemas, "Newest first.") };
+
+const { customer, content, partition, window } = actorSchemas;
+const pastSchemas = {
+  customer,
+  content,
+  partition,
+  at: time("The stream time that is shown."),
+  position: nullable(integer("The last event, where a position was asked for.", 12)),
+  state: { type: "string" as const, enum: ["idle", "open", "sealing", "unknown"] },
+  window,
+  totals: record(totalSchemas),
+  events: listed(eventSchemas, "Until then, newest first."),
+  basis: nullable(basisSchema),
+};
+
+const pastExample = {
+  customer: "Customer1",
+  content: "channel1",
+  partition: 7,
+  at: "2026-01-31T10:12:00.000Z",
+  position: null,
+  state: "open",
+  window: windowExample,
+  totals: totalsExample,
+  events: [eventExample],
+  basis: basisExample,
+};
+
 export const actorDetail: DocumentDecoration = {
   tags: ["actors"],
   summary: "One window actor, with its open window and its last events",
   description:
     `The state as of now, and the last ${recentEvents} events, newest first. 404 when no ` +
-    "payload of it is known; 503 when the owner of its partition does not answer.",
-  parameters: [namePathParameter("customer"), namePathParameter("content")],
-  responses: {
-    200: answer(
-      "The actor.",
-      { ...actorSchemas, events: listed(eventSchemas, "Newest first.") },
-      { ...actorExample, events: [eventExample] },
+    "payload of it is known; 503 when the owner of its partition does not answer. With `at`, the " +
+    "actor as it was then: the fold of its events until then (`totals`) and, where the stream is " +
+    "retained, the window that was open. Then there is no owner and no epoch, and the state is " +
+    "`unknown` where the payloads of its window are gone.",
+  parameters: [
+    namePathParameter("customer"),
+    namePathParameter("content"),
+    queryParameter(
+      "at",
+      text(
+        "A time (ISO 8601 or epoch ms): as of that stream time. A number below 100000000000: as " +
+          "of that position in the events of the actor's partition.",
+        "2026-01-31T10:12:00Z",
+      ),
     ),
+  ],
+  responses: {
+    200: {
+      description: "The actor.",
+      content: {
+        "application/json": {
+          schema: { oneOf: [record(presentSchemas), record(pastSchemas)] },
+          examples: {
+            now: { value: { ...actorExample, events: [eventExample] } },
+            past: { value: pastExample },
+          },
+        },
+      },
+    },
     ...problemResponses(
       "invalid-request",
       "forbidden",

@@ -1,5 +1,6 @@
 /** Window actors as their owners see them now, wherever these run. */
 import { Elysia } from "elysia";
+import type { History } from "../actors/historyPorts.ts";
 import type {
   ActorDirectory,
   ActorQuery,
@@ -10,6 +11,7 @@ import type {
 import type { Log } from "../log.ts";
 import { actorDetail, actorsDetail } from "./adminActorDocs.ts";
 import { eventFields } from "./adminEvents.ts";
+import { readMoment, showPastActor } from "./adminHistory.ts";
 import { actorDepthMax, actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import { askPort, unavailable } from "./portCall.ts";
 import { Problem } from "./problem.ts";
@@ -18,6 +20,7 @@ import { pathNames, QueryReader } from "./queryParams.ts";
 export interface AdminActorsDependencies {
   readonly actors: ActorDirectory;
   readonly queries: AdminQueries;
+  readonly history: History;
   readonly log: Log;
 }
 
@@ -41,10 +44,16 @@ export function adminActorsController(dependencies: AdminActorsDependencies) {
     )
     .get(
       "/admin/actors/:customer/:content",
-      async ({ request }) => {
+      async ({ request, server }) => {
         const [customer = "", content = ""] = pathNames(request.url, 2);
-        new QueryReader(request.url, []).finish();
-        return await showActor(dependencies, { customer, content });
+        const reader = new QueryReader(request.url, ["at"]);
+        const moment = readMoment(reader, "at");
+        reader.finish();
+        const names = { customer, content };
+        if (moment === undefined) return await showActor(dependencies, names);
+        // A long stretch of the stream takes longer than a connection may be idle.
+        server?.timeout(request, 0);
+        return await showPastActor(dependencies.history, log, names, moment);
       },
       { detail: actorDetail },
     );

@@ -2,6 +2,7 @@
 import { swagger } from "@elysiajs/swagger";
 import type { AnyElysia } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
+import type { History } from "../actors/historyPorts.ts";
 import type { LedgerReader, PartitionControl, QuarantineControl } from "../actors/operatorPorts.ts";
 import type { ProjectionControl } from "../actors/projectionPorts.ts";
 import type { ActorDirectory, AdminQueries } from "../actors/readPorts.ts";
@@ -9,6 +10,7 @@ import type { Log } from "../log.ts";
 import { adminActorsController } from "./adminActors.ts";
 import { adminEventsController } from "./adminEvents.ts";
 import { createAdminGuard } from "./adminGuard.ts";
+import { adminHistoryController } from "./adminHistory.ts";
 import { adminLedgerController } from "./adminLedger.ts";
 import { metricsController } from "./adminMetrics.ts";
 import { adminProjectionsController } from "./adminProjections.ts";
@@ -31,6 +33,8 @@ export interface AdminDependencies {
   readonly quarantine: QuarantineControl;
   readonly partitionControl: PartitionControl;
   readonly ledger: LedgerReader;
+  readonly history: History;
+  readonly windowMs: number;
   /** The metrics of this process in the Prometheus text format. */
   readonly metrics: () => Promise<string>;
 }
@@ -49,6 +53,7 @@ export function createAdminApp(dependencies: AdminDependencies): AnyElysia {
   app.use(dashboardController());
   app.use(adminActorsController(dependencies));
   app.use(adminEventsController(dependencies));
+  app.use(adminHistoryController(dependencies));
   app.use(adminQuarantineController(dependencies));
   app.use(adminLedgerController(dependencies));
   app.use(adminProjectionsController(dependencies));
@@ -72,6 +77,10 @@ function documentation(needsToken: boolean) {
       },
       tags: [
         { name: "actors", description: "One actor for each customer and content." },
+        {
+          name: "history",
+          description: "Why a number is what it is, and what became of payloads.",
+        },
         { name: "event log", description: "Partitions, their events, and what was set aside." },
         { name: "projections", description: "The tables that are made from the events." },
         { name: "metrics", description: "For a monitoring system." },

@@ -11,5 +11,9 @@ export const recentEvents = 20;
 export const eventsDefault = 100;
 export const eventsMax = 1_000;
 
+/** Payloads that come with the explanation of a row. */
+export const payloadsDefault = 100;
+export const payloadsMax = 1_000;
+
 export const quarantineDefault = 100;
 export const quarantineMax = 1_000;

@@ -77,7 +77,7 @@ describe("actors", () => {
 
   test("one that nobody knows, one whose owner is silent, and a badly encoded one", async () => {
     await expectProblem(await api.get("/admin/actors/a/b"), 404);
-    await expectBadParameters(await api.get("/admin/actors/a/b?at=1"), "?at");
+    await expectBadParameters(await api.get("/admin/actors/a/b?now=1"), "?now");
     await expectProblem(await api.get("/admin/actors/%ff/b"), 400);
     api.queries.recorded.push(sealedEvent("a", "b"));
     api.actors.silentPartitions = [7];
@@ -262,12 +262,14 @@ test("the OpenAPI document describes every route, with an example of each answer
     "get /admin/actors",
     "get /admin/actors/{customer}/{content}",
     "get /admin/events",
+    "get /admin/explain",
     "get /admin/ledger",
     "get /admin/partitions",
     "get /admin/projections",
     "get /admin/projections/{name}",
     "get /admin/quarantine",
     "get /admin/quarantine/{receipt}",
+    "get /admin/receipts/{receipt}",
     "get /livez",
     "get /metrics",
     "get /readyz",

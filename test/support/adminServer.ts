@@ -4,6 +4,7 @@ import { createAdminApp } from "../../src/http/adminApp.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 import { MemoryActors, MemoryAdminQueries, MemoryProjectionControl } from "./memoryAdmin.ts";
+import { MemoryHistory } from "./memoryHistory.ts";
 import { MemoryLedger, MemoryPartitionControl, MemoryQuarantine } from "./memoryOperations.ts";
 
 export function startAdminServer(adminToken?: string) {
@@ -13,6 +14,7 @@ export function startAdminServer(adminToken?: string) {
   const quarantine = new MemoryQuarantine();
   const partitionControl = new MemoryPartitionControl();
   const ledger = new MemoryLedger();
+  const history = new MemoryHistory();
   const logLines: string[] = [];
   const log = createLog(
     "debug",
@@ -30,6 +32,8 @@ export function startAdminServer(adminToken?: string) {
     quarantine,
     partitionControl,
     ledger,
+    history,
+    windowMs: 300_000,
     metrics: async () => "payload_stats_up 1\n",
   });
   const server = serveHttp({ app, host: "127.0.0.1", port: 0, log });
@@ -37,7 +41,7 @@ export function startAdminServer(adminToken?: string) {
     fetch(server.url + path, { headers });
   const post = (path: string, headers: Record<string, string> = {}) =>
     fetch(server.url + path, { method: "POST", headers });
-  const operations = { quarantine, partitionControl, ledger };
+  const operations = { quarantine, partitionControl, ledger, history };
   return { server, actors, queries, projections, ...operations, logLines, get, post };
 }
 

@@ -1,0 +1,156 @@
+/** Questions about the past: why a number is what it is, and what became of a payload. */
+import { Elysia } from "elysia";
+import {
+  type ExplainQuery,
+  type Explanation,
+  type History,
+  HistoryBusy,
+  type PastActor,
+  type PastMoment,
+  type ReceiptFate,
+} from "../actors/historyPorts.ts";
+import { formatDuration } from "../domain/duration.ts";
+import { parseReceipt } from "../domain/receipt.ts";
+import type { Log } from "../log.ts";
+import { eventFields } from "./adminEvents.ts";
+import { explainDetail, receiptDetail } from "./adminHistoryDocs.ts";
+import { payloadsDefault, payloadsMax, recentEvents } from "./adminRules.ts";
+import { askPort } from "./portCall.ts";
+import { Problem } from "./problem.ts";
+import { pathNames, QueryReader } from "./queryParams.ts";
+import { parseTime } from "./timeText.ts";
+
+export interface AdminHistoryDependencies {
+  readonly history: History;
+  readonly windowMs: number;
+  readonly log: Log;
+}
+
+/** The plugin with `GET /admin/explain` and `GET /admin/receipts/:receipt`. */
+export function adminHistoryController({ history, windowMs, log }: AdminHistoryDependencies) {
+  return new Elysia({ name: "admin-history" })
+    .get(
+      "/admin/explain",
+      async ({ request, server }) => {
+        const query = readExplainQuery(request.url, windowMs);
+        // A long stretch of the stream takes longer than a connection may be idle.
+        server?.timeout(request, 0);
+        const found = await askHistory(log, () => history.explain(query));
+        if (found !== undefined) return explanationFields(found);
+        throw new Problem("not-found", "There is no row, no event and no payload of that window.");
+      },
+      { detail: explainDetail },
+    )
+    .get(
+      "/admin/receipts/:receipt",
+      async ({ request, server }) => {
+        const [text = ""] = pathNames(request.url, 1);
+        new QueryReader(request.url, []).finish();
+        const receipt = parseReceipt(text);
+        if (receipt === undefined) {
+          throw new Problem("invalid-request", "A receipt is written partition.sequence.index.");
+        }
+        server?.timeout(request, 0);
+        const found = await askHistory(log, () => history.receipt(receipt));
+        if (found !== undefined) return fateFields(found);
+        throw new Problem("not-found", "No payload was ever answered with this receipt.");
+      },
+      { detail: receiptDetail },
+    );
+}
+
+/** Like `askPort`; too many questions at once are no failure. */
+export function askHistory<Answer>(log: Log, ask: () => Promise<Answer>): Promise<Answer> {
+  return askPort(log, async () => {
+    try {
+      return { answer: await ask() };
+    } catch (error) {
+      if (error instanceof HistoryBusy) return { busy: true as const };
+      throw error;
+    }
+  }).then((outcome) => {
+    if ("answer" in outcome) return outcome.answer;
+    throw new Problem("overloaded", "Too many questions about the past are asked at once.", {
+      headers: { "retry-after": "5" },
+    });
+  });
+}
+
+function readExplainQuery(url: string, windowMs: number): ExplainQuery {
+  const known = ["time", "customer", "content", "limit", "offset", "tokens"];
+  const reader = new QueryReader(url, known);
+  for (const name of ["time", "customer", "content"]) {
+    if (!reader.has(name)) reader.refuse(name, "is missing");
+  }
+  const windowEndMs = reader.time("time") ?? 0;
+  if (windowEndMs % windowMs !== 0) {
+    reader.refuse("time", `must be the end of a window of ${formatDuration(windowMs)}`);
+  }
+  const customer = reader.name("customer") ?? "";
+  const content = reader.name("content") ?? "";
+  const limit = reader.integer("limit", 0, payloadsMax) ?? payloadsDefault;
+  const offset = reader.integer("offset", 0, Number.MAX_SAFE_INTEGER) ?? 0;
+  const showTokens = reader.oneOf("tokens", ["masked", "shown"]) === "shown";
+  reader.finish();
+  return { windowEndMs, customer, content, limit, offset, showTokens };
+}
+
+/** A number below this is a position: in epoch ms it would be a day of 1973 or before. */
+const positionMax = 100_000_000_000;
+
+/** Reads `at`: a time, or a position in the events of the actor's partition. */
+export function readMoment(reader: QueryReader, name: string): PastMoment | undefined {
+  const text = reader.text(name);
+  if (text === undefined) return undefined;
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (number > 0 && number < positionMax) return { kind: "position", position: number };
+  const timeMs = parseTime(text);
+  if (timeMs !== undefined && timeMs >= positionMax) return { kind: "time", timeMs };
+  return reader.refuse(name, "must be a time like 2026-01-31T10:05:00Z, or a position of an event");
+}
+
+function explanationFields({ event, sealedAfterMs, replayed, ...rest }: Explanation) {
+  return {
+    ...rest,
+    event: event === undefined ? null : eventFields(event),
+    sealedAfterMs: sealedAfterMs ?? null,
+    replayed: replayed ?? null,
+  };
+}
+
+function fateFields({ event, candidates, ...rest }: ReceiptFate) {
+  return {
+    ...rest,
+    event: event === undefined ? null : eventFields(event),
+    candidates: candidates.map(eventFields),
+  };
+}
+
+/** An actor as it was, in the form of one that is shown now. */
+export async function showPastActor(
+  history: History,
+  log: Log,
+  names: { readonly customer: string; readonly content: string },
+  moment: PastMoment,
+) {
+  const found = await askHistory(log, () => history.actorAt(names, moment, recentEvents));
+  if (found !== undefined) return pastFields(found);
+  throw new Problem("not-found", "Nothing was known then of this customer and content.");
+}
+
+function pastFields({ window, totals, events, ...rest }: PastActor) {
+  const { windows, cdn, p2p, sessions, payloads, duplicates } = totals;
+  return {
+    ...rest,
+    window: window ?? null,
+    totals: {
+      windows,
+      cdn: cdn.toString(),
+      p2p: p2p.toString(),
+      sessions: sessions.toString(),
+      payloads: payloads.toString(),
+      duplicates: duplicates.toString(),
+    },
+    events: events.map(eventFields),
+  };
+}
