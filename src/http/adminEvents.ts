@@ -46,9 +46,16 @@ export function adminEventsController({ queries, partitions, log }: AdminEventsD
  * than all the rest of an answer.
  */
 export function eventFields({ data, ...event }: RecordedEvent) {
-  if (typeof data !== "object" || data === null || !("tokens" in data)) return { ...event, data };
+  const fields = {
+    ...event,
+    // Not every event is about an actor.
+    customer: event.customer || null,
+    content: event.content || null,
+    windowEnd: event.windowEnd || null,
+  };
+  if (typeof data !== "object" || data === null || !("tokens" in data)) return { ...fields, data };
   const { tokens: _, ...rest } = data;
-  return { ...event, data: rest };
+  return { ...fields, data: rest };
 }
 
 function readEventQuery(url: string, partitions: number): EventQuery {

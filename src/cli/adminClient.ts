@@ -1,0 +1,65 @@
+/** Asks the admin API. */
+import { errorMessage } from "../log.ts";
+import { CliFailure } from "./failure.ts";
+import { isObject, type JsonObject } from "./json.ts";
+
+export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+
+/** Recounts of a long ledger take their time. */
+const timeoutMs = 10 * 60_000;
+
+export class AdminClient {
+  constructor(
+    readonly url: string,
+    private readonly token: string | undefined,
+  ) {}
+
+  /** @throws CliFailure that says what the server said. */
+  get(path: string, query: Query = {}): Promise<JsonObject> {
+    return this.#ask("GET", path, query);
+  }
+
+  post(path: string, query: Query = {}): Promise<JsonObject> {
+    return this.#ask("POST", path, query);
+  }
+
+  async #ask(method: string, path: string, query: Query): Promise<JsonObject> {
+    const { response, body } = await this.#fetch(method, path, query);
+    if (response.ok && isObject(body)) return body;
+    throw new CliFailure(problemOf(response.status, body));
+  }
+
+  /** An answer whatever its status, for checks that are red by status. */
+  async probe(path: string): Promise<{ readonly status: number; readonly body: JsonObject }> {
+    const { response, body } = await this.#fetch("GET", path, {});
+    return { status: response.status, body: isObject(body) ? body : {} };
+  }
+
+  async #fetch(method: string, path: string, query: Query) {
+    const given = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) {
+      if (value !== undefined) given.set(name, String(value));
+    }
+    const search = given.size === 0 ? "" : `?${given}`;
+    const headers = this.token === undefined ? {} : { authorization: `Bearer ${this.token}` };
+    try {
+      const signal = AbortSignal.timeout(timeoutMs);
+      const response = await fetch(this.url + path + search, { method, headers, signal });
+      const body: unknown = await response.json().catch(() => undefined);
+      return { response, body };
+    } catch (error) {
+      throw new CliFailure(
+        `cannot ask ${this.url}: ${errorMessage(error)}. Is the role admin running there? ` +
+          "Another address is given with --admin",
+      );
+    }
+  }
+}
+
+function problemOf(status: number, body: unknown): string {
+  if (status === 401) return "the admin token is missing or wrong: set ADMIN_TOKEN, or use --token";
+  if (!isObject(body) || typeof body.detail !== "string") return `the server answered ${status}`;
+  const errors = Array.isArray(body.errors) ? body.errors.filter(isObject) : [];
+  const details = errors.map(({ pointer, detail }) => `\n  ${String(pointer)} ${String(detail)}`);
+  return `${body.detail}${details.join("")}`;
+}

@@ -1,0 +1,154 @@
+/** The checks of `payload-stats doctor`. Each asks one thing and never throws. */
+import { statfs } from "node:fs/promises";
+import { type Config, ConfigError, readConfig } from "../../config.ts";
+import { createLog, errorMessage } from "../../log.ts";
+import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
+import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
+import type { AdminClient } from "../adminClient.ts";
+import { CliFailure } from "../failure.ts";
+import { isObject } from "../json.ts";
+import type { Environment } from "../settings.ts";
+
+export interface Finding {
+  readonly check: string;
+  readonly result: "ok" | "warning" | "bad";
+  readonly detail: string;
+}
+
+const clockSkewMsMax = 500;
+const freeBytesMin = 2 * 2 ** 30;
+const quiet = createLog("error", () => {}, Date.now);
+
+/** The configuration, or what is wrong with it. */
+export function checkConfig(env: Environment): { config?: Config; findings: Finding[] } {
+  try {
+    const config = readConfig(env);
+    const detail = `${config.partitions} partitions, windows of ${config.windowMs / 1_000} s`;
+    return { config, findings: [finding("config", "ok", detail)] };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { findings: error.problems.map((problem) => finding("config", "bad", problem)) };
+  }
+}
+
+/** A port is good when it is free, or when it is ours already. */
+export async function checkPort(name: string, host: string, port: number): Promise<Finding> {
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  if (!(await isOpen(reachable, port))) return finding(name, "ok", `port ${port} is free`);
+  const authority = reachable.includes(":") ? `[${reachable}]` : reachable;
+  const url = `http://${authority}:${port}/livez`;
+  const isOurs = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+    async (response) => response.ok && (await response.text()).includes('"ok"'),
+    () => false,
+  );
+  if (isOurs) return finding(name, "ok", `port ${port} is served by payload-stats`);
+  return finding(name, "bad", `port ${port} is taken by another program`);
+}
+
+/** What the running service says of itself. */
+export async function checkService(client: AdminClient): Promise<Finding[]> {
+  try {
+    const { status, body } = await client.probe("/readyz");
+    const checks = Array.isArray(body.checks) ? body.checks.filter(isObject) : [];
+    if (checks.length === 0) {
+      return [finding("service", "bad", `${client.url}/readyz answers ${status}`)];
+    }
+    return checks.map(({ name, ok, detail }) =>
+      finding(`service: ${String(name)}`, ok === true ? "ok" : "bad", String(detail)),
+    );
+  } catch (error) {
+    if (!(error instanceof CliFailure)) throw error;
+    return [finding("service", "warning", `nothing runs at ${client.url}`)];
+  }
+}
+
+export async function checkPostgres(config: Config): Promise<Finding[]> {
+  const { databaseUrl, embeddedPgPort } = config;
+  if (databaseUrl === undefined && !(await isOpen("127.0.0.1", embeddedPgPort))) {
+    return [finding("postgres", "ok", "embedded: is started with the service")];
+  }
+  const embedded = `postgres://postgres@127.0.0.1:${embeddedPgPort}/payload_stats`;
+  try {
+    return describePostgres(await inspectPostgres(databaseUrl ?? embedded, quiet));
+  } catch (error) {
+    return [finding("postgres", "bad", errorMessage(error))];
+  }
+}
+
+function describePostgres(facts: PostgresFacts): Finding[] {
+  const { version, major, schemaVersion, unsafe } = facts;
+  const tables = schemaVersion === undefined ? "no tables yet" : `tables ${schemaVersion}`;
+  const isKnown = major >= 15 && major <= 18;
+  const known = isKnown ? "" : "; versions 15 to 18 are tested";
+  return [
+    finding("postgres", isKnown ? "ok" : "warning", `version ${version}, ${tables}${known}`),
+    clockFinding("clock of postgres", facts.clockMs),
+    unsafe.length === 0
+      ? finding("durability of postgres", "ok", "commits are on disk before they are answered")
+      : finding("durability of postgres", "bad", `a crash can lose commits: ${unsafe.join(", ")}`),
+  ];
+}
+
+export async function checkNats(config: Config): Promise<Finding[]> {
+  const { natsUrl, embeddedNatsPort } = config;
+  if (natsUrl === undefined && !(await isOpen("127.0.0.1", embeddedNatsPort))) {
+    return [finding("nats", "ok", "embedded: is started with the service")];
+  }
+  const url = natsUrl ?? `nats://127.0.0.1:${embeddedNatsPort}`;
+  try {
+    return describeNats(await inspectNats(url, config.partitions, quiet), config);
+  } catch (error) {
+    return [finding("nats", "bad", errorMessage(error))];
+  }
+}
+
+function describeNats(facts: NatsFacts, { partitions, streamReplicas }: Config): Finding[] {
+  const { version, streams, replicas, clockMs } = facts;
+  const isWhole = streams === partitions || streams === 0;
+  const detail = `version ${version}, ${streams} of ${partitions} streams`;
+  const findings = [finding("nats", isWhole ? "ok" : "bad", detail)];
+  if (clockMs !== undefined) findings.push(clockFinding("clock of nats", clockMs));
+  const copies = replicas ?? streamReplicas;
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const syncs = major > 2 || (major === 2 && minor >= 10);
+  const flush = syncs
+    ? "what a power cut may cost is set by sync_interval of the server; `always` costs nothing"
+    : "this version writes to disk within 60 s, and that cannot be changed";
+  const survives =
+    copies > 1 ? `${copies} copies, survives a server` : "one copy, survives kill -9";
+  const isSafe = copies > 1 || syncs;
+  const result = isSafe ? "ok" : "warning";
+  return [...findings, finding("durability of nats", result, `${survives}; ${flush}`)];
+}
+
+export async function checkDisk(dataDir: string): Promise<Finding> {
+  try {
+    const { bavail, bsize } = await statfs(dataDir);
+    const free = bavail * bsize;
+    const detail = `${(free / 2 ** 30).toFixed(1)} GiB free in ${dataDir}`;
+    return finding("disk", free > freeBytesMin ? "ok" : "warning", detail);
+  } catch {
+    return finding("disk", "ok", `${dataDir} is made at the first start`);
+  }
+}
+
+export function finding(check: string, result: Finding["result"], detail: string): Finding {
+  return { check, result, detail };
+}
+
+function clockFinding(check: string, clockMs: number): Finding {
+  const skewMs = Math.round(clockMs - Date.now());
+  const result = Math.abs(skewMs) <= clockSkewMsMax ? "ok" : "warning";
+  return finding(check, result, `${skewMs} ms from the clock here`);
+}
+
+/** True when something listens there. */
+async function isOpen(host: string, port: number): Promise<boolean> {
+  try {
+    const socket = await Bun.connect({ hostname: host, port, socket: { data() {} } });
+    socket.end();
+    return true;
+  } catch {
+    return false;
+  }
+}

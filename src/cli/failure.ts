@@ -1,0 +1,9 @@
+/** Something to tell the user in one sentence. Exit code 1, or 2 when the usage is wrong. */
+export class CliFailure extends Error {
+  constructor(
+    message: string,
+    readonly exitCode: 1 | 2 = 1,
+  ) {
+    super(message);
+  }
+}

@@ -1,0 +1,36 @@
+/** What the command line takes from the environment: all of it is read here. */
+import { hostname, userInfo } from "node:os";
+
+export interface CliSettings {
+  readonly adminUrl: string;
+  readonly adminToken: string | undefined;
+  /** Who decides, for the record of what is decided. */
+  readonly decider: string;
+  /** The environment itself, for the verb that checks the service's configuration. */
+  readonly env: Environment;
+}
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The same names as the service's configuration, so that one environment does for both. */
+export function readCliSettings(env: Environment): CliSettings {
+  const value = (name: string) => env[name]?.trim() || undefined;
+  const host = value("ADMIN_HOST") ?? "127.0.0.1";
+  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  const name = reachable.includes(":") ? `[${reachable}]` : reachable;
+  return {
+    adminUrl: `http://${name}:${value("ADMIN_PORT") ?? "8081"}`,
+    adminToken: value("ADMIN_TOKEN"),
+    decider: `${value("USER") ?? userName()}@${hostname()}`,
+    env,
+  };
+}
+
+/** Some containers run as a user without a name. */
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return "unknown";
+  }
+}

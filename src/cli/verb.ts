@@ -1,0 +1,44 @@
+/** What every verb is made of: a command with an example, run with a client and an output. */
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { AdminClient } from "./adminClient.ts";
+import { Output, type OutputForm } from "./output.ts";
+import type { CliSettings } from "./settings.ts";
+
+export interface VerbContext {
+  readonly client: AdminClient;
+  readonly out: Output;
+  readonly settings: CliSettings;
+}
+
+/** The context of a command that is being run: global options and environment together. */
+export function contextOf(command: Command, settings: CliSettings): VerbContext {
+  const options: Readonly<Record<string, unknown>> = command.optsWithGlobals();
+  const { admin, token, output } = options;
+  const url = typeof admin === "string" ? admin : settings.adminUrl;
+  const secret = typeof token === "string" ? token : settings.adminToken;
+  const form: OutputForm = output === "json" ? "json" : "table";
+  return {
+    client: new AdminClient(url.replace(/\/+$/, ""), secret),
+    out: new Output(form),
+    settings,
+  };
+}
+
+export function example(line: string): string {
+  return `\nExample:\n  payload-stats ${line}\n`;
+}
+
+export const yesOption = () => new Option("-y, --yes", "do not ask");
+
+/** Reads an integer from 0 on. */
+export function count(text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("It must be an integer from 0.");
+  return Number(text);
+}
+
+export function adminUrl(text: string): string {
+  if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
+    throw new InvalidArgumentError("It must be a URL like http://127.0.0.1:8081.");
+  }
+  return text;
+}

@@ -1,0 +1,76 @@
+import { type Command, Option } from "commander";
+import { isObject, type JsonObject, objectsIn } from "../json.ts";
+import type { Column } from "../output.ts";
+import type { CliSettings } from "../settings.ts";
+import { contextOf, count, example } from "../verb.ts";
+
+interface ListOptions {
+  readonly customer?: string;
+  readonly content?: string;
+  readonly state?: string;
+  readonly sort?: string;
+  readonly limit?: number;
+  readonly offset?: number;
+}
+
+const columns: readonly Column[] = [
+  ["CUSTOMER", "customer"],
+  ["CONTENT", "content"],
+  ["STATE", "state"],
+  ["PARTITION", "partition"],
+  ["WINDOW END", (row) => windowOf(row).windowEnd],
+  ["CDN", (row) => windowOf(row).cdn],
+  ["P2P", (row) => windowOf(row).p2p],
+  ["SESSIONS", (row) => windowOf(row).sessions],
+  ["PAYLOADS", (row) => windowOf(row).payloads],
+];
+
+export function addActorVerbs(program: Command, settings: CliSettings): void {
+  const actor = program.command("actor").description("one for each customer and content");
+  actor
+    .command("ls")
+    .description("list the actors that are alive, with their open windows")
+    .option("--customer <name>", "only of exactly this customer")
+    .option("--content <name>", "only of exactly this content")
+    .addOption(
+      new Option("--state <state>", "only in this state").choices(["idle", "open", "sealing"]),
+    )
+    .addOption(
+      new Option("--sort <order>", "largest first, or by name").choices([
+        "name",
+        "payloads",
+        "bytes",
+        "sessions",
+      ]),
+    )
+    .option("--limit <number>", "actors at most", count)
+    .option("--offset <number>", "leave out so many", count)
+    .addHelpText("after", example("actor ls --sort bytes --limit 10"))
+    .action(async (options: ListOptions, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      const { customer, content, state, sort, limit, offset } = options;
+      const query = { customer, content, state, sort, limit, offset };
+      const body = await client.get("/admin/actors", query);
+      const rows = objectsIn(body, "actors");
+      out.rows(body, rows, columns);
+      out.note(`${rows.length} of ${String(body.total)} actors`);
+      if (Array.isArray(body.silentPartitions) && body.silentPartitions.length > 0) {
+        out.note(`partitions that did not answer: ${body.silentPartitions.join(", ")}`);
+      }
+    });
+  actor
+    .command("get")
+    .description("show one actor, its open window and its last events")
+    .argument("<customer>")
+    .argument("<content>")
+    .addHelpText("after", example("actor get Customer1 channel1"))
+    .action(async (customer: string, content: string, _options: unknown, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      const path = [customer, content].map(encodeURIComponent).join("/");
+      out.record(await client.get(`/admin/actors/${path}`));
+    });
+}
+
+function windowOf(row: JsonObject): JsonObject {
+  return isObject(row.window) ? row.window : {};
+}

@@ -1,0 +1,59 @@
+import type { Command } from "commander";
+import {
+  checkConfig,
+  checkDisk,
+  checkNats,
+  checkPort,
+  checkPostgres,
+  checkService,
+  type Finding,
+  finding,
+} from "../doctor/checks.ts";
+import { CliFailure } from "../failure.ts";
+import { coloured } from "../output.ts";
+import type { CliSettings } from "../settings.ts";
+import { contextOf, example, type VerbContext } from "../verb.ts";
+
+const colours = { ok: "green", warning: "yellow", bad: "red" } as const;
+
+/** Exit code 1 when anything is bad; warnings are for people to weigh. */
+export function addDoctorVerb(program: Command, settings: CliSettings): void {
+  program
+    .command("doctor")
+    .description("check configuration, ports, servers, versions, clocks and durability")
+    .addHelpText("after", example("doctor"))
+    .action(async (_options: unknown, command: Command) => {
+      const context = contextOf(command, settings);
+      const findings = await examine(context);
+      const rows = findings.map((one) => ({ ...one }));
+      context.out.rows({ findings }, rows, [
+        ["CHECK", "check"],
+        ["RESULT", ({ result }) => coloured(colourOf(result), String(result))],
+        ["DETAIL", "detail"],
+      ]);
+      const bad = findings.filter(({ result }) => result === "bad").length;
+      if (bad > 0) throw new CliFailure(`${bad} of ${findings.length} checks are bad`);
+    });
+}
+
+async function examine({ client, settings }: VerbContext): Promise<Finding[]> {
+  const { config, findings } = checkConfig(settings.env);
+  findings.push(finding("bun", "ok", `version ${Bun.version}`));
+  findings.push(...(await checkService(client)));
+  if (config === undefined) return findings;
+  const { host, port, adminHost, adminPort, dataDir } = config;
+  return [
+    ...findings,
+    ...(await Promise.all([
+      checkPort("PORT", host, port),
+      checkPort("ADMIN_PORT", adminHost, adminPort),
+      checkDisk(dataDir),
+    ])),
+    ...(await checkPostgres(config)),
+    ...(await checkNats(config)),
+  ];
+}
+
+function colourOf(result: unknown) {
+  return result === "ok" || result === "warning" ? colours[result] : colours.bad;
+}

@@ -1,0 +1,98 @@
+import type { Command } from "commander";
+import type { AdminClient } from "../adminClient.ts";
+import { CliFailure } from "../failure.ts";
+import { isObject, type JsonObject, objectsIn } from "../json.ts";
+import type { Output } from "../output.ts";
+import type { CliSettings } from "../settings.ts";
+import { contextOf, count, example } from "../verb.ts";
+
+interface TailOptions {
+  readonly lines: number;
+  readonly follow?: boolean;
+  readonly customer?: string;
+  readonly content?: string;
+}
+
+type Filter = Pick<TailOptions, "customer" | "content">;
+
+const pollMs = 1_000;
+const pageMax = 1_000;
+
+export function addEventsVerbs(program: Command, settings: CliSettings): void {
+  const events = program.command("events").description("the event log");
+  events
+    .command("tail")
+    .description("show the newest events, and go on with --follow")
+    .option("-n, --lines <number>", "how many", count, 20)
+    .option("-f, --follow", "wait for more")
+    .option("--customer <name>", "only of exactly this customer")
+    .option("--content <name>", "only of exactly this content")
+    .addHelpText("after", example("events tail -n 5 --follow"))
+    .action(async (options: TailOptions, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      const { lines, follow = false, ...filter } = options;
+      const after = follow ? await positions(client) : new Map<number, number>();
+      if (lines > 0) await showNewest(client, out, lines, filter);
+      while (follow) {
+        await Bun.sleep(pollMs);
+        await showNew(client, out, after, filter);
+      }
+    });
+  events
+    .command("show")
+    .description("show one event")
+    .argument("<partition>", "from 0", count)
+    .argument("<position>", "from 1", count)
+    .addHelpText("after", example("events show 7 12"))
+    .action(async (partition: number, position: number, _options: unknown, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      const afterPosition = Math.max(0, position - 1);
+      const query = { partition, afterPosition, order: "asc", limit: 1 };
+      const [event] = objectsIn(await client.get("/admin/events", query), "events");
+      if (event?.position !== position) {
+        throw new CliFailure(`partition ${partition} has no event ${position}`);
+      }
+      out.record(event);
+    });
+}
+
+/** Of each partition, the position after which events are new. */
+async function positions(client: AdminClient): Promise<Map<number, number>> {
+  const partitions = objectsIn(await client.get("/admin/partitions"), "partitions");
+  return new Map(partitions.map((row) => [Number(row.partition), Number(row.position)]));
+}
+
+async function showNewest(client: AdminClient, out: Output, lines: number, filter: Filter) {
+  const query = { ...filter, limit: Math.min(lines, pageMax) };
+  const newest = objectsIn(await client.get("/admin/events", query), "events");
+  for (const event of newest.toReversed()) out.line(event, textOf(event));
+}
+
+async function showNew(
+  client: AdminClient,
+  out: Output,
+  after: Map<number, number>,
+  filter: Filter,
+): Promise<void> {
+  for (const [partition, position] of await positions(client)) {
+    const afterPosition = after.get(partition) ?? 0;
+    if (position <= afterPosition) continue;
+    const query = { ...filter, partition, afterPosition, order: "asc", limit: pageMax };
+    const found = objectsIn(await client.get("/admin/events", query), "events");
+    for (const event of found) out.line(event, textOf(event));
+    const last = Number(found.at(-1)?.position ?? 0);
+    after.set(partition, found.length < pageMax ? Math.max(position, last) : last);
+  }
+}
+
+function textOf(event: JsonObject): string {
+  const { recordedAt, partition, position, type, customer, content, windowEnd } = event;
+  const data = isObject(event.data) ? event.data : {};
+  const head = `${String(recordedAt)} ${String(partition)}/${String(position)} ${String(type)}`;
+  if (type !== "WindowSealed") return `${head} ${JSON.stringify(data)}`;
+  const { cdn, p2p, sessions, payloads } = data;
+  const name = `${JSON.stringify(customer)} ${JSON.stringify(content)}`;
+  const sums = Object.entries({ cdn, p2p, sessions, payloads });
+  const texts = sums.map(([field, value]) => `${field}=${String(value)}`);
+  return `${head} ${name} ${String(windowEnd)} ${texts.join(" ")}`;
+}

@@ -1,0 +1,49 @@
+/** What a check-up wants to know of NATS. */
+import { AckPolicy, nanos } from "nats";
+import type { Log } from "../log.ts";
+import { millisOf, nanosOfRfc3339 } from "./brokerTime.ts";
+import { connectNats, type NatsLink } from "./connection.ts";
+import { streamName } from "./names.ts";
+
+export interface NatsFacts {
+  readonly version: string;
+  /** How many of the partitions have their stream. */
+  readonly streams: number;
+  /** The fewest copies that a stream has; undefined without streams. */
+  readonly replicas: number | undefined;
+  /** By the broker's clock, epoch ms; undefined without streams. */
+  readonly clockMs: number | undefined;
+}
+
+const connectTimeoutMs = 3_000;
+
+/** @throws NatsUnusable, or when it does not answer. */
+export async function inspectNats(url: string, partitions: number, log: Log): Promise<NatsFacts> {
+  const link = await connectNats({ url, name: "payload-stats doctor", log, connectTimeoutMs });
+  try {
+    const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
+    const replicas: number[] = [];
+    for await (const { config } of link.manager.streams.list()) {
+      if (ours.has(config.name)) replicas.push(config.num_replicas);
+    }
+    return {
+      version: link.serverVersion,
+      streams: replicas.length,
+      replicas: replicas.length === 0 ? undefined : Math.min(...replicas),
+      clockMs: replicas.length === partitions ? await brokerClock(link) : undefined,
+    };
+  } finally {
+    await link.close();
+  }
+}
+
+/** The broker tells its time when it creates something: here a consumer, gone at once. */
+async function brokerClock(link: NatsLink): Promise<number> {
+  const stream = streamName(0);
+  const { created, name } = await link.manager.consumers.add(stream, {
+    ack_policy: AckPolicy.None,
+    inactive_threshold: nanos(5_000),
+  });
+  await link.manager.consumers.delete(stream, name);
+  return millisOf(nanosOfRfc3339(created));
+}

@@ -1,0 +1,64 @@
+/** What a check-up wants to know of Postgres. */
+import type { Log } from "../log.ts";
+import { Database } from "./database.ts";
+
+export interface PostgresFacts {
+  readonly version: string;
+  /** Of the server, for example 18. */
+  readonly major: number;
+  /** By the server's clock, epoch ms. */
+  readonly clockMs: number;
+  /** Settings without which a commit that was answered can be lost, and that are off. */
+  readonly unsafe: readonly string[];
+  /** Version of our tables; undefined before the first start. */
+  readonly schemaVersion: number | undefined;
+}
+
+const deadlineMs = 3_000;
+
+/** @throws when it cannot be asked. */
+export async function inspectPostgres(url: string, log: Log): Promise<PostgresFacts> {
+  const database = new Database({
+    url,
+    applicationName: "payload-stats doctor",
+    connectionsMax: 1,
+    deadlineMs,
+    log,
+  });
+  try {
+    const [row] = await database.run(
+      (sql) => sql<
+        { version: string; number: string; clock: Date; unsafe: string[]; migrated: boolean }[]
+      >`
+        select current_setting('server_version') as version,
+          current_setting('server_version_num') as number,
+          clock_timestamp() as clock,
+          (
+            select coalesce(jsonb_agg(s.name || ' = ' || s.setting), '[]') from pg_settings s
+            where s.name in ('fsync', 'full_page_writes', 'synchronous_commit')
+              and s.setting = 'off'
+          ) as unsafe,
+          to_regclass('public.schema_migrations') is not null as migrated
+      `,
+    );
+    if (row === undefined) throw new Error("Postgres answered nothing");
+    return {
+      version: row.version,
+      major: Math.floor(Number(row.number) / 10_000),
+      clockMs: row.clock.getTime(),
+      unsafe: row.unsafe,
+      schemaVersion: row.migrated ? await schemaVersion(database) : undefined,
+    };
+  } finally {
+    await database.close();
+  }
+}
+
+async function schemaVersion(database: Database): Promise<number | undefined> {
+  const [row] = await database.run(
+    (sql) => sql<{ version: number | null }[]>`
+      select max(version) as version from schema_migrations
+    `,
+  );
+  return row?.version ?? undefined;
+}

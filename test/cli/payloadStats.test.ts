@@ -1,0 +1,169 @@
+/** The command line: usage, help, forms of output, exit codes. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Command } from "commander";
+import { createProgram } from "../../src/cli/program.ts";
+import { readCliSettings } from "../../src/cli/settings.ts";
+import {
+  type AdminServer,
+  openActor,
+  sealedEvent,
+  startAdminServer,
+} from "../support/adminServer.ts";
+import { payloadStats } from "../support/cli.ts";
+import { freePort, sharedServers } from "../support/servers.ts";
+
+let api: AdminServer;
+let env: Record<string, string>;
+const token = "a-secret-of-32-characters-or-more";
+
+beforeAll(() => {
+  api = startAdminServer(token);
+  env = { ADMIN_PORT: new URL(api.server.url).port, ADMIN_TOKEN: token };
+});
+afterAll(() => api.server.stop(0));
+
+/** Every command that does something, by its words. */
+function leaves(command: Command, words: readonly string[] = []): [string, Command][] {
+  if (command.commands.length === 0) return [[words.join(" "), command]];
+  return command.commands.flatMap((child) => leaves(child, [...words, child.name()]));
+}
+
+describe("help", () => {
+  test("of every verb shows an example of it", async () => {
+    const verbs = leaves(createProgram(readCliSettings({})));
+    expect(verbs.length).toBeGreaterThanOrEqual(15);
+    for (const [words, command] of verbs) {
+      let shown = "";
+      command.configureOutput({ writeOut: (text) => (shown += text) });
+      command.exitOverride(() => {
+        throw new Error("helped");
+      });
+      expect(() => command.parse(["--help"], { from: "user" })).toThrow();
+      expect(shown).toContain(`payload-stats ${words}`);
+      expect(shown).toContain("Example:");
+    }
+  });
+  test("goes to stdout with exit code 0", async () => {
+    const { code, stdout, stderr } = await payloadStats(["--help"]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain("quarantine");
+  });
+});
+
+describe("wrong usage ends with exit code 2 and says why on stderr", () => {
+  const wrong: readonly (readonly string[])[] = [
+    ["frobnicate"],
+    ["partition"],
+    ["partition", "ls", "--force"],
+    ["partition", "ls", "more"],
+    ["partition", "accept-loss"],
+    ["partition", "accept-loss", "x", "--yes"],
+    ["partition", "accept-loss", "1"],
+    ["quarantine", "ls", "--state", "lost"],
+    ["ledger", "-o", "xml"],
+    ["ledger", "--admin", "somewhere"],
+  ];
+  test.each(wrong.map((args) => [args.join(" "), args] as const))("%s", async (_, args) => {
+    const { code, stdout, stderr } = await payloadStats(args, env);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).not.toBe("");
+  });
+});
+
+describe("results", () => {
+  test("are a table without colours when nobody looks, or JSON", async () => {
+    api.actors.actors.push(openActor("Customer1", "channel 1"));
+    const table = await payloadStats(["actor", "ls"], { ...env, NO_COLOR: "1" });
+    expect(table.code).toBe(0);
+    expect(table.stdout.split("\n")[0]).toMatch(/^CUSTOMER +CONTENT +STATE/);
+    expect(table.stdout.split("\n")[1]).toMatch(/^Customer1 +channel 1 +open +7/);
+    expect(table.stdout).not.toContain("\u001b");
+    expect(table.stderr).toBe("1 of 1 actors\n");
+    const json = await payloadStats(["actor", "ls", "-o", "json"], env);
+    expect(JSON.parse(json.stdout)).toMatchObject({
+      total: 1,
+      actors: [{ customer: "Customer1" }],
+    });
+  });
+
+  test("of events", async () => {
+    api.queries.recorded.push(sealedEvent("a", "b", 1), sealedEvent("a", "c", 2));
+    const tail = await payloadStats(["events", "tail", "-n", "5"], env);
+    expect(tail.stdout.trim().split("\n")).toHaveLength(2);
+    expect(tail.stdout).toContain('7/1 WindowSealed "a" "b"');
+    const shown = await payloadStats(["events", "show", "7", "2", "-o", "json"], env);
+    expect(JSON.parse(shown.stdout)).toMatchObject({ position: 2, content: "c" });
+    expect(await payloadStats(["events", "show", "7", "9"], env)).toMatchObject({ code: 1 });
+  });
+
+  test("of commands", async () => {
+    const rebuild = await payloadStats(["projection", "pause", "stats"], env);
+    expect(rebuild.code).toBe(0);
+    expect(api.projections.commands.at(-1)).toStartWith("pause stats");
+    api.partitionControl.outcome = { kind: "running" };
+    const loss = await payloadStats(["partition", "accept-loss", "1", "--yes"], env);
+    expect(loss).toMatchObject({ code: 1, stdout: "" });
+    expect(loss.stderr).toContain("not stopped");
+  });
+});
+
+describe("failures end with exit code 1", () => {
+  test("without a token, and with one in a flag", async () => {
+    const { code, stderr } = await payloadStats(["ledger"], { ...env, ADMIN_TOKEN: "" });
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: "the admin token is missing or wrong: set ADMIN_TOKEN, or use --token\n",
+    });
+    const given = ["ledger", "--token", token];
+    expect(await payloadStats(given, { ...env, ADMIN_TOKEN: "" })).toMatchObject({ code: 0 });
+  });
+
+  test("when nothing answers", async () => {
+    const admin = `http://127.0.0.1:${await freePort()}`;
+    const { code, stdout, stderr } = await payloadStats(["ledger", "--admin", admin]);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain(`cannot ask ${admin}`);
+  });
+
+  test("when the ledger is not balanced", async () => {
+    const { current } = api.ledger;
+    const total = { ...current.total, missing: 1, balanced: false };
+    api.ledger.current = { balanced: false, total, partitions: [] };
+    const { code, stdout } = await payloadStats(["ledger"], env);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/all .* no$/m);
+    api.ledger.current = current;
+  });
+});
+
+describe("doctor", () => {
+  test("lists what is wrong with the configuration", async () => {
+    const { code, stdout } = await payloadStats(["doctor"], { ...env, WINDOW: "7s" });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^config +bad +WINDOW: 7s does not divide a day/m);
+  });
+
+  test("looks at a running service, its servers and their clocks", async () => {
+    const { databaseUrl, natsUrl } = await sharedServers();
+    const port = String(await freePort());
+    const result = await payloadStats(["doctor", "-o", "json"], {
+      ...env,
+      PORT: port,
+      DATABASE_URL: databaseUrl,
+      NATS_URL: natsUrl,
+    });
+    const { findings } = JSON.parse(result.stdout);
+    const results = new Map<string, string>();
+    for (const { check, result: found } of findings) results.set(check, found);
+    expect(Object.fromEntries(results)).toMatchObject({
+      config: "ok",
+      PORT: "ok",
+      ADMIN_PORT: "ok",
+      postgres: "ok",
+      "clock of postgres": "ok",
+      "durability of postgres": "ok",
+    });
+    expect(results.has("durability of nats")).toBe(true);
+    expect(results.get("service: postgres")).toBe("ok");
+  });
+});
