@@ -37,6 +37,7 @@ const natsPatienceMs = 30_000;
 
 export class Cluster {
   private constructor(
+    readonly dataDir: string,
     readonly postgres: ServerProcess,
     readonly nats: readonly ServerProcess[],
     readonly roles: readonly RoleProcess[],
@@ -93,7 +94,7 @@ export class Cluster {
     const roles = roleSpecs(options, dataDir, ports.roles, env).map(
       (role) => new RoleProcess(role, watcher, log),
     );
-    return new Cluster(postgres, nats, roles, ports.nats, watcher, lock);
+    return new Cluster(dataDir, postgres, nats, roles, ports.nats, watcher, lock);
   }
 
   get databaseUrl(): string {
