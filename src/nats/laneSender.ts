@@ -7,13 +7,17 @@
  * the event loop shares a message.
  *
  * A message is numbered when it is first sent, upwards per partition, and never gets another
- * number. It is sent again, as it is, until it is acknowledged or its deadline has passed. The
- * stream drops a repeat with the same id inside its duplicate window. An abandoned message may
- * still lie in a buffer and be stored late: then it has either a lower number than a message
- * stored before it, and the owner drops it, or it is the newest one and is counted, once. Both are
- * fine, since its payloads were never acknowledged. This is why only one may be in flight.
+ * number. It is sent again, as it is, until it is acknowledged or its deadline has passed. A repeat
+ * that is stored has no larger number than the message before it, and the owner drops it. An
+ * abandoned message may still lie in a buffer and be stored late: then it has either a lower number
+ * than a message stored before it, and is dropped, or it is the newest one and is counted, once.
+ * Both are fine, since its payloads were never acknowledged. This is why only one may be in flight.
+ *
+ * Messages carry no `Nats-Msg-Id`: each replica would decide by itself which of two repeats to
+ * drop, and after a change of leader replicas then hold one with different timestamps (decision
+ * 0004).
  */
-import { headers, type Msg, type Subscription } from "nats";
+import type { Msg, Subscription } from "nats";
 import { PayloadLogUnavailable } from "../actors/ports.ts";
 import type { NatsLink } from "./connection.ts";
 import { payloadSubject, streamName } from "./names.ts";
@@ -129,12 +133,9 @@ export class LaneSender {
     const flight = lane.flight;
     if (flight === undefined) return;
     flight.resendAtMs = this.now() + this.limits.attemptMs;
-    const messageHeaders = headers();
-    messageHeaders.set("Nats-Msg-Id", `${this.publisher}.${flight.number}`);
     const reply = `${this.#inbox}.${lane.partition}.${flight.number}`;
     try {
-      const options = { headers: messageHeaders, reply };
-      this.link.connection.publish(payloadSubject(lane.partition), flight.text, options);
+      this.link.connection.publish(payloadSubject(lane.partition), flight.text, { reply });
     } catch (error) {
       // The connection was closed under us.
       this.#abandon(lane, "disconnected", error);
