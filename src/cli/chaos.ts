@@ -21,6 +21,8 @@ Usage: bun run chaos [options]
   --partitions N     (6)
   --lease DURATION   (5s)
   --rate N           payloads a second (300)
+  --long-nats-pauses also stop nats-servers for longer than an election: more than
+                     nats-server 2.9.10 can bear, see docs/RELIABILITY.md
   --keep             keep data and logs also when there is no difference
   --help
 
@@ -68,6 +70,7 @@ function readOptions(args: string[]): Options | string {
         partitions: text("6"),
         lease: text("5s"),
         rate: text("300"),
+        "long-nats-pauses": { type: "boolean", default: false },
         keep: { type: "boolean", default: false },
         help: { type: "boolean", short: "h" },
       },
@@ -79,7 +82,11 @@ function readOptions(args: string[]): Options | string {
       seed,
       leaseMs,
       forMs: duration("for", values.for),
-      blows: schedule(seed, whole("faults", values.faults, 0), leaseMs),
+      blows: schedule(seed, {
+        leaseMs,
+        faults: whole("faults", values.faults, 0),
+        longNatsPauses: values["long-nats-pauses"],
+      }),
       windowMs: duration("window", values.window),
       partitions: whole("partitions", values.partitions, 1),
       payloadsPerSecond: whole("rate", values.rate, 1),
