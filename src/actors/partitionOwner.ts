@@ -194,7 +194,8 @@ export class PartitionOwner {
           stretchStart = clock.monotonic();
         }
       }
-      this.#state.deliver();
+      // The actors get their payloads when somebody looks, at a checkpoint or at the boundary: one
+      // event for all payloads since then costs a fraction of one for each read.
       this.#wake();
       if (this.#checkpointDue()) await this.#commit([]);
     }
