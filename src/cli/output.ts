@@ -36,6 +36,11 @@ export class Output {
     else this.#write(tableOf(rows, columns));
   }
 
+  /** What a table would have no row for. */
+  json(body: unknown): void {
+    if (this.form === "json") this.#write(JSON.stringify(body, null, 2));
+  }
+
   /** One object: its fields, one a line. Objects within it are written as JSON. */
   record(body: JsonObject): void {
     if (this.form === "json") this.#write(JSON.stringify(body, null, 2));

@@ -5,6 +5,7 @@ import { isObject, type JsonObject, objectsIn } from "../json.ts";
 import type { Output } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { contextOf, count, example } from "../verb.ts";
+import { addArchiveVerbs } from "./eventArchive.ts";
 
 interface TailOptions {
   readonly lines: number;
@@ -20,6 +21,7 @@ const pageMax = 1_000;
 
 export function addEventsVerbs(program: Command, settings: CliSettings): void {
   const events = program.command("events").description("the event log");
+  addArchiveVerbs(events, settings);
   events
     .command("tail")
     .description("show the newest events, and go on with --follow")

@@ -1,18 +1,43 @@
 import type { Command } from "commander";
-import { objectsIn } from "../json.ts";
+import { CliFailure } from "../failure.ts";
+import { isObject, type JsonObject, objectsIn } from "../json.ts";
+import type { Column, Output } from "../output.ts";
+import { watchBuild } from "../projectionProgress.ts";
 import type { CliSettings } from "../settings.ts";
 import { contextOf, example } from "../verb.ts";
 
-const commands = {
-  rebuild: "make its table anew from the event log, while the old one is read",
-  pause: "let its table stay as it is",
-  resume: "go on where it was paused",
-} as const;
+interface RebuildOptions {
+  readonly acceptDiff?: boolean;
+  readonly wait?: boolean;
+}
+
+interface VerifyOptions {
+  readonly from?: string;
+  readonly to?: string;
+  readonly customer?: string;
+  readonly content?: string;
+}
+
+interface PartOptions {
+  readonly rebuildOnly?: boolean;
+}
+
+const exampleColumns: readonly Column[] = [
+  ["ROW", "kind"],
+  ["LIVE", "live"],
+  ["REBUILT", "rebuilt"],
+];
 
 export function addProjectionVerbs(program: Command, settings: CliSettings): void {
   const projection = program
     .command("projection")
     .description("the tables that are made from the events");
+  addLooks(projection, settings);
+  addBuilds(projection, settings);
+  addSwitches(projection, settings);
+}
+
+function addLooks(projection: Command, settings: CliSettings): void {
   projection
     .command("ls")
     .description("list all projections")
@@ -27,9 +52,93 @@ export function addProjectionVerbs(program: Command, settings: CliSettings): voi
         ["APPLIED", "applied"],
         ["EVENTS", "events"],
         ["SEALED THROUGH", "sealedThrough"],
+        ["BUILD", ({ rebuild }) => (isObject(rebuild) ? `${rebuild.kind}: ${rebuild.phase}` : "-")],
+        ["DONE", ({ rebuild }) => (isObject(rebuild) ? `${rebuild.percent} %` : "-")],
       ]);
     });
-  for (const [verb, description] of Object.entries(commands)) {
+  projection
+    .command("show")
+    .description("show one projection, with the report of its build")
+    .argument("<name>", "for example stats")
+    .addHelpText("after", example("projection show stats"))
+    .action(async (name: string, _options: unknown, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      out.record(await client.get(`/admin/projections/${encodeURIComponent(name)}`));
+    });
+}
+
+function addBuilds(projection: Command, settings: CliSettings): void {
+  projection
+    .command("rebuild")
+    .description("make its table anew from the event log, while the old one is read")
+    .argument("<name>", "for example stats")
+    .option("--accept-diff", "let it take the old one's place also when they differ")
+    .option("--no-wait", "only ask for it")
+    .addHelpText("after", example("projection rebuild stats"))
+    .action(async (name: string, { acceptDiff, wait }: RebuildOptions, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      const path = `/admin/projections/${encodeURIComponent(name)}`;
+      const asked = await client.post(`${path}/rebuild`, { acceptDiff });
+      if (wait === false) return out.record(asked);
+      const ended = await watchBuild(client, name);
+      show(out, ended);
+      if (ended.waiting) {
+        throw new CliFailure(
+          "the tables differ, so the old one stays. Let the new one take its place with\n" +
+            `  payload-stats projection accept-diff ${name}\nor end it with\n` +
+            `  payload-stats projection cancel ${name}`,
+        );
+      }
+      if (ended.build.outcome !== "swapped") {
+        throw new CliFailure(`the rebuild was ${String(ended.build.outcome)}`);
+      }
+    });
+  projection
+    .command("verify")
+    .description("compare its table with the event log, and change nothing")
+    .argument("<name>", "for example stats")
+    .option("--from <time>", "rows that begin at or after it")
+    .option("--to <time>", "rows that begin before it")
+    .option("--customer <name>", "only of exactly this customer")
+    .option("--content <name>", "only of exactly this content")
+    .addHelpText("after", example("projection verify stats --from 2026-01-31 --customer Customer1"))
+    .action(async (name: string, options: VerifyOptions, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      const { from, to, customer, content } = options;
+      const path = `/admin/projections/${encodeURIComponent(name)}`;
+      await client.post(`${path}/verify`, { from, to, customer, content });
+      const ended = await watchBuild(client, name);
+      const report = show(out, ended);
+      if (ended.build.outcome !== "verified") {
+        throw new CliFailure(`the verification was ${String(ended.build.outcome)}`);
+      }
+      if (differences(report) > 0) throw new CliFailure("the table differs from the event log");
+    });
+}
+
+function addSwitches(projection: Command, settings: CliSettings): void {
+  const partHelp = "only its build, not its table";
+  for (const [verb, description] of [
+    ["pause", "let its table stay as it is"],
+    ["resume", "go on where it was paused"],
+  ] as const) {
+    projection
+      .command(verb)
+      .description(description)
+      .argument("<name>", "for example stats")
+      .option("--rebuild-only", partHelp)
+      .addHelpText("after", example(`projection ${verb} stats`))
+      .action(async (name: string, { rebuildOnly }: PartOptions, command: Command) => {
+        const { client, out } = contextOf(command, settings);
+        const query = { part: rebuildOnly === true ? "rebuild" : undefined };
+        const path = `/admin/projections/${encodeURIComponent(name)}/${verb}`;
+        out.record(await client.post(path, query));
+      });
+  }
+  for (const [verb, description] of [
+    ["cancel", "end its build; the table that is read stays"],
+    ["accept-diff", "let the rebuilt table take the place of one that differs"],
+  ] as const) {
     projection
       .command(verb)
       .description(description)
@@ -40,4 +149,25 @@ export function addProjectionVerbs(program: Command, settings: CliSettings): voi
         out.record(await client.post(`/admin/projections/${encodeURIComponent(name)}/${verb}`));
       });
   }
+}
+
+/** The counts on stderr, the rows that differ on stdout. */
+function show(out: Output, { build }: { readonly build: JsonObject }): JsonObject {
+  const report = isObject(build.report) ? build.report : {};
+  const examples = isObject(report.examples) ? report.examples : {};
+  const rows = ["missing", "extra", "different"].flatMap((kind) =>
+    kind in examples ? objectsIn(examples, kind).map((pair) => ({ kind, ...pair })) : [],
+  );
+  const { equal, missing, extra, different } = report;
+  out.note(
+    `rows: ${String(equal)} equal, ${String(missing)} missing, ${String(extra)} extra, ` +
+      `${String(different)} different`,
+  );
+  if (rows.length > 0) out.rows(build, rows, exampleColumns);
+  else out.json(build);
+  return report;
+}
+
+function differences({ missing, extra, different }: JsonObject): number {
+  return Number(missing) + Number(extra) + Number(different);
 }
