@@ -19,6 +19,8 @@ import type { ExportProgress } from "./eventExport.ts";
 import { prepareDatabase } from "./prepare.ts";
 
 export interface ImportOptions {
+  /** The state of a partition that has read nothing. */
+  readonly emptyState: object;
   /** Gives up what was staged of another file. */
   readonly restart?: boolean;
   readonly onProgress?: (progress: ExportProgress) => void;
@@ -48,7 +50,7 @@ const finishDeadlineMs = 9 * 60_000;
 export async function importEvents(
   database: Database,
   lines: AsyncIterable<string>,
-  { restart = false, onProgress = () => {} }: ImportOptions = {},
+  { emptyState, restart = false, onProgress = () => {} }: ImportOptions,
 ): Promise<Imported> {
   const iterator = lines[Symbol.asyncIterator]();
   const first = await iterator.next();
@@ -81,7 +83,7 @@ export async function importEvents(
   }
   order.finish();
   await stage();
-  await finishImport(database, header);
+  await finishImport(database, header, emptyState);
   return { events: of, stagedBefore, done: false };
 }
 
@@ -183,10 +185,16 @@ async function stageEvents(database: Database, lines: readonly string[]): Promis
   await database.run((sql) => sql`select stage_events(${events}::text::jsonb)`, pageDeadlineMs);
 }
 
-async function finishImport(database: Database, header: ArchiveHeader): Promise<void> {
+async function finishImport(
+  database: Database,
+  header: ArchiveHeader,
+  emptyState: object,
+): Promise<void> {
   const [row] = await database.run(
     (sql) => sql<{ outcome: string }[]>`
-      select finish_import(${JSON.stringify(header)}::text::jsonb) as outcome
+      select finish_import(
+        ${JSON.stringify(header)}::text::jsonb, ${JSON.stringify(emptyState)}::text::jsonb
+      ) as outcome
     `,
     finishDeadlineMs,
   );

@@ -1,5 +1,6 @@
 /** An event log is moved to an empty database, and gives identical tables there. */
 import { describe, expect, test } from "bun:test";
+import { emptyPartitionState } from "../../src/actors/partitionState.ts";
 import type { Database } from "../../src/store/database.ts";
 import { BadArchive, compressed, linesOf } from "../../src/store/eventArchive.ts";
 import { exportEvents } from "../../src/store/eventExport.ts";
@@ -71,6 +72,10 @@ async function* textLines(text: string) {
   yield* text.split("\n").filter((line) => line !== "");
 }
 
+function importInto(database: Database, lines: AsyncIterable<string>, restart = false) {
+  return importEvents(database, lines, { emptyState: emptyPartitionState, restart });
+}
+
 async function emptyStore(): Promise<TestStore> {
   return new TestStore(await freshDatabase());
 }
@@ -83,7 +88,7 @@ test("export, import into an empty database, rebuild: identical, byte for byte",
   await using from = await filledStore();
   await using to = await emptyStore();
   const archive = await archiveOf(from.database);
-  expect(await importEvents(to.database, linesOf(chunked(archive)))).toEqual({
+  expect(await importInto(to.database, linesOf(chunked(archive)))).toEqual({
     events: 360,
     stagedBefore: 0,
     done: false,
@@ -94,7 +99,7 @@ test("export, import into an empty database, rebuild: identical, byte for byte",
   expect(expected.stats?.split("\n").length).toBe(361);
   expect(await allCsv(to)).toEqual(expected);
   expect(Buffer.concat(await archiveOf(to.database))).toEqual(Buffer.concat(archive));
-  expect(await importEvents(to.database, linesOf(chunked(archive)))).toMatchObject({ done: true });
+  expect(await importInto(to.database, linesOf(chunked(archive)))).toMatchObject({ done: true });
 
   // The streams of the events are not here: the partition waits until someone accepts that.
   expect(await to.partitions.load(2)).toMatchObject({
@@ -102,6 +107,11 @@ test("export, import into an empty database, rebuild: identical, byte for byte",
     sequence: 0,
     position: 180,
     sealedThroughMs: firstEndMs + 29 * windowMs,
+    state: {
+      ...emptyPartitionState,
+      timeMs: firstEndMs + 29 * windowMs,
+      ledger: { read: 180, sealed: 180, duplicates: 0, quarantined: 0 },
+    },
   });
   expect(await to.partitions.load(1)).toMatchObject({ streamCreated: "", position: 0 });
   const [kept] = await to.database.run(
@@ -120,13 +130,13 @@ describe("an import", () => {
       throw new Error("killed");
     };
     // Staged pages are large, so they are made small by stopping after each.
-    await expect(importEvents(to.database, cutAt(100))).rejects.toThrow("killed");
+    await expect(importInto(to.database, cutAt(100))).rejects.toThrow("killed");
     expect(await eventCount(to)).toBe(0);
     await to.database.run((sql) => {
       const page = `[${lines.slice(1, 51).join(",")}]`;
       return sql`select stage_events(${page}::text::jsonb)`;
     });
-    expect(await importEvents(to.database, textLines(lines.join("\n")))).toMatchObject({
+    expect(await importInto(to.database, textLines(lines.join("\n")))).toMatchObject({
       events: 360,
       stagedBefore: 50,
     });
@@ -140,9 +150,9 @@ describe("an import", () => {
     const text = lines.join("");
     const other = text.replace(/"fingerprint":"\w+"/, '"fingerprint":"other"');
     const [header = ""] = other.split("\n");
-    await expect(importEvents(to.database, textLines(header))).rejects.toThrow(BadArchive);
-    await expect(importEvents(to.database, textLines(text))).rejects.toThrow("another log");
-    const restarted = await importEvents(to.database, textLines(text), { restart: true });
+    await expect(importInto(to.database, textLines(header))).rejects.toThrow(BadArchive);
+    await expect(importInto(to.database, textLines(text))).rejects.toThrow("another log");
+    const restarted = await importInto(to.database, textLines(text), true);
     expect(restarted.events).toBe(360);
   });
 
@@ -151,9 +161,9 @@ describe("an import", () => {
     const text = (await Array.fromAsync(exportEvents(from.database))).join("");
     await using used = await freshStore(3);
     await new Writer(used.partitions, 0).commit([]);
-    await expect(importEvents(used.database, textLines(text))).rejects.toThrow(ImportRefused);
+    await expect(importInto(used.database, textLines(text))).rejects.toThrow(ImportRefused);
     await using other = await freshStore(4);
-    await expect(importEvents(other.database, textLines(text))).rejects.toThrow(SettingsMismatch);
+    await expect(importInto(other.database, textLines(text))).rejects.toThrow(SettingsMismatch);
   });
 
   const swapped = (lines: string[]) => lines.with(5, lines[6] ?? "").with(6, lines[5] ?? "");
@@ -177,7 +187,7 @@ describe("an import", () => {
     await using to = await emptyStore();
     const text = (await Array.fromAsync(exportEvents(from.database))).join("");
     const changed = change(text.trimEnd().split("\n")).join("\n");
-    await expect(importEvents(to.database, textLines(changed))).rejects.toThrow(reason);
+    await expect(importInto(to.database, textLines(changed))).rejects.toThrow(reason);
     if (reason !== "is no header") expect(await eventCount(to)).toBe(0);
   });
 
@@ -186,9 +196,7 @@ describe("an import", () => {
     await using to = await emptyStore();
     const whole = Buffer.concat(await archiveOf(from.database));
     for (const bytes of [whole.subarray(0, whole.length - 100), Buffer.from("no gzip")]) {
-      await expect(importEvents(to.database, linesOf(chunked([bytes])))).rejects.toThrow(
-        BadArchive,
-      );
+      await expect(importInto(to.database, linesOf(chunked([bytes])))).rejects.toThrow(BadArchive);
     }
   });
 });

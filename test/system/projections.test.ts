@@ -140,6 +140,7 @@ describe("an event log that is moved", () => {
       { what: "a new payload to be counted", timeoutMs: 30_000 },
     );
     await there.end();
+    expect((await payloadStats(["ledger", "--recount"], admin)).code).toBe(0);
     await target.clear();
   }, 120_000);
 });

@@ -3,6 +3,7 @@ import { rename, rm } from "node:fs/promises";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
+import { emptyPartitionState } from "../../actors/partitionState.ts";
 import { type Config, readConfig } from "../../config.ts";
 import { createLog } from "../../log.ts";
 import type { Database } from "../../store/database.ts";
@@ -42,6 +43,7 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
         const bytes = file === "-" ? process.stdin : createReadStream(file);
         const onProgress = progressOn(out);
         const imported = await importEvents(database, linesOf(bytes), {
+          emptyState: emptyPartitionState,
           restart: restart === true,
           onProgress,
         });

@@ -45,8 +45,10 @@ $$;
 -- The checkpoints follow no stream that exists, so that none is read as if it went on from them: a
 -- partition stops until someone accepts that. Then it reads what a stream holds of the time after
 -- the last sealed window, be it a new stream or the one that the events came from.
--- `incomplete`: the header promises other events than were staged.
-create function finish_import(p_header jsonb) returns text language plpgsql as $$
+-- `p_empty_state` is the state of a partition that has read nothing; it gets the time and the ledger
+-- that the events tell of. `incomplete`: the header promises other events than were staged.
+create function finish_import(p_header jsonb, p_empty_state jsonb) returns text
+language plpgsql as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('payload_stats_import', 0));
   perform from event_imports i where i.header = p_header and i.finished_at is null;
@@ -85,6 +87,22 @@ begin
     stream_created = 'before the import',
     loss_accepted_time =
       (floor(extract(epoch from promised."sealedThrough") * 1000000000) - 1)::numeric(40)::text,
+    state = p_empty_state || jsonb_build_object(
+      'timeMs', floor(extract(epoch from promised."sealedThrough") * 1000),
+      'ledger', (
+        select jsonb_build_object(
+          'read', coalesce(sum(c.payloads + c.duplicates), 0),
+          'sealed', coalesce(sum(c.payloads), 0),
+          'duplicates', coalesce(sum(c.duplicates), 0),
+          'quarantined', 0
+        )
+        from (
+          select (event_data(e.type, e.version, e.data) ->> 'payloads')::bigint as payloads,
+            (event_data(e.type, e.version, e.data) ->> 'duplicates')::bigint as duplicates
+          from events e where e.partition = p.partition and e.type = 'WindowSealed'
+        ) as c
+      )
+    ),
     checkpointed_at = clock_timestamp()
   from jsonb_to_recordset(p_header -> 'partitions')
     as promised (partition int, position bigint, "sealedThrough" timestamptz)
