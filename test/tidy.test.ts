@@ -19,20 +19,20 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "src/actors": [/^src\/(actors|domain)\//, /^src\/log\.ts$/],
   "src/http": [
     /^src\/(http|domain)\//,
-    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts)\.ts$/,
+    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
     /^src\/(log|config)\.ts$/,
     /^package\.json$/,
     /^(elysia|@elysiajs\/swagger|node:.*)$/,
   ],
   "src/nats": [
     /^src\/(nats|domain)\//,
-    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts)\.ts$/,
+    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
     /^src\/log\.ts$/,
     /^(nats|node:.*)$/,
   ],
   "src/store": [
     /^src\/(store|domain)\//,
-    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts)\.ts$/,
+    /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
     /^src\/log\.ts$/,
     /^(postgres|node:.*)$/,
   ],

@@ -106,6 +106,33 @@ export interface HistoryStore {
   quarantined(receipt: Receipt): Promise<QuarantinedPayload | undefined>;
 }
 
+/** A row of a table that is not what its events say; null where there is no such row or event. */
+export interface TableDifference extends ActorName {
+  readonly table: "stats" | "sessions";
+  readonly time: string;
+  readonly recorded: Readonly<Record<string, string>> | null;
+  readonly expected: Readonly<Record<string, string>> | null;
+}
+
+export interface TableComparison {
+  readonly table: "stats" | "sessions";
+  /** Events whose rows were compared. */
+  readonly events: number;
+  readonly differences: readonly TableDifference[];
+  /** How many there are; `differences` holds the first of them. */
+  readonly differencesTotal: number;
+}
+
+/** Compares tables with the fold of the events that they have applied. */
+export interface TableAudit {
+  /** Over windows that end after one time and at or before another. */
+  compare(
+    table: "stats" | "sessions",
+    afterMs: number,
+    throughMs: number,
+  ): Promise<TableComparison>;
+}
+
 // ----------------------------------------------------------------------------- what is asked of it
 
 /**

@@ -41,6 +41,12 @@ export class Output {
     if (this.form === "json") this.#write(JSON.stringify(body, null, 2));
   }
 
+  /** The whole answer as JSON, or what `table` writes of it. */
+  either(body: unknown, table: () => void): void {
+    if (this.form === "json") this.#write(JSON.stringify(body, null, 2));
+    else table();
+  }
+
   /** One object: its fields, one a line. Objects within it are written as JSON. */
   record(body: JsonObject): void {
     if (this.form === "json") this.#write(JSON.stringify(body, null, 2));

@@ -6,13 +6,16 @@ import { CliFailure } from "./failure.ts";
 import type { CliSettings } from "./settings.ts";
 import { adminUrl } from "./verb.ts";
 import { addActorVerbs } from "./verbs/actor.ts";
+import { addAuditVerb } from "./verbs/audit.ts";
 import { addDoctorVerb } from "./verbs/doctor.ts";
 import { addEventsVerbs } from "./verbs/events.ts";
+import { addExplainVerbs } from "./verbs/explain.ts";
 import { addLedgerVerb } from "./verbs/ledger.ts";
 import { addPartitionVerbs } from "./verbs/partition.ts";
 import { addProjectionVerbs } from "./verbs/projection.ts";
 import { addQuarantineVerbs } from "./verbs/quarantine.ts";
 import { addServeVerb } from "./verbs/serve.ts";
+import { addWhatIfVerb } from "./verbs/whatIf.ts";
 
 /** A new verb is a file in `verbs/` and a line here. */
 const verbs = [
@@ -21,6 +24,9 @@ const verbs = [
   addActorVerbs,
   addProjectionVerbs,
   addEventsVerbs,
+  addExplainVerbs,
+  addAuditVerb,
+  addWhatIfVerb,
   addLedgerVerb,
   addQuarantineVerbs,
   addDoctorVerb,

@@ -4,6 +4,7 @@ import type { Difference } from "../actors/historyPorts.ts";
 import type { OpenWindowView, RecordedEvent } from "../actors/readPorts.ts";
 import type { WindowActor } from "../actors/windowActor.ts";
 import type { DomainEvent } from "../domain/events.ts";
+import { upcastEventData } from "../domain/eventVersions.ts";
 
 /** The open window of an actor; undefined when it has none in the window with that index. */
 export function openWindow(
@@ -21,7 +22,8 @@ export function sealedWindow({ data }: DomainEvent): OpenWindowView {
 }
 
 /** The window that an event of the log says; undefined when it cannot be read. */
-export function recordedWindow({ data }: RecordedEvent): OpenWindowView | undefined {
+export function recordedWindow(event: RecordedEvent): OpenWindowView | undefined {
+  const data = upcastEventData(event);
   if (!isWindow(data)) return undefined;
   const { windowStart, windowEnd, cdn, p2p, sessions, payloads, duplicates } = data;
   const { firstSequence, lastSequence } = data;
@@ -54,8 +56,11 @@ function isWindow(data: unknown): data is OpenWindowView {
 
 /** What an event of the log holds that the replay did not give, field by field. */
 export function eventDifferences(recorded: RecordedEvent, replayed: DomainEvent): Difference[] {
-  const { type, version, customer, content, windowEnd } = recorded;
-  const known = { type, version, customer, content, windowEnd, ...asFields(recorded.data) };
+  const { type, customer, content, windowEnd } = recorded;
+  // An older version that says the same is no difference.
+  const version = Math.max(recorded.version, replayed.version);
+  const data = asFields(upcastEventData(recorded));
+  const known = { type, version, customer, content, windowEnd, ...data };
   const expected = {
     type: replayed.type,
     version: replayed.version,

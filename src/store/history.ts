@@ -54,7 +54,7 @@ export class PostgresHistoryStore implements HistoryStore {
   async lastWindowThrough(partition: number, timeMs: number): Promise<SealedWindow | undefined> {
     const [row] = await this.#database.run(
       (sql) => sql<{ window_end: Date; sequence: bigint }[]>`
-        select window_end, max((data ->> 'lastSequence')::bigint) as sequence
+        select window_end, max((event_data(type, version, data) ->> 'lastSequence')::bigint) as sequence
         from events
         where partition = ${partition} and type = 'WindowSealed' and window_end = (
           select max(window_end) from events
@@ -113,8 +113,8 @@ export class PostgresHistoryStore implements HistoryStore {
         select * from events
         where partition = ${partition} and type = 'WindowSealed'
           and window_end = ${new Date(windowEndMs)}
-          and (data ->> 'firstSequence')::bigint <= ${sequence}
-          and (data ->> 'lastSequence')::bigint >= ${sequence}
+          and (event_data(type, version, data) ->> 'firstSequence')::bigint <= ${sequence}
+          and (event_data(type, version, data) ->> 'lastSequence')::bigint >= ${sequence}
         order by position limit ${limit}
       `,
     );
@@ -135,11 +135,11 @@ export class PostgresHistoryStore implements HistoryStore {
     const [row] = await this.#database.run(
       (sql) => sql<Record<"windows" | "cdn" | "p2p" | "sessions" | "payloads" | "dups", string>[]>`
         select count(*)::text as windows,
-          coalesce(sum((data ->> 'cdn')::numeric), 0)::text as cdn,
-          coalesce(sum((data ->> 'p2p')::numeric), 0)::text as p2p,
-          coalesce(sum((data ->> 'sessions')::numeric), 0)::text as sessions,
-          coalesce(sum((data ->> 'payloads')::numeric), 0)::text as payloads,
-          coalesce(sum((data ->> 'duplicates')::numeric), 0)::text as dups
+          coalesce(sum((event_data(type, version, data) ->> 'cdn')::numeric), 0)::text as cdn,
+          coalesce(sum((event_data(type, version, data) ->> 'p2p')::numeric), 0)::text as p2p,
+          coalesce(sum((event_data(type, version, data) ->> 'sessions')::numeric), 0)::text as sessions,
+          coalesce(sum((event_data(type, version, data) ->> 'payloads')::numeric), 0)::text as payloads,
+          coalesce(sum((event_data(type, version, data) ->> 'duplicates')::numeric), 0)::text as dups
         from events
         where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
           and position <= ${position}
@@ -162,7 +162,7 @@ export class PostgresHistoryStore implements HistoryStore {
   ): Promise<readonly RememberedTokens[]> {
     const rows = await this.#database.run(
       (sql) => sql<{ window_end: Date; tokens: string }[]>`
-        select window_end, data ->> 'tokens' as tokens from events
+        select window_end, event_data(type, version, data) ->> 'tokens' as tokens from events
         where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
           and window_end > ${new Date(Math.max(afterMs, 0))}
         order by window_end

@@ -41,6 +41,23 @@ export async function ensureSettings(database: Database, settings: Settings): Pr
   }
 }
 
+/** What holds in this database; undefined before its first start. */
+export async function fixedSettings(database: Database): Promise<Settings | undefined> {
+  const [row] = await database.run(
+    (sql) => sql<{ prepared: boolean }[]>`
+      select to_regclass('public.settings') is not null as prepared
+    `,
+  );
+  if (row?.prepared !== true) return undefined;
+  const rows = await database.run(
+    (sql) => sql<{ name: string; value: string }[]>`select name, value from settings`,
+  );
+  const fixed = new Map(rows.map(({ name, value }) => [name, Number(value)]));
+  const windowMs = fixed.get("window_ms");
+  const partitions = fixed.get("partitions");
+  return windowMs === undefined || partitions === undefined ? undefined : { windowMs, partitions };
+}
+
 /** Writes the settings unless there are some, and returns those that hold. */
 function fixSettings(database: Database, { windowMs, partitions }: Settings) {
   return database.run(

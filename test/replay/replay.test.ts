@@ -16,13 +16,13 @@ const endMs = startMs + 1_000 * windowMs;
 const streams = arbitraryMessages({ startMs, windowMs, waitMaxMs: 3 * windowMs, messagesMax: 80 });
 
 /** The events of a replay that starts for the sake of `fromMs`, as far as they come out exactly. */
-async function replayed(past: Past, fromMs: number | undefined) {
+async function replayed(past: Past, fromMs: number | undefined, rules = past.rules) {
   const plan = await planReplay(past, 0, past.rules, fromMs);
   if ("reason" in plan) throw new Error(plan.reason);
   const events: DomainEvent[] = [];
   await runReplay(past, {
     plan,
-    rules: past.rules,
+    rules,
     tokens: (afterMs, throughMs) => tokensOfPartition(past, 0, afterMs, throughMs),
     sealed: (sealed) => void events.push(...sealed),
   });
@@ -80,6 +80,31 @@ describe("a replay", () => {
     );
     expect(compared).toBeGreaterThan(100);
   });
+});
+
+/** Bytes by actor and by the windows that the others lie in. */
+function bytesByWindow(events: readonly DomainEvent[]): Map<string, bigint> {
+  const sums = new Map<string, bigint>();
+  for (const { customer, content, data } of events) {
+    const window = Math.floor(Date.parse(data.windowStart) / windowMs);
+    const name = JSON.stringify([window, customer, content]);
+    sums.set(name, (sums.get(name) ?? 0n) + BigInt(data.cdn) + BigInt(data.p2p));
+  }
+  return sums;
+}
+
+test("a replay under shorter windows adds up to the same bytes, repeats or not", async () => {
+  await fc.assert(
+    fc.asyncProperty(streams, fc.nat(60), async (messages, window) => {
+      const stream = streamOf(messages, endMs);
+      const { events } = run(stream, rules);
+      const fromMs = startMs + window * windowMs;
+      const shorter = { ...rules, windowMs: windowMs / 3, keyWindowMs: windowMs };
+      const again = await replayed(memoryPast({ stream, events, rules }), fromMs, shorter);
+      expect(bytesByWindow(again.events)).toEqual(bytesByWindow(since(events, fromMs)));
+    }),
+    { numRuns: 300 },
+  );
 });
 
 test("the warm-up covers the memory of keys and the retries of publishers", () => {

@@ -13,6 +13,10 @@ interface ListOptions {
   readonly offset?: number;
 }
 
+interface GetOptions {
+  readonly at?: string;
+}
+
 const columns: readonly Column[] = [
   ["CUSTOMER", "customer"],
   ["CONTENT", "content"],
@@ -63,11 +67,12 @@ export function addActorVerbs(program: Command, settings: CliSettings): void {
     .description("show one actor, its open window and its last events")
     .argument("<customer>")
     .argument("<content>")
-    .addHelpText("after", example("actor get Customer1 channel1"))
-    .action(async (customer: string, content: string, _options: unknown, command: Command) => {
+    .option("--at <moment>", "as it was at a time, or at a position of its partition's events")
+    .addHelpText("after", example("actor get Customer1 channel1 --at 2026-01-31T10:12:00Z"))
+    .action(async (customer: string, content: string, options: GetOptions, command: Command) => {
       const { client, out } = contextOf(command, settings);
       const path = [customer, content].map(encodeURIComponent).join("/");
-      out.record(await client.get(`/admin/actors/${path}`));
+      out.record(await client.get(`/admin/actors/${path}`, { at: options.at }));
     });
 }
 

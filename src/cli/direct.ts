@@ -1,0 +1,71 @@
+/** A way to Postgres and NATS for verbs that read more than the admin API should answer. */
+import { ConfigError, readConfig } from "../config.ts";
+import { createLog } from "../log.ts";
+import { connectNats } from "../nats/connection.ts";
+import { createPast } from "../past.ts";
+import type { Past } from "../replay/sources.ts";
+import type { Database } from "../store/database.ts";
+import { openDatabase } from "../store/open.ts";
+import { fixedSettings } from "../store/settings.ts";
+import { CliFailure } from "./failure.ts";
+import type { Environment } from "./settings.ts";
+
+export interface Direct {
+  readonly past: Past;
+  readonly database: Database;
+}
+
+const waitMs = 5_000;
+const deadlineMs = 60_000;
+
+/**
+ * Connects as the service with the same environment would, to servers that run already, and reads
+ * what is fixed there: the length of windows and the number of partitions.
+ */
+export async function withPast<Result>(
+  env: Environment,
+  use: (direct: Direct) => Promise<Result>,
+): Promise<Result> {
+  const config = configOf(env);
+  const log = createLog("error", (line) => void process.stderr.write(line), Date.now);
+  const database = await openDatabase(
+    {
+      url:
+        config.databaseUrl ??
+        `postgres://postgres@127.0.0.1:${config.embeddedPgPort}/payload_stats`,
+      applicationName: "payload-stats cli",
+      connectionsMax: 2,
+      deadlineMs,
+      log,
+    },
+    waitMs,
+  );
+  try {
+    const settings = await fixedSettings(database);
+    if (settings === undefined) throw new CliFailure("nothing was ever started on this database");
+    const { sessionMemoryMs } = config;
+    const link = await connectNats({
+      url: config.natsUrl ?? `nats://127.0.0.1:${config.embeddedNatsPort}`,
+      name: "payload-stats cli",
+      log,
+      connectTimeoutMs: waitMs,
+    });
+    try {
+      const past = createPast(database, link, log, { ...settings, sessionMemoryMs });
+      return await use({ past, database });
+    } finally {
+      await link.close();
+    }
+  } finally {
+    await database.close();
+  }
+}
+
+function configOf(env: Environment) {
+  try {
+    return readConfig(env);
+  } catch (error) {
+    if (error instanceof ConfigError) throw new CliFailure(error.message, 2);
+    throw error;
+  }
+}

@@ -1,0 +1,161 @@
+import type { Command } from "commander";
+import type { TableComparison } from "../../actors/historyPorts.ts";
+import { partitionOf } from "../../domain/digest.ts";
+import {
+  type AuditRange,
+  auditPartition,
+  auditTables,
+  type EventDifference,
+  type PartitionAudit,
+} from "../../replay/audit.ts";
+import { PostgresTableAudit } from "../../store/tableAudit.ts";
+import { withPast } from "../direct.ts";
+import { CliFailure } from "../failure.ts";
+import type { Column, Output } from "../output.ts";
+import type { CliSettings } from "../settings.ts";
+import { time } from "../times.ts";
+import { contextOf, count, example } from "../verb.ts";
+
+interface AuditOptions {
+  readonly from?: number;
+  readonly to?: number;
+  readonly partition?: readonly number[];
+}
+
+const progressMs = 500;
+
+export function addAuditVerb(program: Command, settings: CliSettings): void {
+  program
+    .command("audit")
+    .description("run the retained payloads again; compare every event, and the tables with them")
+    .option("--from <time>", "windows that start at or after", time)
+    .option("--to <time>", "windows that start before", time)
+    .option("--partition <number>", "only this one; may be repeated", collect)
+    .addHelpText("after", example("audit --from 2026-01-31T10:00:00Z"))
+    .action(async (options: AuditOptions, command: Command) => {
+      const { out } = contextOf(command, settings);
+      const { partitions, tables } = await withPast(settings.env, async ({ past, database }) => {
+        const range: AuditRange = { fromMs: options.from, toMs: options.to };
+        const chosen = chosenPartitions(options.partition, past.partitions);
+        const audits: PartitionAudit[] = [];
+        for (const partition of chosen) {
+          const progress = progressOn(out, partition);
+          audits.push(await auditPartition(past, partition, range, progress));
+        }
+        const compared = await auditTables(past, new PostgresTableAudit(database), range);
+        const isChosen = ({ customer, content }: { customer: string; content: string }) =>
+          options.partition === undefined ||
+          chosen.includes(partitionOf(customer, content, past.partitions));
+        return { partitions: audits, tables: compared.map((one) => limited(one, isChosen)) };
+      });
+      report(out, partitions, tables);
+    });
+}
+
+function collect(text: string, before: readonly number[] = []): readonly number[] {
+  return [...before, count(text)];
+}
+
+function chosenPartitions(asked: readonly number[] | undefined, partitions: number) {
+  const unknown = asked?.find((partition) => partition >= partitions);
+  if (unknown !== undefined) {
+    throw new CliFailure(`there are the partitions 0 to ${partitions - 1}`, 2);
+  }
+  return asked ?? Array.from({ length: partitions }, (_, partition) => partition);
+}
+
+function progressOn(out: Output, partition: number): (messages: number) => void {
+  let shownAt = performance.now();
+  return (messages) => {
+    if (performance.now() - shownAt < progressMs) return;
+    shownAt = performance.now();
+    out.note(`partition ${partition}: ${messages.toLocaleString("en")} messages`);
+  };
+}
+
+function limited(
+  comparison: TableComparison,
+  isChosen: (name: { customer: string; content: string }) => boolean,
+): TableComparison {
+  const differences = comparison.differences.filter(isChosen);
+  const all = differences.length === comparison.differences.length;
+  const differencesTotal = all ? comparison.differencesTotal : differences.length;
+  return { ...comparison, differences, differencesTotal };
+}
+
+const partitionColumns: readonly Column[] = [
+  ["PARTITION", "partition"],
+  ["BASIS", (row) => row.basisKind],
+  ["WINDOWS AFTER", "after"],
+  ["THROUGH", "through"],
+  ["MESSAGES", "messages"],
+  ["PAYLOADS", "payloads"],
+  ["EVENTS", "events"],
+  ["DIFFERENCES", (row) => row.found],
+];
+
+const eventColumns: readonly Column[] = [
+  ["EVENT", "kind"],
+  ["PARTITION", "partition"],
+  ["POSITION", "position"],
+  ["WINDOW END", "windowEnd"],
+  ["CUSTOMER", "customer"],
+  ["CONTENT", "content"],
+  ["FIELDS", "fields"],
+];
+
+const rowColumns: readonly Column[] = [
+  ["TABLE", "table"],
+  ["TIME", "time"],
+  ["CUSTOMER", "customer"],
+  ["CONTENT", "content"],
+  ["RECORDED", "recorded"],
+  ["EXPECTED", "expected"],
+];
+
+function report(
+  out: Output,
+  partitions: readonly PartitionAudit[],
+  tables: readonly TableComparison[],
+): void {
+  const events = partitions.flatMap(({ differences }) => differences);
+  const rows = tables.flatMap(({ differences }) => differences);
+  const found = events.length + tables.reduce((sum, one) => sum + one.differencesTotal, 0);
+  out.either({ agrees: found === 0, partitions, tables }, () => {
+    const lines = partitions.map(({ basis, differences, ...rest }) => {
+      return { ...rest, basisKind: basis.kind, found: differences.length };
+    });
+    out.rows(partitions, lines, partitionColumns);
+    if (events.length > 0) out.rows(events, events.map(eventLine), eventColumns);
+    if (rows.length > 0)
+      out.rows(
+        rows,
+        rows.map((row) => ({ ...row })),
+        rowColumns,
+      );
+  });
+  for (const { table, events: compared, differencesTotal } of tables) {
+    out.note(`${table}: ${compared} events compared with their rows, ${differencesTotal} differ`);
+  }
+  const unread = partitions.filter(({ through }) => through === null);
+  if (unread.length > 0) {
+    const names = unread.map(({ partition }) => partition).join(", ");
+    out.note(`no sealed window of these partitions is retained whole: ${names}`);
+  }
+  if (found === 0) return;
+  const memory = events.some(({ fields }) => fields.every(({ field }) => isMemory(field)))
+    ? ". Where sessions and tokens alone differ, SESSION_MEMORY may not be what it was"
+    : "";
+  throw new CliFailure(`${found} differences${memory}`);
+}
+
+function eventLine({ fields, ...rest }: EventDifference) {
+  const texts = fields.map(
+    ({ field, recorded, expected }) => `${field} ${recorded ?? "-"}, not ${expected ?? "-"}`,
+  );
+  return { ...rest, fields: texts.join("; ") };
+}
+
+function isMemory(field: string): boolean {
+  return field === "sessions" || field === "tokens";
+}

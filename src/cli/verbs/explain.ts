@@ -1,0 +1,107 @@
+import type { Command } from "commander";
+import { CliFailure } from "../failure.ts";
+import { isObject, type JsonObject, objectsIn } from "../json.ts";
+import type { Column } from "../output.ts";
+import type { CliSettings } from "../settings.ts";
+import { contextOf, count, example } from "../verb.ts";
+
+interface ExplainOptions {
+  readonly time: string;
+  readonly customer: string;
+  readonly content: string;
+  readonly limit?: number;
+  readonly offset?: number;
+  readonly tokens?: boolean;
+}
+
+const payloadColumns: readonly Column[] = [
+  ["RECEIPT", "receipt"],
+  ["RECEIVED", "receivedAt"],
+  ["TOKEN", "token"],
+  ["CDN", "cdn"],
+  ["P2P", "p2p"],
+  ["DURATION", "sessionDuration"],
+  ["OUTCOME", "outcome"],
+  ["STARTS SESSION", "startsSession"],
+];
+
+const differenceColumns: readonly Column[] = [
+  ["WHAT", "what"],
+  ["FIELD", "field"],
+  ["RECORDED", "recorded"],
+  ["EXPECTED", "expected"],
+];
+
+export function addExplainVerbs(program: Command, settings: CliSettings): void {
+  program
+    .command("explain")
+    .description("from a row of stats to its event and its payloads, added up again")
+    .requiredOption("--time <time>", "the row's time: the end of its window")
+    .requiredOption("--customer <name>", "exactly this customer")
+    .requiredOption("--content <name>", "exactly this content")
+    .option("--limit <number>", "payloads to list at most", count)
+    .option("--offset <number>", "leave out so many", count)
+    .option("--tokens", "show tokens, not digests of them")
+    .addHelpText(
+      "after",
+      example("explain --time 2026-01-31T10:10:00Z --customer Customer1 --content channel1"),
+    )
+    .action(async (options: ExplainOptions, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      const { time, customer, content, limit, offset } = options;
+      const tokens = options.tokens === true ? "shown" : undefined;
+      const query = { time, customer, content, limit, offset, tokens };
+      const body = await client.get("/admin/explain", query);
+      out.either(body, () => {
+        const differences = objectsIn(body, "differences");
+        out.record(explanation(body));
+        if (differences.length > 0) out.rows(body, differences, differenceColumns);
+        out.rows(body, objectsIn(body, "payloads"), payloadColumns);
+      });
+      if (body.agrees !== true) throw new CliFailure("event, rows and payloads do not agree");
+    });
+  program
+    .command("receipt")
+    .description("what became of one payload")
+    .argument("<receipt>", "as the device got it")
+    .addHelpText("after", example("receipt 7.1042.3"))
+    .action(async (receipt: string, _options: unknown, command: Command) => {
+      const { client, out } = contextOf(command, settings);
+      const body = await client.get(`/admin/receipts/${encodeURIComponent(receipt)}`);
+      const { event, candidates: _, ...rest } = body;
+      out.either(body, () => {
+        out.record({ ...rest, ...eventFields(event) });
+        const candidates = objectsIn(body, "candidates");
+        if (candidates.length > 0) out.rows(body, candidates, candidateColumns);
+      });
+    });
+}
+
+const candidateColumns: readonly Column[] = [
+  ["PARTITION", "partition"],
+  ["POSITION", "position"],
+  ["CUSTOMER", "customer"],
+  ["CONTENT", "content"],
+  ["WINDOW END", "windowEnd"],
+];
+
+/** The parts of an explanation, one a line. */
+function explanation(body: JsonObject): JsonObject {
+  const { state, row, event, sealedAfterMs, basis, replayed, agrees, payloadsTotal } = body;
+  return {
+    state,
+    agrees,
+    row,
+    ...eventFields(event),
+    sealedAfterMs,
+    replayed,
+    payloadsTotal,
+    basis,
+  };
+}
+
+function eventFields(event: unknown): JsonObject {
+  if (!isObject(event)) return { event: null };
+  const { partition, position, sealedBy, epoch, recordedAt, data } = event;
+  return { partition, position, sealedBy, epoch, recordedAt, data };
+}

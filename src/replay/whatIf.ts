@@ -1,0 +1,164 @@
+/**
+ * What the numbers would be under other rules: the retained messages through the same machine,
+ * into a scratch table, beside what `stats` and `sessions` say today.
+ */
+import type { ReplayBasis } from "../actors/historyPorts.ts";
+import type { WhatIfComparison, WhatIfRow, WhatIfStore } from "../actors/whatIfPorts.ts";
+import type { DomainEvent } from "../domain/events.ts";
+import type { Rules } from "../domain/rules.ts";
+import { planReplay, type ReplayPlan } from "./plan.ts";
+import { runReplay } from "./run.ts";
+import { type Past, tokensOfPartition } from "./sources.ts";
+
+export interface WhatIfQuery {
+  readonly windowMs: number;
+  readonly countTokenOnce: boolean;
+  /** Windows that start at or after this time, epoch ms, and before the other. */
+  readonly fromMs?: number | undefined;
+  readonly toMs?: number | undefined;
+  /** Pairs of sums to show at most. */
+  readonly limit: number;
+}
+
+export interface WhatIfResult {
+  readonly table: string;
+  readonly rows: number;
+  readonly messages: number;
+  /** Windows of the scratch table start at or after the one, and end at or before the other. */
+  readonly from: string;
+  readonly to: string;
+  readonly basis: ReplayBasis["kind"];
+  /** Both sides are added up to buckets of this length, ms. */
+  readonly bucketMs: number;
+  readonly comparison: WhatIfComparison;
+}
+
+/** Why there is nothing to run. */
+export interface NothingToRun {
+  readonly reason: string;
+}
+
+const rowsAtOnce = 5_000;
+
+export async function whatIf(
+  past: Past,
+  store: WhatIfStore,
+  query: WhatIfQuery,
+  progress: (partition: number, messages: number) => void = () => {},
+): Promise<WhatIfResult | NothingToRun> {
+  const { windowMs, countTokenOnce } = query;
+  const plans = await planAll(past, query.fromMs);
+  if ("reason" in plans) return plans;
+  const toMs = floorTo(Math.min(plans.sealedThroughMs, query.toMs ?? Infinity), windowMs);
+  const fromMs = ceilTo(Math.max(plans.exactFromMs, query.fromMs ?? 0), windowMs);
+  if (fromMs >= toMs) return { reason: "no whole window of that length is sealed and retained" };
+  const rules = {
+    windowMs,
+    sessionMemoryMs: past.rules.sessionMemoryMs,
+    // What is a repeat was decided when it was sent, and does not depend on how we look at it.
+    keyWindowMs: past.rules.windowMs,
+    countTokenOnce,
+  };
+  const table = await store.create({ windowMs, countTokenOnce, fromMs, toMs });
+  const run = new WhatIfRun(past, store, table, rules, { fromMs, toMs }, progress);
+  for (const plan of plans.plans) await run.partition(plan);
+  const bucketMs = leastCommonMultiple(windowMs, past.rules.windowMs);
+  const range = { bucketMs, fromMs: ceilTo(fromMs, bucketMs), toMs: floorTo(toMs, bucketMs) };
+  const basis = plans.plans.find(({ basis }) => basis.kind !== "whole-stream") ?? plans.plans[0];
+  return {
+    table,
+    rows: run.rows,
+    messages: run.messages,
+    from: new Date(fromMs).toISOString(),
+    to: new Date(toMs).toISOString(),
+    basis: basis?.basis.kind ?? "whole-stream",
+    bucketMs,
+    comparison: await store.compare(table, range, query.limit),
+  };
+}
+
+/** The plans of all partitions, and the range in which all of them come out exactly. */
+interface Plans {
+  readonly plans: readonly ReplayPlan[];
+  readonly exactFromMs: number;
+  readonly sealedThroughMs: number;
+}
+
+async function planAll(past: Past, fromMs: number | undefined): Promise<Plans | NothingToRun> {
+  const plans: ReplayPlan[] = [];
+  let exactFromMs = 0;
+  let sealedThroughMs = Number.POSITIVE_INFINITY;
+  for (let partition = 0; partition < past.partitions; partition++) {
+    const place = await past.history.place(partition);
+    const plan = await planReplay(past, partition, past.rules, fromMs);
+    if ("reason" in plan) return { reason: `partition ${partition}: ${plan.reason}` };
+    plans.push(plan);
+    exactFromMs = Math.max(exactFromMs, plan.exactFromMs);
+    sealedThroughMs = Math.min(sealedThroughMs, place.sealedThroughMs);
+  }
+  return { plans, exactFromMs, sealedThroughMs };
+}
+
+class WhatIfRun {
+  rows = 0;
+  messages = 0;
+  #pending: WhatIfRow[] = [];
+
+  constructor(
+    private readonly past: Past,
+    private readonly store: WhatIfStore,
+    private readonly table: string,
+    private readonly rules: Rules,
+    private readonly range: { readonly fromMs: number; readonly toMs: number },
+    private readonly progress: (partition: number, messages: number) => void,
+  ) {}
+
+  async partition(plan: ReplayPlan): Promise<void> {
+    const { past, rules, range } = this;
+    const { partition } = plan;
+    await runReplay(past, {
+      plan,
+      rules,
+      tokens: (from, through) => tokensOfPartition(past, partition, from, through),
+      reading: () => {
+        if (++this.messages % 10_000 === 0) this.progress(partition, this.messages);
+      },
+      sealed: (events) => this.#add(events),
+      untilSealedMs: range.toMs,
+    });
+    await this.#flush();
+    this.progress(partition, this.messages);
+  }
+
+  async #add(events: readonly DomainEvent[]): Promise<void> {
+    const { fromMs, toMs } = this.range;
+    for (const { customer, content, data } of events) {
+      const { windowStart, windowEnd: time, cdn, p2p, sessions } = data;
+      if (Date.parse(windowStart) < fromMs || Date.parse(time) > toMs) continue;
+      this.#pending.push({ time, customer, content, cdn, p2p, sessions });
+    }
+    if (this.#pending.length >= rowsAtOnce) await this.#flush();
+  }
+
+  async #flush(): Promise<void> {
+    while (this.#pending.length > 0) {
+      const rows = this.#pending.splice(0, rowsAtOnce);
+      await this.store.append(this.table, rows);
+      this.rows += rows.length;
+    }
+  }
+}
+
+function floorTo(timeMs: number, unitMs: number): number {
+  return Math.floor(timeMs / unitMs) * unitMs;
+}
+
+function ceilTo(timeMs: number, unitMs: number): number {
+  return Math.ceil(timeMs / unitMs) * unitMs;
+}
+
+function leastCommonMultiple(a: number, b: number): number {
+  let [large, small] = [a, b];
+  while (small !== 0) [large, small] = [small, large % small];
+  return (a / large) * b;
+}
