@@ -406,7 +406,7 @@ $$;
 
 -- Puts the new table in the place of the live one, at exactly the live positions.
 -- `behind`: more than a batch is missing, which is too much to hold up the live build for.
--- `none`: there is no build of this version. `different`: the tables differ or were not compared,
+-- `none`: there is no build of this version, or it is paused. `different`: the tables differ or were not compared,
 -- and nobody accepted that. `blocked`: something depends on the live table; the row says what.
 -- Fails with lock_not_available when readers do not make room within `p_lock_ms`; then nothing
 -- has changed, and readers have waited no longer than that.
@@ -429,7 +429,7 @@ begin
   select r.kind, r.differences, r.accepts_differences into v_rebuild
   from rebuilds r
   where r.projection = p_projection and r.version = p_version and r.ended_at is null
-    and r.prepared and r.kind <> 'verify' and not r.cancelled
+    and r.prepared and r.kind <> 'verify' and not r.cancelled and not r.paused
   for update;
   if not found then
     return 'none';
