@@ -6,14 +6,17 @@ export function messageText(data: Uint8Array): string {
   return new TextDecoder().decode(data.subarray(0, foundMax));
 }
 
-/** A malformed payload with the names of its actor, as JSON. */
+/** Deeper than any payload, and far from where writing takes seconds, or overflows the stack. */
+const levelsMax = 16;
+
+/** A malformed payload with the names of its actor, as JSON; empty when it is nested deeply. */
 export function payloadText(values: readonly unknown[]): string {
-  try {
-    return JSON.stringify(values);
-  } catch {
-    // What is nested very deeply can be parsed, but not written.
-    return "";
-  }
+  return isShallow(values, levelsMax) ? JSON.stringify(values) : "";
+}
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return true;
+  return levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1));
 }
 
 /** A text that Postgres can store: without NUL and lone surrogates, and not too long. */
