@@ -3,11 +3,10 @@
  * one Postgres, and processes of ours with one role each. They all end when this process ends,
  * however it ends.
  */
-import { mkdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { claimDataDir, type DataDirLock } from "../embedded/dataDir.ts";
 import { findNatsServer } from "../embedded/natsBinary.ts";
-import { findFreePort, loopback } from "../embedded/ports.ts";
+import { findFreePort, loopback, requireFreePort } from "../embedded/ports.ts";
 import { ensureDatabase, preparePostgres } from "../embedded/postgres.ts";
 import { ServerProcess } from "../embedded/serverProcess.ts";
 import { Watcher } from "../embedded/watcher.ts";
@@ -71,10 +70,9 @@ export class Cluster {
   static async #prepare(options: ClusterOptions): Promise<Cluster> {
     const { binDir, log } = options;
     const dataDir = resolve(options.dataDir);
-    const lock = await claimDataDir(dataDir);
-    await mkdir(join(dataDir, "log"), { recursive: true });
     const binary = await findNatsServer(binDir, log);
     const ports = await allPorts(options);
+    const lock = await claimDataDir(dataDir);
     const watcher = new Watcher(log);
     const spec = await preparePostgres(dataDir, ports.postgres);
     const postgres = new ServerProcess(spec, watcher, log);
@@ -161,9 +159,16 @@ async function allPorts({ firstPort, ingests, admins }: ClusterOptions): Promise
   const roles: number[] = [];
   for (let index = 0; index < ingests + admins; index++) {
     const port = firstPort === undefined ? await findFreePort() : firstPort + index;
+    if (firstPort !== undefined) await requirePort(port);
     roles.push(port);
   }
   return { postgres: await findFreePort(), nats, roles };
+}
+
+async function requirePort(port: number): Promise<void> {
+  await requireFreePort(port, "cluster", "--port", "--port").catch((cause: unknown) => {
+    throw new Error(`port ${port} is taken: choose others with --port`, { cause });
+  });
 }
 
 function roleSpecs(

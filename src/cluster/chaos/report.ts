@@ -1,5 +1,6 @@
 /** The report of a run, as text. */
 import type { ChaosOptions, ChaosResult, Done } from "./run.ts";
+import type { Seal } from "./seals.ts";
 
 const differencesShown = 50;
 
@@ -17,7 +18,7 @@ export function describeRun(options: ChaosOptions, result: ChaosResult): string 
     "",
     `${result.done.length} faults, ${combined} of them two at a time:`,
     "",
-    ...faultTable(options, result),
+    ...faultTable(result),
     "",
     `longest time without a newly sealed window: ${longestGapMs(result)} ms`,
     `windows visible after their end, undisturbed and all: ${latenessText(result)}`,
@@ -31,7 +32,7 @@ export function describeRun(options: ChaosOptions, result: ChaosResult): string 
 }
 
 /** By kind; times of faults that came in pairs are in a row of their own. */
-function faultTable(options: ChaosOptions, result: ChaosResult): string[] {
+function faultTable(result: ChaosResult): string[] {
   const nameOf = ({ target, action, combined }: Done) =>
     combined ? "two at a time" : `${target}: ${action}`;
   const groups = [...Map.groupBy(result.done, nameOf)].sort(([a], [b]) => (a < b ? -1 : 1));
@@ -40,23 +41,34 @@ function faultTable(options: ChaosOptions, result: ChaosResult): string[] {
     String(faults.length),
     spread(faults.map((fault) => fault.healedMs - fault.startMs)),
     spread(faults.map((fault) => fault.acknowledgedMs - fault.startMs)),
-    spread(faults.map((fault) => nextSealMs(fault, result, options.windowMs))),
+    spread(faults.map((fault) => nextSealMs(fault, result))),
     spread(faults.map((fault) => lateMs(fault, result))),
   ]);
   const head = ["fault", "times", "whole again", "202 again", "next window seen", "its delay"];
   return markdown([head, head.map(() => "---"), ...rows]);
 }
 
-/** From the fault until the first window that ended after it was visible. */
-function nextSealMs({ startMs }: Done, { seals }: ChaosResult, windowMs: number): number {
-  const next = seals.find(({ endMs }) => endMs > startMs);
-  return next === undefined ? windowMs : next.seenMs - startMs;
+/**
+ * From the fault until the first window that ended after it was visible. Undefined when the next
+ * fault struck before that: then it says nothing about this one.
+ */
+function nextSealMs(fault: Done, result: ChaosResult): number | undefined {
+  const next = nextSeal(fault, result);
+  return next === undefined ? undefined : next.seenMs - fault.startMs;
 }
 
 /** How long after its end that window was visible. */
-function lateMs({ startMs }: Done, { seals }: ChaosResult): number {
+function lateMs(fault: Done, result: ChaosResult): number | undefined {
+  const next = nextSeal(fault, result);
+  return next === undefined ? undefined : next.seenMs - next.endMs;
+}
+
+function nextSeal({ startMs, combined }: Done, { seals, done }: ChaosResult): Seal | undefined {
   const next = seals.find(({ endMs }) => endMs > startMs);
-  return next === undefined ? 0 : next.seenMs - next.endMs;
+  const disturbed = done.some(
+    (other) => other.startMs > startMs && other.startMs < (next?.seenMs ?? 0),
+  );
+  return disturbed && !combined ? undefined : next;
 }
 
 export function longestGapMs({ seals }: ChaosResult): number {
@@ -81,12 +93,12 @@ function endsText({ unexpectedEnds }: ChaosResult): string {
   return unexpectedEnds.map(({ name, how }) => `${name} (${how})`).join(", ");
 }
 
-/** The median and the largest. */
-function spread(values: readonly number[]): string {
-  const sorted = values.toSorted((a, b) => a - b);
-  const median = sorted[Math.floor(sorted.length / 2)] ?? 0;
-  const largest = sorted.at(-1) ?? 0;
-  return sorted.length > 1 ? `${median} (max ${largest})` : String(median);
+/** The median and the largest of what was measured. */
+function spread(values: readonly (number | undefined)[]): string {
+  const sorted = values.filter((value) => value !== undefined).sort((a, b) => a - b);
+  const median = sorted[Math.floor((sorted.length - 1) / 2)];
+  if (median === undefined) return "-";
+  return sorted.length > 1 ? `${median} (max ${sorted.at(-1)})` : String(median);
 }
 
 function markdown(rows: readonly (readonly string[])[]): string[] {
