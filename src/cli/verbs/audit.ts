@@ -143,7 +143,7 @@ function report(
     out.note(`no sealed window of these partitions is retained whole: ${names}`);
   }
   if (found === 0) return;
-  const memory = events.some(({ fields }) => fields.every(({ field }) => isMemory(field)))
+  const memory = events.some(isOfMemory)
     ? ". Where sessions and tokens alone differ, SESSION_MEMORY may not be what it was"
     : "";
   throw new CliFailure(`${found} differences${memory}`);
@@ -156,6 +156,8 @@ function eventLine({ fields, ...rest }: EventDifference) {
   return { ...rest, fields: texts.join("; ") };
 }
 
-function isMemory(field: string): boolean {
-  return field === "sessions" || field === "tokens";
+/** True when an event differs in what depends on the memory of tokens, and in nothing else. */
+function isOfMemory({ fields }: EventDifference): boolean {
+  const names = fields.map(({ field }) => field);
+  return names.length > 0 && names.every((name) => name === "sessions" || name === "tokens");
 }
