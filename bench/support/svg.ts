@@ -42,10 +42,10 @@ export function drawCurve({ title, caption, x, y, points }: Curve): string {
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" ` +
       `font-family="sans-serif" font-size="12">`,
     `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    text(width / 2, 22, escape(title)),
+    text(width / 2, 22, escapeText(title)),
     ...marks,
-    text((left + width) / 2, height - 20, escape(`${x} (${caption})`)),
-    `<g transform="rotate(-90 16 ${height / 2})">${text(16, height / 2, escape(y))}</g>`,
+    text((left + width) / 2, height - 20, escapeText(`${x} (${caption})`)),
+    `<g transform="rotate(-90 16 ${height / 2})">${text(16, height / 2, escapeText(y))}</g>`,
     `<polyline points="${line}" fill="none" stroke="#06c" stroke-width="2"/>`,
     `<g fill="#06c" fill-opacity="0.5">${dots.join("")}</g>`,
     "</svg>\n",
@@ -66,6 +66,6 @@ function text(x: number, y: number, content: string, anchor = "middle"): string 
   return `<text x="${x}" y="${y}" text-anchor="${anchor}">${content}</text>`;
 }
 
-function escape(raw: string): string {
+function escapeText(raw: string): string {
   return raw.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }
