@@ -43,6 +43,8 @@ const postgresWaitMs = 15_000;
 const statementMs = 5_000;
 /** Commits and leases have connections of their own, so that no query can hold them up. */
 const ownerConnectionsMax = 8;
+/** So has the projector: tables that catch up or are rebuilt must leave room for queries. */
+const projectorConnectionsMax = 6;
 const queryConnectionsMax = 8;
 const drainMs = 2_000;
 
@@ -92,14 +94,16 @@ async function startParts(
   ]);
   onStop(() => link.close());
   onStop(() => database.close());
-  const ownerDatabase = new Database({
-    ...databaseOptions(config, embedded, processId, log),
-    connectionsMax: ownerConnectionsMax,
-  });
-  onStop(() => ownerDatabase.close());
+  const openPool = (connectionsMax: number) => {
+    const options = databaseOptions(config, embedded, processId, log);
+    const pool = new Database({ ...options, connectionsMax });
+    onStop(() => pool.close());
+    return pool;
+  };
+  const ownerDatabase = openPool(ownerConnectionsMax);
   const parts = { config, log, processId, database, ownerDatabase, link, onStop };
   const metrics = new Metrics();
-  if (config.roles.has("projector")) startProjector(parts);
+  if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax));
   const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
   const operations = createOperations(database, link, log);
   if (config.roles.has("admin") || config.roles.has("ingest")) {
@@ -127,7 +131,7 @@ interface Parts {
   readonly config: Config;
   readonly log: Log;
   readonly processId: string;
-  /** For queries and projections. */
+  /** For queries. */
   readonly database: Database;
   /** For commits and leases. */
   readonly ownerDatabase: Database;
@@ -179,7 +183,7 @@ async function openBroker(
   }
 }
 
-function startProjector({ config, log, processId, database, onStop }: Parts): void {
+function startProjector({ config, log, processId, onStop }: Parts, database: Database): void {
   const projector = new Projector(database, {
     workerId: processId,
     log,

@@ -136,7 +136,7 @@ test("its rows equal a naive fold, also when two projectors work and connections
     { what: "the rebuilt table is equal and in place", timeoutMs: 20_000 },
   );
   expect(await tableText(store.database, "content_hourly")).toBe(before);
-});
+}, 60_000);
 
 test("a window belongs to the hour that it starts in; the ratio is one of sums, or null", async () => {
   await using store = await freshStore(1);

@@ -207,10 +207,12 @@ test("a build can be paused alone: the table that is read goes on", async () => 
   await waiting(store);
   expect(await control.pause("stats", "rebuild")).toBe("accepted");
   expect((await projection(store)).rebuild?.phase).toBe("paused");
+  // A step that had begun before the pause may still end.
+  await Bun.sleep(300);
   await control.acceptDifferences("stats");
   await writer.commit([sealed({ content: "later", windowEndMs: firstEndMs + 9 * windowMs })]);
   await store.projected();
-  expect((await projection(store)).rebuild?.applied).toBe(15);
+  expect((await projection(store)).rebuild).toMatchObject({ phase: "paused", applied: 15 });
   await control.resume("stats", "rebuild");
   await ended(store, "swapped");
 });

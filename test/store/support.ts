@@ -46,7 +46,8 @@ export class TestStore implements AsyncDisposable {
   /** A projector with short waits, already started, over connections of its own. */
   project(options: Partial<ProjectorOptions> = {}): Projector {
     const { workerId = "projector-1" } = options;
-    const database = this.connect(6, workerId);
+    // Few, since a test may use many projectors, and they are closed when it ends.
+    const database = this.connect(3, workerId);
     const defaults = { workerId, log: testLog, pollMs: 50, leaseMs: 1_000 };
     const projector = new Projector(database, { ...defaults, ...options });
     this.#stops.push(() => projector.stop());
