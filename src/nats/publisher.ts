@@ -20,6 +20,8 @@ export interface PublisherOptions {
   readonly now?: () => number;
 }
 
+type Reason = PayloadLogUnavailable["reason"];
+
 export class Publisher implements PayloadLog {
   readonly #lanes: readonly Lane[];
   readonly #limits: PublisherLimits;
@@ -44,7 +46,9 @@ export class Publisher implements PayloadLog {
   }
 
   append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]> {
-    if (payloads.length === 0) return Promise.resolve([]);
+    const [first] = payloads;
+    if (first === undefined) return Promise.resolve([]);
+    if (payloads.length === 1) return this.#appendOne(first, keyDigests?.[0]);
     const lanes = payloads.map((payload) => this.#laneOf(payload));
     const refusal = this.#refusal(lanes);
     if (refusal !== undefined) return Promise.reject(new PayloadLogUnavailable(refusal));
@@ -69,6 +73,17 @@ export class Publisher implements PayloadLog {
     return this.#stopping;
   }
 
+  /** What nearly every request is: nothing needs to be grouped by lane. */
+  #appendOne(payload: Payload, keyDigest: string | undefined): Promise<Receipt[]> {
+    const lane = this.#laneOf(payload);
+    const refusal = this.#refusalOfAll(1) ?? this.#refusalOfLane(lane, 1);
+    if (refusal !== undefined) return Promise.reject(new PayloadLogUnavailable(refusal));
+    return new Promise((resolve, reject) => {
+      const append = new PendingAppend(1, resolve, reject);
+      this.#enqueue(lane, this.#now(), payload, keyDigest, append, 0);
+    });
+  }
+
   #laneOf(payload: Payload): Lane {
     const lanes = this.#lanes;
     const lane = lanes[partitionOf(payload.customer, payload.content, lanes.length)];
@@ -80,20 +95,26 @@ export class Publisher implements PayloadLog {
    * Payloads are counted before anything is queued; bytes are known afterwards only, so an append
    * may go over their bounds by its own size, which the HTTP side bounds.
    */
-  #refusal(lanes: readonly Lane[]): PayloadLogUnavailable["reason"] | undefined {
-    if (this.#stopping !== undefined) return "stopping";
-    if (!this.link.connected) return "disconnected";
-    const limits = this.#limits;
-    const { payloads, bytes } = this.#sender;
-    if (payloads + lanes.length > limits.payloadsMax) return "overloaded";
-    if (bytes >= limits.bytesMax) return "overloaded";
+  #refusal(lanes: readonly Lane[]): Reason | undefined {
     const added = new Map<Lane, number>();
     for (const lane of lanes) added.set(lane, (added.get(lane) ?? 0) + 1);
-    for (const [lane, count] of added) {
-      if (lane.payloads + count > limits.partitionPayloadsMax) return "overloaded";
-      if (lane.bytes >= limits.partitionBytesMax) return "overloaded";
-    }
-    return undefined;
+    let refusal = this.#refusalOfAll(lanes.length);
+    for (const [lane, count] of added) refusal ??= this.#refusalOfLane(lane, count);
+    return refusal;
+  }
+
+  #refusalOfAll(count: number): Reason | undefined {
+    if (this.#stopping !== undefined) return "stopping";
+    if (!this.link.connected) return "disconnected";
+    const { payloads, bytes } = this.#sender;
+    const { payloadsMax, bytesMax } = this.#limits;
+    return payloads + count > payloadsMax || bytes >= bytesMax ? "overloaded" : undefined;
+  }
+
+  #refusalOfLane(lane: Lane, count: number): Reason | undefined {
+    const { partitionPayloadsMax, partitionBytesMax } = this.#limits;
+    const isFull = lane.payloads + count > partitionPayloadsMax || lane.bytes >= partitionBytesMax;
+    return isFull ? "overloaded" : undefined;
   }
 
   #enqueue(
