@@ -1,0 +1,67 @@
+/** What the store says of the past of a partition. */
+import { expect, test } from "bun:test";
+import { PostgresHistoryStore } from "../../src/store/history.ts";
+import { firstEndMs, freshStore, sealed, Writer, windowMs } from "./support.ts";
+
+const windows = 9;
+const actors = 5;
+
+/** The last sequence of an actor in a window: in the order of names it goes up and down. */
+function lastSequenceOf(window: number, actor: number): number {
+  return window * 100 + ((actor * 37) % 50) + 1;
+}
+
+function lastSequencesOf(window: number): number[] {
+  return Array.from({ length: actors }, (_, actor) => lastSequenceOf(window, actor));
+}
+
+async function filledStore() {
+  const store = await freshStore();
+  const writer = new Writer(store.partitions, 1);
+  for (let window = 0; window < windows; window++) {
+    const windowEndMs = firstEndMs + window * windowMs;
+    const events = lastSequencesOf(window).map((lastSequence, actor) =>
+      sealed({ content: `channel ${actor}`, windowEndMs, lastSequence }),
+    );
+    await writer.commit(events, { sequence: (window + 1) * 100 });
+  }
+  return { store, history: new PostgresHistoryStore(store.database) };
+}
+
+test("the window that reaches a sequence is found wherever it is", async () => {
+  const { store, history } = await filledStore();
+  await using _ = store;
+  for (let sequence = 1; sequence <= windows * 100; sequence += 7) {
+    const expected = Array.from({ length: windows }, (_, window) => window).find(
+      (window) => Math.max(...lastSequencesOf(window)) >= sequence,
+    );
+    const found = await history.windowReaching(1, sequence, Number.NEGATIVE_INFINITY);
+    expect(found).toEqual(
+      expected === undefined
+        ? undefined
+        : {
+            windowEndMs: firstEndMs + expected * windowMs,
+            lastSequence: Math.max(...lastSequencesOf(expected)),
+          },
+    );
+  }
+  const later = await history.windowReaching(1, 1, firstEndMs + 3 * windowMs);
+  expect(later?.windowEndMs).toBe(firstEndMs + 4 * windowMs);
+  expect(await history.windowReaching(2, 1, 0)).toBeUndefined();
+});
+
+test("events of a range of windows come by position, page by page", async () => {
+  const { store, history } = await filledStore();
+  await using _ = store;
+  const positions: number[] = [];
+  const after = firstEndMs + windowMs;
+  for await (const page of history.sealedEvents(1, after, firstEndMs + 4 * windowMs)) {
+    positions.push(...page.map(({ position }) => position));
+  }
+  expect(positions).toEqual(
+    Array.from({ length: 3 * actors }, (_, index) => 2 * actors + index + 1),
+  );
+  const last = await history.lastWindowThrough(1, after + 1);
+  expect(last).toEqual({ windowEndMs: after, lastSequence: Math.max(...lastSequencesOf(1)) });
+  expect(await history.lastWindowThrough(1, firstEndMs - 1)).toBeUndefined();
+});
