@@ -50,22 +50,28 @@ export class ConfigError extends Error {
  */
 export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
   const reader = new Reader(env);
+  const windowMs = reader.duration("WINDOW", "5m", secondMs, dayMs);
   const config: Config = {
     port: reader.integer("PORT", 8080, 0, 65_535),
     host: reader.text("HOST", "0.0.0.0"),
     adminPort: reader.integer("ADMIN_PORT", 8081, 0, 65_535),
     adminHost: reader.text("ADMIN_HOST", "127.0.0.1"),
-    adminToken: reader.optional("ADMIN_TOKEN"),
+    adminToken: reader.secret("ADMIN_TOKEN"),
     databaseUrl: reader.url("DATABASE_URL", ["postgres:", "postgresql:"]),
     natsUrl: reader.natsServers("NATS_URL"),
     embeddedPgPort: reader.integer("EMBEDDED_PG_PORT", 54_320, 1, 65_535),
     embeddedNatsPort: reader.integer("EMBEDDED_NATS_PORT", 42_220, 1, 65_535),
     dataDir: reader.text("DATA_DIR", ".data"),
     roles: reader.roles("ROLES"),
-    windowMs: reader.duration("WINDOW", "5m", secondMs, dayMs),
+    windowMs,
     partitions: reader.integer("PARTITIONS", 16, 1, 1_024),
     streamReplicas: reader.oneOf("STREAM_REPLICAS", ["1", "3", "5"], "1"),
-    sessionMemoryMs: reader.duration("SESSION_MEMORY", "24h", 2 * secondMs, yearMs),
+    sessionMemoryMs: reader.duration(
+      "SESSION_MEMORY",
+      formatDuration(Math.max(dayMs, 2 * windowMs)),
+      2 * secondMs,
+      yearMs,
+    ),
     rawRetentionMs: reader.duration("RAW_RETENTION", "24h", 0, yearMs),
     leaseMs: reader.duration("LEASE", "5s", secondMs, 10 * 60 * secondMs),
     logLevel: reader.logLevel("LOG_LEVEL"),
@@ -117,6 +123,15 @@ class Reader {
   optional(name: string): string | undefined {
     const value = this.env[name]?.trim();
     return value === "" ? undefined : value;
+  }
+
+  /** What fits into an Authorization header. The value is never repeated in the message. */
+  secret(name: string): string | undefined {
+    const value = this.optional(name);
+    if (value !== undefined && !/^[\x21-\x7e]+$/.test(value)) {
+      this.problems.push(`${name}: must be printable ASCII without spaces`);
+    }
+    return value;
   }
 
   text(name: string, fallback: string): string {

@@ -88,12 +88,11 @@ async function startParts(
     log,
   });
   onStop(() => embedded.stop());
-  const [database, link] = await Promise.all([
-    openStore(config, embedded, processId, log),
-    openBroker(config, embedded, processId, log),
-  ]);
-  onStop(() => link.close());
+  // The database goes first: what it refuses must not have changed anything at the broker.
+  const database = await openStore(config, embedded, processId, log);
   onStop(() => database.close());
+  const link = await openBroker(config, embedded, processId, log);
+  onStop(() => link.close());
   const openPool = (connectionsMax: number) => {
     const options = databaseOptions(config, embedded, processId, log);
     const pool = new Database({ ...options, connectionsMax });
@@ -251,6 +250,7 @@ function startIngest(
     app,
     host,
     port,
+    portSetting: "PORT",
     log,
     directPosts: { "/stats": ingest.single, "/stats/batch": ingest.batch },
   });
@@ -282,7 +282,13 @@ function startAdmin(
     projections: new PostgresProjectionControl(database),
     metrics: async () => metrics.render(),
   });
-  const server = serveHttp({ app, host: config.adminHost, port: config.adminPort, log });
+  const server = serveHttp({
+    app,
+    host: config.adminHost,
+    port: config.adminPort,
+    portSetting: "ADMIN_PORT",
+    log,
+  });
   onStop(() => server.stop(drainMs));
   return [
     ["admin", `${baseUrl(config.adminHost, server.port)}/admin`],

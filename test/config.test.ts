@@ -98,6 +98,7 @@ describe("durations", () => {
 
   test("a window of a whole day is the longest", () => {
     expect(readConfig({ WINDOW: "24h", SESSION_MEMORY: "48h" }).windowMs).toBe(86_400_000);
+    expect(readConfig({ WINDOW: "1d" }).sessionMemoryMs).toBe(2 * 86_400_000);
     expect(problems({ WINDOW: "48h", SESSION_MEMORY: "96h" })).toHaveLength(1);
   });
 });
@@ -181,6 +182,11 @@ describe("rules over several variables", () => {
     const problem = "ADMIN_TOKEN: must be set when ADMIN_HOST is not a loopback address";
     expect(problems({ ADMIN_HOST: "0.0.0.0" })).toEqual([problem]);
     expect(problems({ ADMIN_HOST: "0.0.0.0", ADMIN_TOKEN: "secret" })).toEqual([]);
+    for (const token of ["a b", "ü", "a\tb"]) {
+      expect(problems({ ADMIN_TOKEN: token })).toEqual([
+        "ADMIN_TOKEN: must be printable ASCII without spaces",
+      ]);
+    }
     expect(problems({ ADMIN_HOST: "::1" })).toEqual([]);
   });
 

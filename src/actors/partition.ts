@@ -295,7 +295,8 @@ export class Partition {
   #quarantinePayload(index: number, reason: string, batch: Batch): void {
     const at = index * payloadWidth;
     const payload = batch.payloads.slice(at, at + payloadWidth);
-    const actor = Number(payload[0]) * 2;
+    // Any value may stand there; turning a deeply nested one into a number would throw.
+    const actor = typeof payload[0] === "number" ? payload[0] * 2 : -1;
     const found = [batch.actors[actor], batch.actors[actor + 1], ...payload.slice(1)];
     this.#ledger.quarantine(this.#sequence, index, reason, payloadText(found));
   }

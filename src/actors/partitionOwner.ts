@@ -76,6 +76,7 @@ export class PartitionOwner {
   #committedPayloads = 0;
   #trimmedAt = 0;
   #waiting: (() => void)[] = [];
+  #waitingForMessages = false;
 
   constructor(context: OwnerContext, ownership: Ownership) {
     this.partition = ownership.partition;
@@ -117,6 +118,7 @@ export class PartitionOwner {
         progress: () => ({ sequence: this.#state.sequence, timeMs: this.#state.timeMs }),
         changed: () => new Promise((resolve) => this.#waiting.push(resolve)),
         restartFeed: () => feed.restart(),
+        waiting: () => this.#waitingForMessages,
         signal: this.#abort.signal,
       });
       await this.#read(feed);
@@ -165,11 +167,11 @@ export class PartitionOwner {
       for (const tokens of page) this.#state.remember(tokens);
       if (this.#abort.signal.aborted) throw new Error("stopped while starting");
     }
-    const verify = async () => {
+    const verify = async (last?: LogMessage) => {
       const place = {
         streamCreated: this.#streamCreated,
-        sequence: this.#state.sequence,
-        messageTime: this.#messageTime,
+        sequence: last?.sequence ?? this.#state.sequence,
+        messageTime: last?.time ?? this.#messageTime,
       };
       this.#streamCreated = await verifyStream(streams, this.partition, place);
     };
@@ -184,7 +186,9 @@ export class PartitionOwner {
     const { clock } = this.#context;
     let stretchStart = clock.monotonic();
     for (;;) {
+      this.#waitingForMessages = true;
       const messages = await feed.next(messagesAtOnce).catch((error) => this.#keep(error));
+      this.#waitingForMessages = false;
       if (messages.length === 0) return;
       for (const message of messages) {
         if (this.#abort.signal.aborted) return;
@@ -260,7 +264,7 @@ export class PartitionOwner {
         // The outcome is unknown; trying again finds it out. A stopping owner tries once more.
         const giveUp = this.#abort.signal.aborted && failures > 0;
         if (error instanceof Fenced || error instanceof PartitionHalted || giveUp) throw error;
-        this.#log.warn("commit failed, trying again", { error });
+        if (failures === 0) this.#log.warn("commit failed, trying again", { error });
         await clock.sleep(backoffMs(failures, 50, 2_000), this.#abort.signal);
       }
     }

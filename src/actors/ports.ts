@@ -85,16 +85,20 @@ export class PartitionHalted extends Error {
   }
 }
 
+/** Checks that the stream is still the one that `last`, or else the checkpoint, came from. */
+export type VerifyStream = (last?: LogMessage) => Promise<void>;
+
 export interface PayloadStreams {
   state(partition: number): Promise<StreamState>;
   /** The message with this sequence, or undefined when the stream no longer holds it. */
   message(partition: number, sequence: number): Promise<LogMessage | undefined>;
   /**
    * Reads from a sequence on. `verify` is called before every consumer that is made, the first
-   * and those after a loss of connection. A PartitionHalted that it throws, `next` throws; after
-   * any other error it is called again.
+   * and those after a loss of connection, with the last message that was received so far: the
+   * next consumer goes on from it, and its reader may be behind. A PartitionHalted that it
+   * throws, `next` throws; after any other error it is called again.
    */
-  feed(partition: number, fromSequence: number, verify: () => Promise<void>): PayloadFeed;
+  feed(partition: number, fromSequence: number, verify: VerifyStream): PayloadFeed;
   /** Publishes a tick and resolves with its sequence. */
   tick(partition: number): Promise<number>;
   /** Drops the messages up to and including `sequence`. */

@@ -20,6 +20,8 @@ export interface Ticking {
   /** Resolves at the next progress, or when the owner ends. */
   changed(): Promise<void>;
   restartFeed(): void;
+  /** True while the owner waits for messages; false while it is busy with some, or commits. */
+  waiting(): boolean;
   readonly signal: AbortSignal;
 }
 
@@ -43,8 +45,12 @@ export async function keepTicking(ticking: Ticking): Promise<void> {
       continue;
     }
     try {
+      const before = progress().sequence;
       const sequence = await ticking.streams.tick(ticking.partition);
-      await readBack(ticking, sequence);
+      // A new message with an old sequence: this is not the stream that was read so far, and what
+      // verifies the next consumer will say so.
+      if (sequence <= before) ticking.restartFeed();
+      else await readBack(ticking, sequence);
       failures = 0;
       // A broker whose clock is behind ours put the tick before the boundary.
       const shortMs = boundary - progress().timeMs;
@@ -64,8 +70,11 @@ async function readBack(ticking: Ticking, sequence: number): Promise<void> {
     const waiting = new AbortController();
     await Promise.race([ticking.changed(), clock.sleep(silenceMs, waiting.signal)]);
     waiting.abort();
-    if (signal.aborted || progress().sequence !== before) continue;
+    if (signal.aborted || progress().sequence !== before || !ticking.waiting()) continue;
     ticking.log.warn("a tick did not come back, the consumer is replaced", { sequence });
     ticking.restartFeed();
+    // A broker that lost its last messages may have lost the tick: it would be waited for forever.
+    const { lastSequence } = await ticking.streams.state(ticking.partition);
+    if (lastSequence < sequence) return;
   }
 }

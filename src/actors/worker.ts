@@ -27,8 +27,9 @@ export interface WorkerOptions {
 /** Renewals within a lease, and the part of it that is trusted. */
 const renewalsPerLease = 5;
 const trustedPart = 0.8;
-/** A partition whose owner failed or halted is tried again after this long. */
-const retryMs = 5_000;
+/** A partition whose owner halted, or failed, is tried again after this long. */
+const haltedRetryMs = 5_000;
+const failedRetryMs = 500;
 
 interface Holding {
   readonly owner: PartitionOwner;
@@ -51,7 +52,9 @@ export class Worker {
   readonly #log: Log;
   readonly #abort = new AbortController();
   readonly #holdings = new Map<number, Holding>();
-  readonly #stopped = new Map<number, { reason: string; sinceMs: number; epoch: number }>();
+  readonly #stopped = new Map<number, { reason: string; untilMs: number; epoch: number }>();
+  /** The epoch under which each partition last had an owner here. */
+  readonly #used = new Map<number, number>();
   #nudged = new AbortController();
   #trustedUntilMs = 0;
   #running: Promise<void> | undefined;
@@ -144,19 +147,30 @@ export class Worker {
       if (epochs.get(partition) !== epoch) this.#stopped.delete(partition);
     }
     const released = owned.slice(0, surplus).map(({ partition }) => partition);
-    for (const ownership of owned.slice(surplus)) this.#begin(ownership);
+    for (const ownership of owned.slice(surplus)) {
+      const { partition, epoch } = ownership;
+      if (this.#holdings.has(partition) || this.#waits(partition)) continue;
+      // A commit that its former owner gave up may still take effect under this epoch, so the
+      // next owner gets another one.
+      if (this.#used.get(partition) === epoch) released.push(partition);
+      else this.#begin(ownership);
+    }
     if (released.length === 0) return;
     await this.#standDown(released);
     await this.#options.leases.release(this.#options.identity, released);
-    this.#log.info("partitions released for others", { partitions: released });
+    this.#log.info("partitions released", { partitions: released });
+  }
+
+  /** True when a partition was stopped so recently that it is not tried again yet. */
+  #waits(partition: number): boolean {
+    const stopped = this.#stopped.get(partition);
+    return stopped !== undefined && this.#clock.monotonic() < stopped.untilMs;
   }
 
   #begin(ownership: Ownership): void {
-    const { partition } = ownership;
-    if (this.#holdings.has(partition)) return;
-    const stopped = this.#stopped.get(partition);
-    if (stopped !== undefined && this.#clock.monotonic() - stopped.sinceMs < retryMs) return;
+    const { partition, epoch } = ownership;
     this.#stopped.delete(partition);
+    this.#used.set(partition, epoch);
     const { identity, owner: context, serveActors } = this.#options;
     const owner = new PartitionOwner({ ...context, workerId: identity.id }, ownership);
     const views = actorViews(owner, identity.id, context.rules.windowMs);
@@ -172,9 +186,9 @@ export class Worker {
     this.#holdings.delete(partition);
     if (end.kind === "fenced") this.#log.warn("partition lost to another worker", { partition });
     if (end.kind !== "halted" && end.kind !== "failed") return;
-    const sinceMs = this.#clock.monotonic();
-    this.#stopped.set(partition, { reason: end.reason, sinceMs, epoch });
-    if (end.kind !== "halted") return;
+    const retryMs = end.kind === "halted" ? haltedRetryMs : failedRetryMs;
+    const untilMs = this.#clock.monotonic() + retryMs;
+    this.#stopped.set(partition, { reason: end.reason, untilMs, epoch });
     await this.#options.owner.store.markStopped(partition, epoch, end.reason).catch((error) => {
       this.#log.warn("the reason of a stop could not be noted", { partition, error });
     });

@@ -13,13 +13,13 @@ const notAnArray = { kind: "notAnArray" } as const;
 const malformed = { kind: "malformed" } as const;
 const tooMany = { kind: "tooMany" } as const;
 
-/** One row a line; blank lines are no rows. */
+/** One row a line, without the white space around it; blank lines are no rows. */
 export function lineRows(text: string, rowsMax: number): BatchRows {
   const rows: string[] = [];
   for (let start = 0; start < text.length; ) {
     const found = text.indexOf("\n", start);
     const end = found === -1 ? text.length : found;
-    const row = text.slice(start, end);
+    const row = trimJson(text.slice(start, end));
     if (row.trim() !== "") {
       if (rows.length === rowsMax) return tooMany;
       rows.push(row);
@@ -52,12 +52,12 @@ export function arrayRows(text: string, rowsMax: number): BatchRows {
       if (--depth < 0) return malformed;
     } else if (unit === 0x2c && depth === 0) {
       if (rows.length === rowsMax - 1) return tooMany;
-      rows.push(body.slice(start, i));
+      rows.push(trimJson(body.slice(start, i)));
       start = i + 1;
     }
   }
   if (depth !== 0) return malformed;
-  rows.push(body.slice(start, last));
+  rows.push(trimJson(body.slice(start, last)));
   return { kind: "rows", rows };
 }
 

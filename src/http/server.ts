@@ -11,6 +11,8 @@ export interface ServeOptions {
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
+  /** The name of the setting that gives the port, for the message when it is taken. */
+  readonly portSetting?: string;
   readonly log: Log;
   /** POST routes that are answered before the application's router, by path. */
   readonly directPosts?: Readonly<Record<string, Handler>>;
@@ -26,24 +28,10 @@ export interface HttpServer {
 /** Longer than an append to the log may take, so that a slow one still gets its answer. */
 const idleSecondsMax = 30;
 
-/** @throws when the port is taken; the message of Bun names it. */
+/** @throws when the port is taken; the message names it and its setting. */
 export function serveHttp(options: ServeOptions): HttpServer {
-  const { app, host, port, log, directPosts = {} } = options;
-  const server = Bun.serve({
-    hostname: host,
-    port,
-    // Two processes on one port would share its requests without either knowing.
-    reusePort: false,
-    development: false,
-    idleTimeout: idleSecondsMax,
-    // Bodies are bounded by those who read them, with an answer that says so; Bun's is bare.
-    maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    routes: Object.fromEntries(
-      Object.entries(directPosts).map(([path, handler]) => [path, { POST: handler }]),
-    ),
-    fetch: (request) => app.fetch(request),
-    error: (error) => problemResponse(unexpectedProblem(log, error)),
-  });
+  const server = listen(options);
+  const { port } = options;
   let stopped: Promise<void> | undefined;
   const stop = async (drainMs: number) => {
     const timer = setTimeout(() => void server.stop(true), drainMs);
@@ -58,4 +46,29 @@ export function serveHttp(options: ServeOptions): HttpServer {
       return stopped;
     },
   };
+}
+
+function listen({ app, host, port, portSetting, log, directPosts = {} }: ServeOptions) {
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      // Two processes on one port would share its requests without either knowing.
+      reusePort: false,
+      development: false,
+      idleTimeout: idleSecondsMax,
+      // Bodies are bounded by those who read them, with an answer that says so; Bun's is bare.
+      maxRequestBodySize: Number.MAX_SAFE_INTEGER,
+      routes: Object.fromEntries(
+        Object.entries(directPosts).map(([path, handler]) => [path, { POST: handler }]),
+      ),
+      fetch: (request) => app.fetch(request),
+      error: (error) => problemResponse(unexpectedProblem(log, error)),
+    });
+  } catch (error) {
+    const setting = portSetting === undefined ? "another port" : `${portSetting} to a free port`;
+    throw new Error(`port ${port} of ${host} cannot be listened on: set ${setting}`, {
+      cause: error,
+    });
+  }
 }

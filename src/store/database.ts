@@ -11,6 +11,7 @@
 import postgres from "postgres";
 import { errorMessage, type Log } from "../log.ts";
 import { Listener } from "./listener.ts";
+import { Semaphore } from "./semaphore.ts";
 
 /** `int8` is read as bigint, `timestamptz` as Date; `numeric` is cast to text by who needs it. */
 export type Sql = postgres.Sql<{ bigint: bigint }>;
@@ -38,26 +39,51 @@ const retiredPoolSeconds = 5;
 /** Nothing here takes this long: it ends statements in the server whose client has gone away. */
 const statementTimeoutMs = 10 * 60 * 1_000;
 
+/** The statement was not sent: all connections were busy for too long, or too many waited. */
+export class NoConnectionFree extends Error {
+  constructor() {
+    super("all connections to Postgres are busy");
+  }
+}
+
+/** Beyond this, statements are refused at once (invariant I11). */
+const statementsWaitingMax = 4_096;
+
 export class Database {
   readonly #options: DatabaseOptions;
   readonly #listener: Listener;
+  readonly #connections: Semaphore;
   #pool: Sql;
   #closed: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
+    this.#connections = new Semaphore(options.connectionsMax, statementsWaitingMax);
     this.#pool = connect(options, options.connectionsMax);
     // Notifications have a connection of their own.
     this.#listener = new Listener((handlers) => connect(options, 1, handlers), options.log);
   }
 
   /**
-   * Runs one statement.
-   * @throws DeadlineExceeded, or the error of Postgres or of the connection.
+   * Runs one statement, as soon as one of the connections is free.
+   * @throws NoConnectionFree, DeadlineExceeded, or the error of Postgres or of the connection.
    */
   async run<Result>(
     statement: (sql: Sql) => PromiseLike<Result>,
     deadlineMs = this.#options.deadlineMs,
+  ): Promise<Result> {
+    if (!(await this.#connections.acquire(deadlineMs))) throw new NoConnectionFree();
+    try {
+      return await this.#runNow(statement, deadlineMs);
+    } finally {
+      this.#connections.release();
+    }
+  }
+
+  /** The deadline begins here, where a connection is free: a statement that waited is not late. */
+  async #runNow<Result>(
+    statement: (sql: Sql) => PromiseLike<Result>,
+    deadlineMs: number,
   ): Promise<Result> {
     const pool = this.#pool;
     const { promise: expired, reject } = Promise.withResolvers<never>();

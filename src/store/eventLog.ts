@@ -41,7 +41,7 @@ function commitStatement(database: Database, commit: Commit, deadlineMs: number)
   const sealedThrough =
     checkpoint.sealedThroughMs > 0 ? new Date(checkpoint.sealedThroughMs) : null;
   const state = checkpoint.state === undefined ? null : JSON.stringify(checkpoint.state);
-  const events = JSON.stringify(commit.events);
+  const events = commit.events.map((event) => JSON.stringify(event)).join("\n");
   const quarantined = JSON.stringify(commit.quarantined.map(storable));
   return database.run(
     (sql) => sql<{ outcome: CommitOutcome }[]>`
@@ -56,7 +56,7 @@ function commitStatement(database: Database, commit: Commit, deadlineMs: number)
         p_message_time => ${checkpoint.messageTime},
         p_sealed_through => ${sealedThrough},
         p_state => ${state}::text::jsonb,
-        p_events => ${events}::text::jsonb,
+        p_events => ${events}::text,
         p_quarantined => ${quarantined}::text::jsonb
       ) as outcome
     `,

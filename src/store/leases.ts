@@ -5,6 +5,7 @@
  */
 import type { LeaseState, LeaseStore, Ownership, WorkerIdentity } from "../actors/ports.ts";
 import type { Database } from "./database.ts";
+import { projectionsChannel } from "./projectionState.ts";
 
 const partitionsChannel = "payload_stats_partitions";
 
@@ -50,7 +51,7 @@ export class PostgresLeaseStore implements LeaseStore {
     await this.forget([worker.id]);
   }
 
-  /** Without their rows the partitions of the workers are free. */
+  /** Without their rows the partitions of the workers, and their projections, are free. */
   async forget(workerIds: readonly string[]): Promise<void> {
     if (workerIds.length === 0) return;
     const ids = JSON.stringify(workerIds);
@@ -65,8 +66,14 @@ export class PostgresLeaseStore implements LeaseStore {
           where owner in (select jsonb_array_elements_text(${ids}::text::jsonb))
           returning partition
         )
+        , projecting as (
+          update projections set worker = null, lease_until = '-infinity'
+          where worker in (select jsonb_array_elements_text(${ids}::text::jsonb))
+          returning pg_notify(${projectionsChannel}, name)
+        )
         select pg_notify(${partitionsChannel}, '')
-        from (select count(*) from gone) as g, (select count(*) from released) as r
+        from (select count(*) from gone) as g, (select count(*) from released) as r,
+          (select count(*) from projecting) as p
       `,
       this.#deadlineMs,
     );

@@ -111,6 +111,23 @@ describe("what cannot be applied", () => {
     const { partition } = run([logMessage(1, start, text)], rules);
     expect(partition.save().ledger).toEqual({ read: 1, sealed: 0, duplicates: 0, quarantined: 1 });
   });
+  test("nesting too deep to be turned into anything is quarantined, and the partition goes on", () => {
+    const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
+    const frame = (payloads: string, actors = `["C","x"]`) =>
+      `{"v":1,"publisher":"p","number":1,"actors":${actors},"payloads":[${payloads}]}`;
+    const odd = [
+      frame(`${deep},"t",1,1,1,1`),
+      frame(`0,${deep},1,1,1,1`),
+      frame(`0,"t",1,${deep},1,1`),
+      frame(`0,"t",1,1,1,1`, `["C",${deep}]`),
+      `{"v":1,"publisher":${deep},"number":1,"actors":[],"payloads":[]}`,
+      `{"v":${deep}}`,
+      deep,
+    ];
+    const stream = odd.map((text, i) => logMessage(i + 1, start, text));
+    const { ledger } = run(stream, rules).partition.save();
+    expect(ledger).toMatchObject({ read: odd.length, quarantined: odd.length });
+  });
   test("a malformed payload is quarantined, its neighbours count", () => {
     const rows = [0, "t", 1, 2, 3, 4, 0, "t", 1, -2, 3, 4, 7, "t", 1, 2, 3, 4];
     const text = JSON.stringify({

@@ -9,6 +9,7 @@ import projections from "./0004_projections.sql" with { type: "text" };
 import operations from "./0005_operations.sql" with { type: "text" };
 import builds from "./0006_builds.sql" with { type: "text" };
 import imports from "./0007_imports.sql" with { type: "text" };
+import eventLines from "./0008_event_lines.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -24,4 +25,5 @@ export const migrations: readonly Migration[] = [
   { version: 5, name: "operations", statements: operations },
   { version: 6, name: "builds", statements: builds },
   { version: 7, name: "imports", statements: imports },
+  { version: 8, name: "event_lines", statements: eventLines },
 ];

@@ -1,0 +1,76 @@
+drop function commit_partition;
+
+-- Takes the events of a commit as lines of JSON, one event each. Postgres reads them in little more
+-- than half the time that one large array takes, from which each `data` had to be copied out again.
+--
+-- Writes a checkpoint, its events and its quarantined payloads together, or nothing of them.
+-- `fenced`: the partition is under another epoch. `conflict`: the checkpoint is not the one that
+-- this commit follows. The lock on the partition's row gives commits their order, and with it
+-- positions without gaps.
+create function commit_partition(
+  p_partition int,
+  p_epoch bigint,
+  p_owner text,
+  p_expected_sequence bigint,
+  p_expected_position bigint,
+  p_stream_created text,
+  p_sequence bigint,
+  p_message_time text,
+  p_sealed_through timestamptz,
+  p_state jsonb,
+  p_events text,
+  p_quarantined jsonb
+) returns text language plpgsql as $$
+declare
+  v_before record;
+  v_added bigint;
+begin
+  select p.epoch, p.sequence, p.position, p.sealed_through into v_before
+  from partitions p where p.partition = p_partition for update;
+  if not found then
+    raise exception 'there is no partition %', p_partition;
+  end if;
+  if v_before.epoch <> p_epoch then
+    return 'fenced';
+  end if;
+  if v_before.sequence <> p_expected_sequence or v_before.position <> p_expected_position then
+    return 'conflict';
+  end if;
+
+  insert into events
+    (partition, position, type, version, customer, content, window_end, data, epoch, sealed_by)
+  select
+    p_partition, p_expected_position + e.number, e.event ->> 'type', (e.event ->> 'version')::int,
+    e.event ->> 'customer', e.event ->> 'content',
+    (e.event -> 'data' ->> 'windowEnd')::timestamptz, e.event -> 'data', p_epoch, p_owner
+  from (
+    select lines.line::jsonb as event, lines.number
+    from string_to_table(p_events, E'\n') with ordinality as lines (line, number)
+    -- Each line is parsed once and not once for each column.
+    offset 0
+  ) as e;
+  get diagnostics v_added = row_count;
+
+  insert into quarantine (partition, sequence, index, reason, found)
+  select p_partition, q.sequence, q.index, q.reason, q.found
+  from jsonb_to_recordset(p_quarantined)
+    as q (sequence bigint, index int, reason text, found text)
+  on conflict do nothing;
+
+  update partitions p set
+    stream_created = p_stream_created,
+    sequence = p_sequence,
+    message_time = p_message_time,
+    position = p_expected_position + v_added,
+    sealed_through = p_sealed_through,
+    state = p_state,
+    checkpointed_at = clock_timestamp(),
+    stopped = null
+  where p.partition = p_partition;
+
+  if v_added > 0 or p_sealed_through is distinct from v_before.sealed_through then
+    perform pg_notify('payload_stats_events', p_partition::text);
+  end if;
+  return 'committed';
+end
+$$;
