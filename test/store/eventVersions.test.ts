@@ -35,7 +35,7 @@ async function append(store: TestStore, events: readonly Fixture[]): Promise<voi
   const [row] = await store.database.run(
     (sql) => sql`
       select commit_partition(0, 0, 'test', 0, 0, '', 1, '', '2024-01-01 11:00Z', null,
-        ${JSON.stringify(events)}::text::jsonb, '[]') as outcome
+        ${events.map((event) => JSON.stringify(event)).join("\n")}::text, '[]') as outcome
     `,
   );
   expect(row?.outcome).toBe("committed");

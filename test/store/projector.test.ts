@@ -121,11 +121,13 @@ test("an event that commits late is not skipped", async () => {
   store.project();
   // A committer of partition 0 sleeps inside its transaction, holding events 1 and 2.
   const slow = postgres(store.url, { max: 1 });
-  const events = JSON.stringify(windowOf(0, 2, firstEndMs));
+  const events = windowOf(0, 2, firstEndMs)
+    .map((event) => JSON.stringify(event))
+    .join("\n");
   await slow`begin`.simple();
   await slow`
     select commit_partition(0, 0, 'slow', 0, 0, '', 1, '', ${new Date(firstEndMs)}, null,
-      ${events}::text::jsonb, '[]')
+      ${events}::text, '[]')
   `;
   const other = new Writer(store.partitions, 1);
   await other.commit(windowOf(1, 3, firstEndMs));
