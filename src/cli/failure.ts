@@ -1,4 +1,7 @@
-/** Something to tell the user in one sentence. Exit code 1, or 2 when the usage is wrong. */
+/**
+ * Something to tell the user in one sentence, or nothing when that was said already. Exit code 1,
+ * or 2 when the usage is wrong.
+ */
 export class CliFailure extends Error {
   constructor(
     message: string,

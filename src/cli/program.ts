@@ -15,6 +15,7 @@ import { addPartitionVerbs } from "./verbs/partition.ts";
 import { addProjectionVerbs } from "./verbs/projection.ts";
 import { addQuarantineVerbs } from "./verbs/quarantine.ts";
 import { addServeVerb } from "./verbs/serve.ts";
+import { addSimulateVerb } from "./verbs/simulate.ts";
 import { addWhatIfVerb } from "./verbs/whatIf.ts";
 
 /** A new verb is a file in `verbs/` and a line here. */
@@ -29,6 +30,7 @@ const verbs = [
   addWhatIfVerb,
   addLedgerVerb,
   addQuarantineVerbs,
+  addSimulateVerb,
   addDoctorVerb,
 ];
 
@@ -69,7 +71,8 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
   } catch (error) {
     // Commander has said what is wrong already.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage;
-    process.stderr.write(`${errorMessage(error)}\n`);
-    return error instanceof CliFailure ? error.exitCode : 1;
+    const failure = error instanceof CliFailure ? error : undefined;
+    if (failure?.message !== "") process.stderr.write(`${errorMessage(error)}\n`);
+    return failure?.exitCode ?? 1;
   }
 }

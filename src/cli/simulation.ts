@@ -1,0 +1,69 @@
+/** A run of the simulator: from a command line to an exit code. */
+import { styleText } from "node:util";
+import { errorMessage } from "../log.ts";
+import { help, parseCommandLine, type SimulateOptions } from "../simulator/options.ts";
+import type { Screen } from "../simulator/progress.ts";
+import { describeRun, isGood } from "../simulator/report.ts";
+import { simulate } from "../simulator/simulation.ts";
+import { Tables } from "../simulator/tables.ts";
+
+const givenUp = 130;
+
+/** Resolves with the exit code: 0 no difference, 1 a difference, 2 wrong usage. */
+export async function runSimulation(args: readonly string[]): Promise<number> {
+  const commandLine = parseCommandLine(args);
+  switch (commandLine.kind) {
+    case "help":
+      process.stdout.write(help);
+      return 0;
+    case "problems":
+      for (const problem of commandLine.problems) process.stderr.write(`${problem}\n`);
+      process.stderr.write("See: bun run simulate --help\n");
+      return 2;
+    case "run":
+      return await run(commandLine.options);
+  }
+}
+
+async function run(options: SimulateOptions): Promise<number> {
+  const tables = new Tables(options.url);
+  let windowMs: number;
+  try {
+    windowMs = options.windowMs ?? (await tables.windowMs());
+  } catch (error) {
+    process.stderr.write(`cannot ask ${options.url}: ${errorMessage(error)}\n`);
+    return 1;
+  }
+  const seed = options.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  const runName = `sim-${seed}-${Date.now().toString(36)}`;
+  const settled = { ...options, windowMs, seed, runName };
+  process.stderr.write(
+    `${options.devices} devices, ${options.contents} contents, seed ${seed}, ` +
+      `customers ${runName}-*, ${options.url}\n`,
+  );
+  const result = await simulate(settled, tables, interruption(), standardError());
+  process.stdout.write(`${describeRun(settled, result)}\n`);
+  return isGood(result) ? 0 : 1;
+}
+
+function standardError(): Screen {
+  const stream = process.stderr;
+  return {
+    isTerminal: stream.isTTY === true,
+    // It looks at the stream and at NO_COLOR.
+    hasColours: styleText("green", "x", { stream }) !== "x",
+    write: (text) => void stream.write(text),
+  };
+}
+
+/** Aborted at the first Ctrl-C; the second ends the process. */
+function interruption(): AbortSignal {
+  const controller = new AbortController();
+  const onSignal = () => {
+    if (controller.signal.aborted) process.exit(givenUp);
+    controller.abort();
+  };
+  process.on("SIGINT", onSignal);
+  process.on("SIGTERM", onSignal);
+  return controller.signal;
+}
