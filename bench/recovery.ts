@@ -68,7 +68,7 @@ await runBench(async () => {
       const now = await sql`select epoch from partitions order by partition`;
       const all = now.every(({ epoch }, i) => Number(epoch) > Number(owners[i]?.epoch));
       // What was stored within the last 20 ms is always on its way.
-      return all && (await stream.pending()) <= 16;
+      return all && (await stream.pending(start)) <= 16;
     };
     const end = await reach("catching up", taken, 10);
     seconds.push((end - start) / 1_000);

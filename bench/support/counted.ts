@@ -51,20 +51,22 @@ export async function reach(
   return Date.now();
 }
 
-/** How many messages the newest consumers of all streams have not been sent yet. */
+/** How many messages the newest consumers of all streams have not been sent yet, as a whole. */
 export async function openPending(natsUrl: string, partitions = 16) {
   const connection = await connect({ servers: natsUrl });
   const manager = await connection.jetstreamManager();
-  const pendingOf = async (partition: number) => {
-    const stream = streamName(partition);
-    const consumers = await manager.consumers.list(stream).next();
-    const newest = consumers.toSorted((a, b) => (a.created < b.created ? 1 : -1))[0];
+  const pendingOf = async (partition: number, sinceMs: number) => {
+    const consumers = await manager.consumers.list(streamName(partition)).next();
+    const [newest] = consumers
+      .filter(({ created }) => Date.parse(created) >= sinceMs)
+      .toSorted((a, b) => Date.parse(b.created) - Date.parse(a.created));
     return newest?.num_pending ?? Number.POSITIVE_INFINITY;
   };
   return {
-    /** Infinite while a stream has no consumer. */
-    async pending(): Promise<number> {
-      const all = await Promise.all(Array.from({ length: partitions }, (_, i) => pendingOf(i)));
+    /** Infinite while a stream has no consumer that was made after a time, epoch ms. */
+    async pending(sinceMs = 0): Promise<number> {
+      const streams = Array.from({ length: partitions }, (_, partition) => partition);
+      const all = await Promise.all(streams.map((partition) => pendingOf(partition, sinceMs)));
       return all.reduce((sum, one) => sum + one, 0);
     },
     close: () => connection.close(),
