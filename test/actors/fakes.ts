@@ -1,0 +1,93 @@
+/** The outside world of an owner, as little of it as a test of one promise needs. */
+import type {
+  LogMessage,
+  PartitionStore,
+  PayloadFeed,
+  PayloadStreams,
+  StreamState,
+  VerifyStream,
+} from "../../src/actors/ports.ts";
+import { createLog } from "../../src/log.ts";
+
+export const silentLog = createLog(
+  "error",
+  () => {},
+  () => 0,
+);
+
+/** One stream that gives no messages; it knows the times of those that it is said to hold. */
+export class FakeStreams implements PayloadStreams {
+  ticks = 0;
+  keepsTicks = true;
+  /** What the messages' times begin with. */
+  copy = "original";
+  /** What the last feed was given to verify the stream with. */
+  verify: VerifyStream | undefined;
+
+  constructor(
+    readonly created: string,
+    public lastSequence: number,
+  ) {}
+
+  messageOf(sequence: number): LogMessage {
+    const time = `${this.copy} ${sequence}`;
+    return { sequence, time, timeMs: sequence, data: new Uint8Array() };
+  }
+
+  async state(): Promise<StreamState> {
+    return { created: this.created, firstSequence: 1, lastSequence: this.lastSequence };
+  }
+
+  async message(_partition: number, sequence: number): Promise<LogMessage | undefined> {
+    return sequence > this.lastSequence ? undefined : this.messageOf(sequence);
+  }
+
+  feed(_partition: number, _fromSequence: number, verify: VerifyStream): PayloadFeed {
+    this.verify = verify;
+    const stopped = Promise.withResolvers<readonly LogMessage[]>();
+    return {
+      next: () => stopped.promise,
+      restart: () => {},
+      stop: async () => stopped.resolve([]),
+    };
+  }
+
+  async tick(): Promise<number> {
+    this.ticks++;
+    const sequence = this.lastSequence + 1;
+    if (this.keepsTicks) this.lastSequence = sequence;
+    return sequence;
+  }
+
+  async purge(): Promise<void> {}
+}
+
+/** A store with nothing in it, that takes everything. */
+export class FakeStore implements PartitionStore {
+  /** How many loads fail before one succeeds. */
+  failingLoads = 0;
+
+  async load() {
+    if (this.failingLoads-- > 0) throw new Error("the store is away");
+    return {
+      streamCreated: "",
+      sequence: 0,
+      messageTime: "",
+      position: 0,
+      sealedThroughMs: 0,
+      state: undefined,
+    };
+  }
+
+  async commit() {
+    return "committed" as const;
+  }
+
+  async *rememberedTokens() {}
+
+  async markStopped(): Promise<void> {}
+
+  async lastSealedSequence(): Promise<number> {
+    return 0;
+  }
+}

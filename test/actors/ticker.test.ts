@@ -1,0 +1,57 @@
+import { describe, expect, test } from "bun:test";
+import { keepTicking } from "../../src/actors/ticker.ts";
+import { SimulatedProcess } from "../simulation/process.ts";
+import { Scheduler } from "../simulation/scheduler.ts";
+
+import { FakeStreams, silentLog } from "./fakes.ts";
+
+const windowMs = 10_000;
+
+/** Ticks for half a minute in a stream that nothing else is written to or read from. */
+function tickFor(streams: FakeStreams, progress: { sequence: number; timeMs: number }) {
+  const scheduler = new Scheduler();
+  const { clock } = new SimulatedProcess("ticker", 1, scheduler, 0);
+  const abort = new AbortController();
+  let restarts = 0;
+  void keepTicking({
+    partition: 0,
+    streams,
+    clock,
+    log: silentLog,
+    windowMs,
+    progress: () => progress,
+    changed: () => new Promise(() => {}),
+    waiting: () => true,
+    restartFeed: () => {
+      restarts++;
+    },
+    signal: abort.signal,
+  });
+  scheduler.run(30_000);
+  abort.abort();
+  scheduler.run(31_000);
+  return restarts;
+}
+
+describe("a tick", () => {
+  test("that does not come back replaces the consumer, and is waited for", () => {
+    const streams = new FakeStreams("created", 5);
+    const restarts = tickFor(streams, { sequence: 4, timeMs: 1 });
+    expect(streams.ticks).toBe(1);
+    expect(restarts).toBeGreaterThan(3);
+  });
+
+  test("that the broker has lost again is followed by another one", () => {
+    const streams = new FakeStreams("created", 5);
+    streams.keepsTicks = false;
+    const restarts = tickFor(streams, { sequence: 5, timeMs: 1 });
+    expect(streams.ticks).toBeGreaterThan(3);
+    expect(restarts).toBe(streams.ticks);
+  });
+
+  test("with a sequence that was read before has the stream verified", () => {
+    const streams = new FakeStreams("another", 1);
+    const restarts = tickFor(streams, { sequence: 40, timeMs: 1 });
+    expect(restarts).toBe(streams.ticks);
+  });
+});

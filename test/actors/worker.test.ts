@@ -1,0 +1,66 @@
+import { expect, test } from "bun:test";
+import type { LeaseStore } from "../../src/actors/ports.ts";
+import { Worker } from "../../src/actors/worker.ts";
+import { SimulatedProcess } from "../simulation/process.ts";
+import { Scheduler } from "../simulation/scheduler.ts";
+import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
+
+/** Leases of one partition; it gets another epoch whenever it was given back. */
+class FakeLeases implements LeaseStore {
+  epoch = 0;
+  #owned = false;
+
+  async renew() {
+    if (!this.#owned) this.epoch++;
+    this.#owned = true;
+    return { owned: [{ partition: 0, epoch: this.epoch }], surplus: 0 };
+  }
+
+  async release(): Promise<void> {
+    this.#owned = false;
+  }
+
+  async leave(): Promise<void> {}
+
+  async forget(): Promise<void> {}
+
+  async workers() {
+    return [];
+  }
+
+  async onChange() {
+    return async () => {};
+  }
+}
+
+test("no two owners of a partition have the same epoch", () => {
+  const scheduler = new Scheduler();
+  const { clock } = new SimulatedProcess("worker", 1, scheduler, 0);
+  const store = new FakeStore();
+  // The first two owners fail; a commit of theirs could still be on its way.
+  store.failingLoads = 2;
+  const leases = new FakeLeases();
+  const epochs: number[] = [];
+  const worker = new Worker({
+    identity: { id: "worker", host: "host", pid: 1 },
+    leases,
+    leaseMs: 5_000,
+    owner: {
+      streams: new FakeStreams("one", 0),
+      store,
+      clock,
+      log: silentLog,
+      rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
+      rawRetentionMs: 0,
+    },
+    serveActors: () => {
+      epochs.push(leases.epoch);
+      return () => {};
+    },
+    isDead: () => false,
+  });
+  worker.start();
+  scheduler.run(30_000);
+  expect(epochs).toEqual([1, 2, 3]);
+  expect(worker.status.running).toBe(1);
+});
