@@ -20,6 +20,7 @@ import type {
   PartitionStore,
   PayloadFeed,
   PayloadStreams,
+  VerifyStream,
 } from "./ports.ts";
 import { PartitionHalted, PayloadGap } from "./ports.ts";
 import { verifyStream } from "./streamIdentity.ts";
@@ -167,7 +168,7 @@ export class PartitionOwner {
       for (const tokens of page) this.#state.remember(tokens);
       if (this.#abort.signal.aborted) throw new Error("stopped while starting");
     }
-    const verify = async (last?: LogMessage) => {
+    const verify: VerifyStream = async (last) => {
       const place = {
         streamCreated: this.#streamCreated,
         sequence: last?.sequence ?? this.#state.sequence,

@@ -86,7 +86,7 @@ export class PartitionHalted extends Error {
 }
 
 /** Checks that the stream is still the one that `last`, or else the checkpoint, came from. */
-export type VerifyStream = (last?: LogMessage) => Promise<void>;
+export type VerifyStream = (last?: Pick<LogMessage, "sequence" | "time">) => Promise<void>;
 
 export interface PayloadStreams {
   state(partition: number): Promise<StreamState>;

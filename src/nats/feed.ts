@@ -2,7 +2,12 @@
  * Reads one partition's stream in order. Consumers come and go below it; what it hands out is
  * contiguous, or it fails with PayloadGap.
  */
-import { type LogMessage, PartitionHalted, type PayloadFeed } from "../actors/ports.ts";
+import {
+  type LogMessage,
+  PartitionHalted,
+  type PayloadFeed,
+  type VerifyStream,
+} from "../actors/ports.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "./connection.ts";
 import { Continuity } from "./continuity.ts";
@@ -14,7 +19,7 @@ export interface FeedOptions {
   readonly partition: number;
   readonly fromSequence: number;
   /** Called before every consumer; a PartitionHalted that it throws ends the feed. */
-  readonly verify?: () => Promise<void>;
+  readonly verify?: VerifyStream;
   readonly log: Log;
   readonly limits?: Partial<FeedLimits>;
 }
@@ -44,7 +49,9 @@ export class StreamFeed implements PayloadFeed {
   readonly #continuity: Continuity;
   readonly #stream: string;
   readonly #log: Log;
-  readonly #verify: (() => Promise<void>) | undefined;
+  readonly #verify: VerifyStream | undefined;
+  /** What `verify` needs of the last message received; not its data. */
+  #last: { readonly sequence: number; readonly time: string } | undefined;
   #buffer: LogMessage[] = [];
   #bufferBytes = 0;
   #expected: number;
@@ -142,7 +149,7 @@ export class StreamFeed implements PayloadFeed {
     try {
       // First what a new leader may get wrong for a moment, and then what `verify` says for good.
       const gap = await this.#continuity.findGap(this.#expected);
-      await this.#verify?.();
+      await this.#verify?.(this.#last);
       if (this.#session !== session) return undefined;
       if (gap !== undefined) {
         this.#fail(gap);
@@ -170,6 +177,7 @@ export class StreamFeed implements PayloadFeed {
       return;
     }
     this.#expected++;
+    this.#last = { sequence: message.sequence, time: message.time };
     this.#failures = 0;
     this.#buffer.push(message);
     this.#bufferBytes += costOf(message);

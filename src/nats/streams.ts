@@ -1,5 +1,11 @@
 /** The streams of payloads as the partition owners use them. */
-import type { LogMessage, PayloadFeed, PayloadStreams, StreamState } from "../actors/ports.ts";
+import type {
+  LogMessage,
+  PayloadFeed,
+  PayloadStreams,
+  StreamState,
+  VerifyStream,
+} from "../actors/ports.ts";
 import { encodeTick } from "../domain/envelope.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "./connection.ts";
@@ -27,7 +33,7 @@ export class JetStreamStreams implements PayloadStreams {
   feed(
     partition: number,
     fromSequence: number,
-    verify: () => Promise<void> = async () => {},
+    verify: VerifyStream = async () => {},
   ): PayloadFeed {
     const { log, feedLimits: limits } = this;
     return new StreamFeed(this.link, { partition, fromSequence, verify, log, limits });
