@@ -28,6 +28,15 @@ async function bare(kind: string, name: string, databaseUrl = ""): Promise<Conte
   return { name, url: `http://127.0.0.1:${port}/stats`, pid: child.pid, results: [], cpu: [] };
 }
 
+/** The same roles in two processes: ingest in one, all others in the other. */
+async function ingestApart(): Promise<Contender> {
+  const site = await benchSite();
+  const { url, pid, databaseUrl, natsUrl } = await site.start({ ROLES: "ingest" });
+  const urls = { DATABASE_URL: databaseUrl, NATS_URL: natsUrl };
+  await site.start({ ...urls, ROLES: "worker,projector,admin" });
+  return { name: "ours, two processes", url: `${url}/stats`, pid, results: [], cpu: [] };
+}
+
 async function run(contender: Contender): Promise<void> {
   const before = usageOf(contender.pid);
   const result = await load({ url: contender.url, connections, seconds });
@@ -52,27 +61,35 @@ await runBench(async () => {
   const site = await benchSite();
   const started = await site.start();
   const { url, pid, databaseUrl } = started;
-  const ours = { name: "ours", url: `${url}/stats`, pid, results: [], cpu: [] };
+  const ours = { name: "ours, one process", url: `${url}/stats`, pid, results: [], cpu: [] };
+  const apart = await ingestApart();
   const bun = await bare("bun", "bare Bun.serve");
   const elysia = await bare("elysia", "bare Elysia");
   const upsert = await bare("upsert", "row upserts", databaseUrl);
-  for (const contender of [ours, bun, elysia, upsert]) {
+  const contenders = [bun, ours, apart, elysia, upsert];
+  for (const contender of contenders) {
     await load({ url: contender.url, connections, seconds: 2 });
   }
   for (let round = 0; round < rounds; round++) {
-    for (const contender of [bun, ours, elysia, upsert]) await run(contender);
+    for (const contender of contenders) await run(contender);
   }
-  const row = (other: Contender, target?: number) => ({
-    what: `single POST /stats, ${connections} connections, against ${other.name}`,
+  const row = (one: Contender, other: Contender, target?: number) => ({
+    what: `${one.name}, ${connections} connections, against ${other.name}`,
     unit: "requests/s",
-    values: rates(ours),
+    values: rates(one),
     against: { what: other.name, values: rates(other) },
     ...(target !== undefined && { target: { of: "ratio" as const, atLeast: target } }),
   });
   await report(
     "ingestSingle",
     "How many durable single POST /stats a second?",
-    [row(bun, 0.75), row(elysia), row(upsert, 6)],
-    { generator, connections, seconds, contenders: [ours, bun, elysia, upsert] },
+    [
+      row(ours, bun, 0.75),
+      row(ours, elysia),
+      row(ours, upsert, 6),
+      row(apart, bun, 0.75),
+      row(apart, upsert, 6),
+    ],
+    { generator, connections, seconds, contenders },
   );
 });
