@@ -28,9 +28,14 @@ await runBench(async () => {
       await Bun.sleep(boundary - Date.now());
       const end = await reach("the seal", async () => (await visibleMs(sql)) >= boundary, 5);
       const [row] = await sql`
-        select count(*)::int as rows from stats join sessions using (time, customer, content)
-        where time = to_timestamp(${boundary / 1_000}::float8)`;
-      if (row?.rows !== count) throw new Error(`${row?.rows} rows of ${count}`);
+        select
+          (select count(*) from stats where time = at)::int as stats,
+          (select count(*) from sessions where time = at)::int as sessions
+        from to_timestamp(${boundary / 1_000}::float8) as at`;
+      const { stats, sessions } = row ?? {};
+      if (stats !== count || sessions !== count) {
+        throw new Error(`${stats} and ${sessions} rows of ${count}`);
+      }
       seconds.get(count)?.push((end - boundary) / 1_000);
       note(`${count} actors: ${end - boundary} ms`);
     }
