@@ -23,7 +23,8 @@ export async function visibleMs(sql: Sql): Promise<number> {
   const [row] = await sql`
     select case when count(*) = count(sealed_through)
       then extract(epoch from min(sealed_through)) * 1000 end as ms
-    from projection_positions where build = 'live'`;
+    from projection_positions
+    where build = 'live' and projection in ('stats', 'sessions')`;
   return Number(row?.ms ?? 0);
 }
 
