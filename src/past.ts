@@ -21,7 +21,7 @@ export function createPast(
     history: new PostgresHistoryStore(database),
     store: new PostgresPartitionStore(database),
     clock: systemClock,
-    rules: { windowMs, sessionMemoryMs },
+    rules: { windowMs, sessionMemoryMs, partitions },
     partitions,
   };
 }

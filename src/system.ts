@@ -203,7 +203,7 @@ function startWorker({ config, log, processId, ownerDatabase, link, onStop }: Pa
       store: new PostgresPartitionStore(ownerDatabase, statementMs),
       clock: systemClock,
       log,
-      rules: { windowMs: config.windowMs, sessionMemoryMs: config.sessionMemoryMs },
+      rules: config,
       rawRetentionMs: config.rawRetentionMs,
     },
     serveActors: (partition, views) =>

@@ -22,13 +22,17 @@ const eventsAtOnce = 200_000;
 /** Between two looks at least this long passes, and many times as long as a look takes. */
 const pauseMs = 2_000;
 const pausePerWork = 20;
-/** All events are added up anew this often. */
-const recountMs = 10 * 60_000;
+const pauseMsMax = 30_000;
+/** All events are added up anew this often: more often where that takes less time. */
+const recountMsMin = 10_000;
+const recountMsMax = 10 * 60_000;
+const recountPerWork = 50;
 
 export class LedgerWatch implements LedgerReader {
   readonly #abort = new AbortController();
   #entries: readonly LedgerEntry[] = [];
-  #countedFromMs = 0;
+  #countedFromMs = Number.NEGATIVE_INFINITY;
+  #recountMs = recountMsMin;
   #report: LedgerReport | undefined;
   #failure = "";
   #turn: Promise<unknown> = Promise.resolve();
@@ -73,25 +77,32 @@ export class LedgerWatch implements LedgerReader {
     while (!this.#abort.signal.aborted) {
       const startedMs = clock.monotonic();
       try {
-        await this.report(startedMs - this.#countedFromMs > recountMs);
+        await this.report(startedMs - this.#countedFromMs > this.#recountMs);
         this.#failure = "";
       } catch (error) {
         this.#failure = errorMessage(error);
         this.log.debug("the ledger could not be read", { error });
       }
       const workMs = clock.monotonic() - startedMs;
-      await clock.sleep(Math.max(pauseMs, workMs * pausePerWork), this.#abort.signal);
+      const restMs = this.#failure === "" ? workMs * pausePerWork : 0;
+      const sleepMs = Math.min(pauseMsMax, Math.max(pauseMs, restMs));
+      await clock.sleep(sleepMs, this.#abort.signal);
     }
   }
 
   async #count(recount: boolean): Promise<LedgerReport> {
+    const startedMs = this.clock.monotonic();
     if (recount) {
       this.#entries = [];
-      this.#countedFromMs = this.clock.monotonic();
+      this.#countedFromMs = startedMs;
     }
     do {
       this.#entries = await this.store.entries(this.#entries, eventsAtOnce);
     } while (this.#entries.some(({ countedTo, position }) => countedTo < position));
+    if (recount) {
+      const tookMs = this.clock.monotonic() - startedMs;
+      this.#recountMs = Math.min(recountMsMax, Math.max(recountMsMin, tookMs * recountPerWork));
+    }
     const report = reportOf(this.#entries);
     this.#say(report);
     this.#report = report;

@@ -7,16 +7,16 @@
  * `seal`, commits the events, and calls `committed`. Then it calls `apply`.
  */
 
-import { hash32 } from "../domain/digest.ts";
+import { hash32, partitionOf } from "../domain/digest.ts";
 import { decodeDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
-import { isCount, isText } from "../domain/payload.ts";
+import { isCount } from "../domain/payload.ts";
 import { generationOf, generationsRemembered, type Rules, startsSession } from "../domain/rules.ts";
 import type { Tally } from "../domain/tally.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
-import { ActorRegistry } from "./actorRegistry.ts";
+import { ActorRegistry, namesActor } from "./actorRegistry.ts";
 import { IdempotencyKeys, readBatchKeys } from "./idempotencyKeys.ts";
 import { Ledger } from "./ledger.ts";
 import type { PartitionState } from "./partitionState.ts";
@@ -24,11 +24,11 @@ import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
 import { messageText, payloadText } from "./quarantineText.ts";
-import type { WindowActor } from "./windowActor.ts";
+import { byName, type WindowActor } from "./windowActor.ts";
 import { restoreTally, saveWindow } from "./windowState.ts";
 
 export class Partition {
-  readonly actors = new ActorRegistry();
+  readonly actors: ActorRegistry;
   readonly #rules: Rules;
   readonly #tokens: DigestTable;
   readonly #keys: IdempotencyKeys;
@@ -47,9 +47,16 @@ export class Partition {
 
   constructor(
     rules: Rules,
+    /** Its number; with `rules.partitions` it tells which actors belong here. */
+    number = 0,
     private readonly observer?: PayloadObserver,
   ) {
     this.#rules = rules;
+    const { partitions } = rules;
+    this.actors = new ActorRegistry(
+      (customer, content) =>
+        partitions === undefined || partitionOf(customer, content, partitions) === number,
+    );
     this.#tokens = new DigestTable(generationsRemembered(rules));
     this.#keys = new IdempotencyKeys(rules.keyWindowMs ?? rules.windowMs);
   }
@@ -206,7 +213,7 @@ export class Partition {
       batch.retry === undefined
         ? this.#publishers.advance(batch.publisher, batch.number, this.#timeMs)
         : this.#retries.advance(batch.retry, 1, this.#timeMs);
-    const actors = this.#resolve(batch.actors);
+    const actors = this.actors.resolve(batch.actors);
     const keys = readBatchKeys(batch.keys);
     const { payloads } = batch;
     const count = payloads.length / payloadWidth;
@@ -227,7 +234,9 @@ export class Partition {
         isCount(cdn) &&
         isCount(age);
       if (!readable) {
-        this.#quarantinePayload(index, "the payload is malformed", batch);
+        const isForeign = actor === undefined && namesActor(batch.actors, actorIndex);
+        const reason = isForeign ? "the actor is of another partition" : "the payload is malformed";
+        this.#quarantinePayload(index, reason, batch);
         continue;
       }
       const pending = actor.pending ?? this.#touch(actor);
@@ -275,23 +284,6 @@ export class Partition {
     return actor.collect();
   }
 
-  /** The actors that a batch names; undefined where a name cannot be kept. */
-  #resolve(names: readonly unknown[]): (WindowActor | undefined)[] {
-    const actors: (WindowActor | undefined)[] = [];
-    for (let i = 0; i < names.length; i += 2) {
-      const [customer, content] = [names[i], names[i + 1]];
-      const known =
-        typeof customer === "string" && typeof content === "string"
-          ? this.actors.find(customer, content)
-          : undefined;
-      const valid = known !== undefined || (isText(customer) && isText(content));
-      actors.push(
-        known ?? (valid ? this.actors.activate(String(customer), String(content)) : undefined),
-      );
-    }
-    return actors;
-  }
-
   #quarantinePayload(index: number, reason: string, batch: Batch): void {
     const at = index * payloadWidth;
     const payload = batch.payloads.slice(at, at + payloadWidth);
@@ -308,12 +300,4 @@ export class Partition {
     }
     return payloads;
   }
-}
-
-function byName(a: WindowActor, b: WindowActor): number {
-  return compare(a.customer, b.customer) || compare(a.content, b.content);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

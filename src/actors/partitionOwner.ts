@@ -22,7 +22,7 @@ import type {
   PayloadStreams,
   VerifyStream,
 } from "./ports.ts";
-import { PartitionHalted, PayloadGap } from "./ports.ts";
+import { CommitRejected, PartitionHalted, PayloadGap } from "./ports.ts";
 import { verifyStream } from "./streamIdentity.ts";
 import { keepTicking } from "./ticker.ts";
 
@@ -84,7 +84,7 @@ export class PartitionOwner {
     this.epoch = ownership.epoch;
     this.#context = context;
     this.#log = context.log.with({ partition: ownership.partition, epoch: ownership.epoch });
-    this.#state = new Partition(context.rules);
+    this.#state = new Partition(context.rules, ownership.partition);
     this.done = this.#run();
   }
 
@@ -265,6 +265,8 @@ export class PartitionOwner {
         // The outcome is unknown; trying again finds it out. A stopping owner tries once more.
         const giveUp = this.#abort.signal.aborted && failures > 0;
         if (error instanceof Fenced || error instanceof PartitionHalted || giveUp) throw error;
+        if (error instanceof CommitRejected)
+          throw new PartitionHalted(this.partition, error.message);
         if (failures === 0) this.#log.warn("commit failed, trying again", { error });
         await clock.sleep(backoffMs(failures, 50, 2_000), this.#abort.signal);
       }

@@ -149,11 +149,14 @@ export interface RememberedTokens {
   readonly tokens: string;
 }
 
+/** The database refuses what a commit holds; trying again would not help. Nothing was written. */
+export class CommitRejected extends Error {}
+
 export interface PartitionStore {
   load(partition: number): Promise<Checkpoint>;
   /**
    * Writes checkpoint, events and quarantine in one statement, or nothing.
-   * @throws when the outcome is unknown; load the checkpoint to learn it.
+   * @throws CommitRejected, or another error when the outcome is unknown; load the checkpoint to learn it.
    */
   commit(commit: Commit): Promise<CommitOutcome>;
   /** What the events of a partition say about tokens, for windows that end after a time, in order. */

@@ -98,3 +98,12 @@ export class WindowActor {
     this.#snapshot = step(this.#snapshot, { type: "COMMITTED" });
   }
 }
+
+/** The order of actors in events: by code units, which is the same everywhere. */
+export function byName(a: WindowActor, b: WindowActor): number {
+  return compare(a.customer, b.customer) || compare(a.content, b.content);
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -3,6 +3,11 @@
 import { createProgram, runProgram } from "./program.ts";
 import { readCliSettings } from "./settings.ts";
 
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(0);
+});
 process.exitCode = await runProgram(
   createProgram(readCliSettings(process.env)),
   process.argv.slice(2),

@@ -9,6 +9,7 @@ import {
   type VerifyStream,
 } from "../actors/ports.ts";
 import type { Log } from "../log.ts";
+import { apiCodeOf, apiCodes } from "./apiError.ts";
 import type { NatsLink } from "./connection.ts";
 import { Continuity } from "./continuity.ts";
 import { streamName } from "./names.ts";
@@ -41,12 +42,14 @@ const messageOverheadBytes = 256;
 const backOffMsMax = 2_000;
 /** A consumer that lived this long was no failure. */
 const steadyMs = 10_000;
+const streamGone = "its stream is gone; a process that starts makes it anew";
 /** How long stopping waits for the removal of the consumer. */
 const stopMs = 1_500;
 
 export class StreamFeed implements PayloadFeed {
   readonly #limits: FeedLimits;
   readonly #continuity: Continuity;
+  readonly #partition: number;
   readonly #stream: string;
   readonly #log: Log;
   readonly #verify: VerifyStream | undefined;
@@ -73,6 +76,7 @@ export class StreamFeed implements PayloadFeed {
   ) {
     this.#limits = { ...defaults, ...options.limits };
     this.#continuity = new Continuity(link, options.partition);
+    this.#partition = options.partition;
     this.#stream = streamName(options.partition);
     this.#expected = options.fromSequence;
     this.#verify = options.verify;
@@ -163,7 +167,9 @@ export class StreamFeed implements PayloadFeed {
     } catch (error) {
       session.resolve();
       if (this.#session !== session) return undefined;
+      const isGone = apiCodeOf(error) === apiCodes.streamNotFound;
       if (error instanceof PartitionHalted) this.#fail(error);
+      else if (isGone) this.#fail(new PartitionHalted(this.#partition, streamGone));
       else this.#log.warn("the stream cannot be read now", { error });
       return undefined;
     }

@@ -74,7 +74,7 @@ class Replay {
     this.#run = run;
     this.#clock = clock;
     this.#stretchStart = clock.monotonic();
-    this.#warmUp = run.plan.start && new Partition(run.rules);
+    this.#warmUp = run.plan.start && new Partition(run.rules, run.plan.partition);
   }
 
   /** False when the replay is over. */
@@ -138,7 +138,7 @@ async function startingPartition(
   firstSequence = 1,
 ): Promise<Partition> {
   const { plan, rules } = run;
-  const partition = new Partition(rules, run.observer);
+  const partition = new Partition(rules, plan.partition, run.observer);
   if (plan.start === undefined) return partition;
   const { replayFromMs } = plan.start;
   const timeMs = Math.max(replayFromMs, warmUp?.timeMs ?? 0);

@@ -55,6 +55,7 @@ export async function whatIf(
   const rules = {
     windowMs,
     sessionMemoryMs: past.rules.sessionMemoryMs,
+    partitions: past.partitions,
     // What is a repeat was decided when it was sent, and does not depend on how we look at it.
     keyWindowMs: past.rules.windowMs,
     countTokenOnce,

@@ -1,6 +1,7 @@
 /** The event log: how a partition's owner appends to it, together with its checkpoint. */
-import type { Commit, CommitOutcome } from "../actors/ports.ts";
+import { type Commit, type CommitOutcome, CommitRejected } from "../actors/ports.ts";
 import type { Quarantined } from "../domain/events.ts";
+import { errorMessage } from "../log.ts";
 import type { Database } from "./database.ts";
 
 /** The channel that tells projectors of new events. */
@@ -9,7 +10,7 @@ export const eventsChannel = "payload_stats_events";
 /**
  * Writes checkpoint, events and quarantine in one statement, or nothing.
  * @param deadlineMs after which the outcome counts as unknown.
- * @throws when the outcome is unknown, and when an event breaks a constraint of the log.
+ * @throws CommitRejected when an event breaks a constraint of the log; else the outcome is unknown.
  */
 export async function commitPartition(
   database: Database,
@@ -29,9 +30,16 @@ export async function commitPartition(
         `${commit.expectedSequence}`,
     );
   }
-  const [row] = await commitStatement(database, commit, deadlineMs);
+  const [row] = await commitStatement(database, commit, deadlineMs).catch((error: unknown) => {
+    throw isRejection(error) ? new CommitRejected(errorMessage(error), { cause: error }) : error;
+  });
   if (row === undefined) throw new Error("commit_partition returned nothing");
   return row.outcome;
+}
+
+/** Bad data or a broken constraint (SQLSTATE classes 22 and 23): the same again would fail again. */
+function isRejection(error: unknown): boolean {
+  return error instanceof Error && "code" in error && /^2[23]...$/.test(String(error.code));
 }
 
 /** See the function `commit_partition` for what is checked, and in which order. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Partition } from "../../src/actors/partition.ts";
 import type { Rules } from "../../src/domain/rules.ts";
 import { type NaiveMessage, type NaivePayload, naiveRows } from "../support/naiveModel.ts";
 import { logMessage, rowsOf, run, streamOf } from "../support/streams.ts";
@@ -127,6 +128,27 @@ describe("what cannot be applied", () => {
     const stream = odd.map((text, i) => logMessage(i + 1, start, text));
     const { ledger } = run(stream, rules).partition.save();
     expect(ledger).toMatchObject({ read: odd.length, quarantined: odd.length });
+  });
+  test("an actor of another partition is quarantined, and is sealed nowhere twice", () => {
+    const partition = new Partition({ ...rules, partitions: 16 }, 3);
+    const [stream] = streamOf(
+      [
+        {
+          timeMs: start,
+          publisher: "p",
+          number: 1,
+          payloads: [payload(), payload({ content: "not of partition 3" })],
+        },
+      ],
+      start,
+    );
+    if (stream === undefined) throw new Error("the stream has a message");
+    partition.seal(start);
+    partition.committed();
+    partition.apply(stream);
+    const { ledger, windows } = partition.save();
+    expect(ledger).toMatchObject({ read: 2, quarantined: 1 });
+    expect(windows.map(({ content }) => content)).toEqual(["channel1"]);
   });
   test("a malformed payload is quarantined, its neighbours count", () => {
     const rows = [0, "t", 1, 2, 3, 4, 0, "t", 1, -2, 3, 4, 7, "t", 1, 2, 3, 4];
