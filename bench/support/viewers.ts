@@ -61,6 +61,8 @@ function received(socket: Connection, chunk: Uint8Array): void {
   answered++;
   if (answered === total) done.resolve();
   free.push(socket);
+  // What had to wait for a connection is late already and does not wait for the timer too.
+  if (free.length === 1) sendDue();
 }
 
 /** Sends everything that is due, as long as connections are free. */
