@@ -107,6 +107,7 @@ await runBench(async () => {
   const after = usageOf(pid);
   const boundary = (Math.floor(Date.now() / windowMs) + 1) * windowMs;
   await reach("the last window", async () => (await visibleMs(sql)) >= boundary, 50);
+  await sql`analyze`;
   const expected = await expectedRows(sql, summary);
   const first = Math.min(...summary.windows.map(([window]) => window));
   const wrong = differences(expected, await countedRows(sql, first));
