@@ -26,6 +26,7 @@ interface Viewer {
 
 type Connection = Bun.Socket<Viewer>;
 
+/** In turns, so that none is silent for so long that the server closes it. */
 const free: Connection[] = [];
 let [next, answered, failed] = [0, 0, 0];
 let startMs = 0;
@@ -69,7 +70,7 @@ function received(socket: Connection, chunk: Uint8Array): void {
 function sendDue(): void {
   const dueCount = Math.min(total, ((performance.now() - startMs) / 1_000) * rate);
   while (next < dueCount) {
-    const socket = free.pop();
+    const socket = free.shift();
     if (socket === undefined) return;
     const viewer = socket.data;
     viewer.number = next;
