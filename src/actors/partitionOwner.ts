@@ -25,6 +25,7 @@ import type {
 import { CommitRejected, PartitionHalted, PayloadGap } from "./ports.ts";
 import { verifyStream } from "./streamIdentity.ts";
 import { keepTicking } from "./ticker.ts";
+import { Trimmer } from "./trimmer.ts";
 
 export interface OwnerContext {
   readonly streams: PayloadStreams;
@@ -55,8 +56,6 @@ const stretchMs = 8;
 /** A checkpoint between boundaries is written after so many payloads, or so much time. */
 const checkpointPayloads = 200_000;
 const checkpointMs = 10_000;
-/** The stream is trimmed at most this often. */
-const trimMs = 30_000;
 
 class Fenced extends Error {}
 
@@ -75,7 +74,8 @@ export class PartitionOwner {
   #committed: Checkpoint | undefined;
   #committedAt = 0;
   #committedPayloads = 0;
-  #trimmedAt = 0;
+  readonly #trimmer: Trimmer;
+  #fullReason: string | undefined;
   #waiting: (() => void)[] = [];
   #waitingForMessages = false;
 
@@ -85,6 +85,9 @@ export class PartitionOwner {
     this.#context = context;
     this.#log = context.log.with({ partition: ownership.partition, epoch: ownership.epoch });
     this.#state = new Partition(context.rules, ownership.partition);
+    const { windowMs } = context.rules;
+    const { partition } = this;
+    this.#trimmer = new Trimmer({ ...context, partition, windowMs, log: this.#log });
     this.done = this.#run();
   }
 
@@ -97,6 +100,11 @@ export class PartitionOwner {
   /** True from the moment the checkpoint is restored. */
   get ready(): boolean {
     return this.#feed !== undefined;
+  }
+
+  /** Why the stream takes no more messages; undefined when it does. */
+  get full(): string | undefined {
+    return this.#fullReason;
   }
 
   /** Ends the owner after what it is doing now; with a last checkpoint unless it ended already. */
@@ -120,6 +128,7 @@ export class PartitionOwner {
         changed: () => new Promise((resolve) => this.#waiting.push(resolve)),
         restartFeed: () => feed.restart(),
         waiting: () => this.#waitingForMessages,
+        full: (reason) => this.#full(reason),
         signal: this.#abort.signal,
       });
       await this.#read(feed);
@@ -218,7 +227,7 @@ export class PartitionOwner {
     if (this.#state.endsWindow(message.timeMs)) {
       const events = this.#state.seal(message.timeMs);
       await this.#commit(events);
-      this.#trim();
+      this.#trimmer.sealed(this.#state.sealedThroughMs, this.#state.sequence);
     }
     this.#state.apply(message);
     this.#messageTime = message.time;
@@ -288,16 +297,13 @@ export class PartitionOwner {
     );
   }
 
-  /** Drops messages that were sealed long ago; a failure is harmless and tried again later. */
-  #trim(): void {
-    const { store, streams, clock, rawRetentionMs, rules } = this.#context;
-    if (clock.monotonic() - this.#trimmedAt < Math.max(trimMs, rules.windowMs)) return;
-    this.#trimmedAt = clock.monotonic();
-    const before = this.#state.sealedThroughMs - rawRetentionMs;
-    store
-      .lastSealedSequence(this.partition, before)
-      .then((sequence) => (sequence > 0 ? streams.purge(this.partition, sequence) : undefined))
-      .catch((error) => this.#log.warn("the stream could not be trimmed", { error }));
+  #full(reason: string | undefined): void {
+    const isNews = (reason === undefined) !== (this.#fullReason === undefined);
+    this.#fullReason = reason;
+    if (reason !== undefined) this.#trimmer.makeRoom();
+    if (!isNews) return;
+    if (reason === undefined) this.#log.info("the stream takes messages again");
+    else this.#log.error("the stream takes no more messages, not even a tick", { reason });
   }
 
   #wake(): void {

@@ -99,7 +99,10 @@ export interface PayloadStreams {
    * throws, `next` throws; after any other error it is called again.
    */
   feed(partition: number, fromSequence: number, verify: VerifyStream): PayloadFeed;
-  /** Publishes a tick and resolves with its sequence. */
+  /**
+   * Publishes a tick and resolves with its sequence.
+   * @throws PayloadLogUnavailable for the reason `full` when the stream has no room for it.
+   */
   tick(partition: number): Promise<number>;
   /** Drops the messages up to and including `sequence`. */
   purge(partition: number, sequence: number): Promise<void>;

@@ -1,7 +1,7 @@
 import { errorMessage, type Log } from "../log.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
-import type { PayloadStreams } from "./ports.ts";
+import { PayloadLogUnavailable, type PayloadStreams } from "./ports.ts";
 
 /**
  * Sees to it that stream time passes every window end, with or without traffic: when no payload
@@ -22,6 +22,8 @@ export interface Ticking {
   restartFeed(): void;
   /** True while the owner waits for messages; false while it is busy with some, or commits. */
   waiting(): boolean;
+  /** Why the stream has no room for a tick; undefined when it had. */
+  full(reason: string | undefined): void;
   readonly signal: AbortSignal;
 }
 
@@ -47,6 +49,7 @@ export async function keepTicking(ticking: Ticking): Promise<void> {
     try {
       const before = progress().sequence;
       const sequence = await ticking.streams.tick(ticking.partition);
+      ticking.full(undefined);
       // A new message with an old sequence: this is not the stream that was read so far, and what
       // verifies the next consumer will say so.
       if (sequence <= before) ticking.restartFeed();
@@ -57,9 +60,14 @@ export async function keepTicking(ticking: Ticking): Promise<void> {
       if (shortMs > 0) await clock.sleep(Math.min(shortMs, 1_000), signal);
     } catch (error) {
       ticking.log.debug("tick failed", { error: errorMessage(error) });
+      if (isFull(error)) ticking.full(errorMessage(error.cause));
       await clock.sleep(backoffMs(failures++, 50, 1_000), signal);
     }
   }
+}
+
+function isFull(error: unknown): error is PayloadLogUnavailable {
+  return error instanceof PayloadLogUnavailable && error.reason === "full";
 }
 
 /** Waits until the tick has been applied, and replaces the consumer when nothing moves. */

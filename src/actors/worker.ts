@@ -42,6 +42,8 @@ export interface WorkerStatus {
   readonly running: number;
   /** Partitions that are owned and not read, and why. */
   readonly stopped: readonly { readonly partition: number; readonly reason: string }[];
+  /** Partitions whose stream has no room for a tick, and why. */
+  readonly full: readonly { readonly partition: number; readonly reason: string }[];
   /** False when the lease could not be renewed in time. */
   readonly trusted: boolean;
 }
@@ -70,6 +72,9 @@ export class Worker {
       owned: this.#holdings.size,
       running: [...this.#holdings.values()].filter(({ owner }) => owner.ready).length,
       stopped: [...this.#stopped].map(([partition, { reason }]) => ({ partition, reason })),
+      full: [...this.owners()].flatMap(({ partition, full: reason }) =>
+        reason === undefined ? [] : [{ partition, reason }],
+      ),
       trusted: this.#clock.monotonic() < this.#trustedUntilMs,
     };
   }

@@ -28,6 +28,21 @@ const transientCodes: ReadonlySet<number> = new Set([
   apiCodes.insufficientResources,
 ]);
 
+/** No room: in the stream, in the account, or on the disk. */
+const fullCodes: ReadonlySet<number> = new Set([
+  apiCodes.accountResourcesExceeded,
+  apiCodes.insufficientResources,
+  apiCodes.memoryExceeded,
+  apiCodes.accountStorageExceeded,
+  apiCodes.storageExceeded,
+  apiCodes.storeFailed,
+]);
+
+/** True when a stream refused a message for want of room. */
+export function isFullCode(code: number | undefined): boolean {
+  return code !== undefined && fullCodes.has(code);
+}
+
 /** The JetStream error code of an error; undefined when it is not from the JetStream API. */
 export function apiCodeOf(error: unknown): number | undefined {
   return error instanceof NatsError ? error.api_error?.err_code : undefined;

@@ -1,6 +1,6 @@
 /** The broker's answers to a publish, told apart. */
 import type { Msg } from "nats";
-import { apiCodes } from "./apiError.ts";
+import { isFullCode } from "./apiError.ts";
 
 export type PublishAnswer =
   | { readonly kind: "stored"; readonly sequence: number }
@@ -8,16 +8,6 @@ export type PublishAnswer =
   | { readonly kind: "full"; readonly error: Error }
   /** Nobody took the message, or not yet; it may be sent again. */
   | { readonly kind: "retry"; readonly error: Error };
-
-/** No room: in the stream, in the account, or on the disk. */
-const fullCodes: ReadonlySet<number> = new Set([
-  apiCodes.accountResourcesExceeded,
-  apiCodes.insufficientResources,
-  apiCodes.memoryExceeded,
-  apiCodes.accountStorageExceeded,
-  apiCodes.storageExceeded,
-  apiCodes.storeFailed,
-]);
 
 /** Reads an answer. One that cannot be understood counts as none: the message is sent again. */
 export function readPublishAnswer(msg: Msg, stream: string): PublishAnswer {
@@ -30,7 +20,7 @@ export function readPublishAnswer(msg: Msg, stream: string): PublishAnswer {
   if (isRecord(answer.error)) {
     const { err_code, description } = answer.error;
     const error = new Error(`JetStream: ${String(description)} (${String(err_code)})`);
-    const full = typeof err_code === "number" && fullCodes.has(err_code);
+    const full = typeof err_code === "number" && isFullCode(err_code);
     return { kind: full ? "full" : "retry", error };
   }
   const { seq } = answer;

@@ -1,13 +1,15 @@
 /** The streams of payloads as the partition owners use them. */
-import type {
-  LogMessage,
-  PayloadFeed,
-  PayloadStreams,
-  StreamState,
-  VerifyStream,
+import {
+  type LogMessage,
+  type PayloadFeed,
+  PayloadLogUnavailable,
+  type PayloadStreams,
+  type StreamState,
+  type VerifyStream,
 } from "../actors/ports.ts";
 import { encodeTick } from "../domain/envelope.ts";
 import type { Log } from "../log.ts";
+import { apiCodeOf, isFullCode } from "./apiError.ts";
 import type { NatsLink } from "./connection.ts";
 import { type FeedLimits, StreamFeed } from "./feed.ts";
 import { payloadSubject, streamName } from "./names.ts";
@@ -42,10 +44,15 @@ export class JetStreamStreams implements PayloadStreams {
   /** Two ticks do no harm, so a tick has no id and is not sent again here. */
   async tick(partition: number): Promise<number> {
     if (!this.link.connected) throw new Error("NATS is disconnected");
-    const ack = await this.link.connection
-      .jetstream()
-      .publish(payloadSubject(partition), encodeTick(), { timeout: tickTimeoutMs });
-    return ack.seq;
+    try {
+      const ack = await this.link.connection
+        .jetstream()
+        .publish(payloadSubject(partition), encodeTick(), { timeout: tickTimeoutMs });
+      return ack.seq;
+    } catch (error) {
+      if (!isFullCode(apiCodeOf(error))) throw error;
+      throw new PayloadLogUnavailable("full", { cause: error });
+    }
   }
 
   async purge(partition: number, sequence: number): Promise<void> {

@@ -22,6 +22,7 @@ function tickFor(streams: FakeStreams, progress: { sequence: number; timeMs: num
     progress: () => progress,
     changed: () => new Promise(() => {}),
     waiting: () => true,
+    full: () => {},
     restartFeed: () => {
       restarts++;
     },

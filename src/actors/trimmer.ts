@@ -1,0 +1,89 @@
+/**
+ * Drops the messages of a partition that were sealed long ago. Nothing that is not sealed is ever
+ * dropped, whatever the clocks say: they only choose among what is.
+ */
+import type { Log } from "../log.ts";
+import { firstAfter } from "./acceptLoss.ts";
+import type { Clock } from "./clock.ts";
+import type { PartitionStore, PayloadStreams } from "./ports.ts";
+
+export interface Trimming {
+  readonly partition: number;
+  readonly store: Pick<PartitionStore, "lastSealedSequence">;
+  readonly streams: Pick<PayloadStreams, "state" | "message" | "purge">;
+  readonly clock: Pick<Clock, "now" | "monotonic">;
+  readonly log: Log;
+  readonly windowMs: number;
+  /** How long sealed payloads stay in the stream, ms. */
+  readonly rawRetentionMs: number;
+}
+
+/** The stream is trimmed at most this often. */
+const trimMs = 30_000;
+/** What no event names, mostly ticks, is small, and takes some twenty requests to find. */
+const unnamedMs = 60 * 60_000;
+
+export class Trimmer {
+  #trimmedAt = 0;
+  #unnamedAt = Number.NEGATIVE_INFINITY;
+  /** Every message up to this one belongs to a window that is sealed. */
+  #sealedSequence = 0;
+  #trimmedTo = 0;
+  #running = false;
+
+  constructor(private readonly trimming: Trimming) {}
+
+  /** The windows up to a time are sealed; `sequence` is their last message. */
+  sealed(sealedThroughMs: number, sequence: number): void {
+    const { clock, windowMs, rawRetentionMs } = this.trimming;
+    this.#sealedSequence = sequence;
+    if (clock.monotonic() - this.#trimmedAt < Math.max(trimMs, windowMs)) return;
+    this.#trimmedAt = clock.monotonic();
+    this.#trim(sealedThroughMs - rawRetentionMs);
+  }
+
+  /**
+   * The stream takes no more, so its time stands still, and no window ends that could be trimmed
+   * after. What was sealed longer ago than the retention by our clock goes at once.
+   */
+  makeRoom(): void {
+    const { clock, rawRetentionMs } = this.trimming;
+    this.#trim(clock.now() - rawRetentionMs);
+  }
+
+  /** A failure is harmless; it is tried again later. */
+  #trim(beforeMs: number): void {
+    if (this.#running) return;
+    this.#running = true;
+    this.#trimNow(beforeMs)
+      .catch((error) => this.trimming.log.warn("the stream could not be trimmed", { error }))
+      .finally(() => {
+        this.#running = false;
+      });
+  }
+
+  async #trimNow(beforeMs: number): Promise<void> {
+    const { partition, store, streams } = this.trimming;
+    const named = await store.lastSealedSequence(partition, beforeMs);
+    const sequence = Math.max(named, await this.#lastUnnamed(named, beforeMs));
+    if (sequence <= this.#trimmedTo) return;
+    await streams.purge(partition, sequence);
+    this.#trimmedTo = sequence;
+  }
+
+  /**
+   * Events name the sequences of payloads only. In a partition without traffic nothing follows
+   * the ticks, so the last message that is old enough is looked for in the stream.
+   */
+  async #lastUnnamed(named: number, beforeMs: number): Promise<number> {
+    const { partition, streams, clock } = this.trimming;
+    const isQuiet = named <= this.#trimmedTo;
+    if (!isQuiet || clock.monotonic() - this.#unnamedAt < unnamedMs) return 0;
+    this.#unnamedAt = clock.monotonic();
+    const state = await streams.state(partition);
+    const lastSequence = Math.min(state.lastSequence, this.#sealedSequence);
+    if (lastSequence < state.firstSequence || beforeMs <= 0) return 0;
+    const time = String(BigInt(Math.floor(beforeMs)) * 1_000_000n);
+    return (await firstAfter(streams, partition, { ...state, lastSequence }, time)) - 1;
+  }
+}
