@@ -149,6 +149,7 @@ export class LaneSender {
     if (lane?.flight === undefined || lane.flight.number !== Number(number)) return;
     const answer = readPublishAnswer(msg, streamName(lane.partition));
     if (answer.kind === "full") {
+      lane.full = { atMs: this.now(), reason: answer.error.message };
       this.#abandon(lane, "full", answer.error);
     } else if (answer.kind === "retry") {
       lane.flight.lastError = answer.error;
@@ -156,6 +157,7 @@ export class LaneSender {
     } else {
       const { message } = lane.flight;
       lane.flight = undefined;
+      lane.full = undefined;
       this.#settle(lane, message);
       message.stored(lane.partition, answer.sequence);
       this.#sendNext(lane);

@@ -99,6 +99,9 @@ export class Lane {
   /** True while it stands in the list of those to be sent at the end of this turn. */
   due = false;
 
+  /** The last refusal for want of room, until a message is stored again. */
+  full: { readonly atMs: number; readonly reason: string } | undefined;
+
   constructor(readonly partition: number) {}
 
   /** The message to add payloads to. */

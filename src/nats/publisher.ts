@@ -22,6 +22,9 @@ export interface PublisherOptions {
 
 type Reason = PayloadLogUnavailable["reason"];
 
+/** A process that is taken out of balancing for a full stream is tried again after this long. */
+const fullMs = 30_000;
+
 export class Publisher implements PayloadLog {
   readonly #lanes: readonly Lane[];
   readonly #limits: PublisherLimits;
@@ -43,6 +46,17 @@ export class Publisher implements PayloadLog {
   /** Payloads that are queued or in flight. */
   get pending(): number {
     return this.#sender.payloads;
+  }
+
+  /**
+   * Partitions whose stream refused a message for want of room, and none was stored since. Without
+   * a message nobody knows, so a refusal is forgotten after a while.
+   */
+  get full(): readonly { readonly partition: number; readonly reason: string }[] {
+    const since = this.#now() - fullMs;
+    return this.#lanes.flatMap(({ partition, full }) =>
+      full === undefined || full.atMs < since ? [] : [{ partition, reason: full.reason }],
+    );
   }
 
   append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]> {
