@@ -1,53 +1,146 @@
-import type { AdminQueries, ReadinessCheck } from "./actors/readPorts.ts";
+/** The checks of `/readyz`: each says what is at fault, and what to do about it. */
+import type {
+  Health,
+  HealthReader,
+  LatePartition,
+  ProjectionHealth,
+  ReadinessCheck,
+} from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
 import { errorMessage } from "./log.ts";
 
 export interface ReadinessSources {
-  readonly admin: AdminQueries;
+  readonly health: HealthReader;
+  readonly config: { readonly windowMs: number; readonly leaseMs: number };
   natsConnected(): boolean;
   readonly ledger: { readonly check: ReadinessCheck };
   /** Undefined without the role worker. */
-  readonly worker: Worker | undefined;
+  readonly worker: Pick<Worker, "status"> | undefined;
+  /** Undefined without the role ingest. */
+  readonly publisher: { readonly full: readonly FullStream[] } | undefined;
+}
+
+interface FullStream {
+  readonly partition: number;
+  readonly reason: string;
 }
 
 export type Readiness = () => Promise<readonly ReadinessCheck[]>;
 
-/** The checks of `/readyz`, each asked when it is called. */
+/** A projection that is applied may be so far behind: a large boundary takes seconds. */
+const projectionLagMs = 30_000;
+/** So many partitions are named; of more, the number is told. */
+const namedMax = 8;
+
+/** Each check is asked when it is called. */
 export function readinessOf(sources: ReadinessSources): Readiness {
   return async () => {
     const connected = sources.natsConnected();
-    const nats = { name: "nats", ok: connected, detail: connected ? "connected" : "not connected" };
-    const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker)];
-    const database = await databaseChecks(sources.admin);
-    return [nats, ...database, sources.ledger.check, ...worker];
+    const nats = check(
+      "nats",
+      connected ? [] : ["not connected: start the broker, or see NATS_URL"],
+      "connected",
+    );
+    const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker.status)];
+    const database = await databaseChecks(sources);
+    return [nats, ...streamsCheck(sources), ...database, sources.ledger.check, ...worker];
   };
 }
 
 /** Postgres itself, and what it says of all partitions, whichever process owns them. */
-async function databaseChecks(admin: AdminQueries): Promise<ReadinessCheck[]> {
+async function databaseChecks(sources: ReadinessSources): Promise<ReadinessCheck[]> {
+  const { windowMs, leaseMs } = sources.config;
   try {
-    const partitions = await admin.partitions();
-    const unowned = partitions.filter(({ owner }) => owner === undefined);
-    const stopped = partitions.filter((partition) => partition.stopped !== undefined);
-    const reasons = [
-      ...stopped.map(({ partition, stopped: reason }) => `${partition} is stopped: ${reason}`),
-      ...(unowned.length > 0 ? [`${unowned.length} have no owner`] : []),
-    ];
-    const detail = reasons.length === 0 ? `${partitions.length} are owned` : reasons.join("; ");
+    const health = await sources.health.health(2 * windowMs + leaseMs);
     return [
       { name: "postgres", ok: true, detail: "answers" },
-      { name: "partitions", ok: reasons.length === 0, detail },
+      partitionsCheck(health),
+      progressCheck(health.late),
+      projectionsCheck(health.projections, leaseMs),
     ];
   } catch (error) {
     return [{ name: "postgres", ok: false, detail: errorMessage(error) }];
   }
 }
 
-function workerCheck(worker: Worker): ReadinessCheck {
-  const { running, owned, stopped, trusted } = worker.status;
+function partitionsCheck({ partitions, unowned, stopped }: Health): ReadinessCheck {
+  const reasons = stopped.map(({ partition, reason }) => `${partition} is stopped: ${reason}`);
+  if (unowned.length > 0) {
+    reasons.push(
+      `${named(unowned)}: no living owner; they are taken over when LEASE has run out, ` +
+        "if a process with the role worker runs",
+    );
+  }
+  return check("partitions", reasons, `${partitions} are owned`);
+}
+
+/** Idle partitions tick, so every one of them seals at every boundary. */
+function progressCheck(late: readonly LatePartition[]): ReadinessCheck {
+  const [first] = late.toSorted((a, b) => (a.sealedThroughMs ?? 0) - (b.sealedThroughMs ?? 0));
+  if (first === undefined) return check("progress", [], "every partition seals");
+  const { sealedThroughMs, owner } = first;
+  const through =
+    sealedThroughMs === undefined ? "never" : `last at ${new Date(sealedThroughMs).toISOString()}`;
+  const partitions = named(late.map(({ partition }) => partition));
+  return check("progress", [
+    `${partitions}: sealed ${through}, more than two windows and LEASE ago; the owner ` +
+      `${owner ?? ""} is catching up, or its log says what it waits for`,
+  ]);
+}
+
+function projectionsCheck(
+  projections: readonly ProjectionHealth[],
+  leaseMs: number,
+): ReadinessCheck {
+  const reasons = projections.flatMap((projection) => {
+    const { name, paused, held, events, waitingMs } = projection;
+    const seconds = Math.round(waitingMs / 1_000);
+    if (paused) return [];
+    if (!held && waitingMs > leaseMs) {
+      return [`${name}: no projector lives; start a process with the role projector`];
+    }
+    if (waitingMs <= projectionLagMs) return [];
+    return [
+      `${name}: ${events} events behind for ${seconds} s; the projector is catching up, or its ` +
+        "log says why not",
+    ];
+  });
+  const paused = projections.filter((projection) => projection.paused).map(({ name }) => name);
+  const good = paused.length === 0 ? "up to date" : `paused: ${paused.join(", ")}`;
+  return check("projections", reasons, good);
+}
+
+/** What ingest was refused, and what the owners' ticks were. */
+function streamsCheck({ publisher, worker }: ReadinessSources): ReadinessCheck[] {
+  const sources = [publisher?.full, worker?.status.full].filter((full) => full !== undefined);
+  if (sources.length === 0) return [];
+  const byReason = new Map<string, Set<number>>();
+  for (const { partition, reason } of sources.flat()) {
+    byReason.set(reason, (byReason.get(reason) ?? new Set()).add(partition));
+  }
+  const reasons = [...byReason].map(
+    ([reason, partitions]) =>
+      `${named([...partitions])}: no room (${reason}); raise the bound of the stream, make room on ` +
+      "the broker's disk, or lower RAW_RETENTION",
+  );
+  return [check("streams", reasons, "take messages")];
+}
+
+function workerCheck({ running, owned, stopped, trusted }: Worker["status"]): ReadinessCheck {
   const reasons = stopped.map(({ partition, reason }) => `partition ${partition}: ${reason}`);
   if (!trusted) reasons.unshift("the lease could not be renewed in time");
   if (running < owned) reasons.push(`${owned - running} partitions are being started`);
-  const detail = reasons.length === 0 ? `reads ${running} partitions` : reasons.join("; ");
-  return { name: "worker", ok: reasons.length === 0, detail };
+  return check("worker", reasons, `reads ${running} partitions`);
+}
+
+function check(name: string, reasons: readonly string[], good = ""): ReadinessCheck {
+  const ok = reasons.length === 0;
+  return { name, ok, detail: ok ? good : reasons.join("; ") };
+}
+
+function named(partitions: readonly number[]): string {
+  const sorted = partitions.toSorted((a, b) => a - b);
+  const more = sorted.length > namedMax ? ` and ${sorted.length - namedMax} more` : "";
+  const word = sorted.length === 1 ? "partition" : "partitions";
+  return `${word} ${sorted.slice(0, namedMax).join(", ")}${more}`;
 }

@@ -4,6 +4,7 @@ import { systemClock } from "./actors/clock.ts";
 import { Worker } from "./actors/worker.ts";
 import type { Config } from "./config.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
+import { isAlive } from "./embedded/processes.ts";
 import { createAdminApp } from "./http/adminApp.ts";
 import { createIngest } from "./http/ingest.ts";
 import { createPublicApp } from "./http/publicApp.ts";
@@ -24,6 +25,7 @@ import { type Readiness, readinessOf } from "./readiness.ts";
 import { ReplayedHistory } from "./replay/history.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
 import { Database } from "./store/database.ts";
+import { PostgresHealth } from "./store/health.ts";
 import { PostgresLeaseStore } from "./store/leases.ts";
 import { openDatabase } from "./store/open.ts";
 import { PostgresPartitionStore } from "./store/partitions.ts";
@@ -109,17 +111,17 @@ async function startParts(
     operations.ledger.start();
     onStop(async () => operations.ledger.stop());
   }
+  const publisher = config.roles.has("ingest") ? startPublisher(parts) : undefined;
   const readiness = readinessOf({
-    ledger: operations.ledger,
-    admin: new PostgresAdminQueries(database),
+    ...{ config, worker, publisher, ledger: operations.ledger },
+    health: new PostgresHealth(database, config.windowMs),
     natsConnected: () => link.connected,
-    worker,
   });
   const addresses: [string, string][] = [];
   if (config.roles.has("admin")) {
     addresses.push(...startAdmin(parts, readiness, metrics, operations));
   }
-  if (config.roles.has("ingest")) addresses.unshift(...startIngest(parts, readiness, metrics));
+  if (publisher) addresses.unshift(...startIngest(parts, publisher, readiness, metrics));
   const { databaseUrl = config.databaseUrl, natsUrl = config.natsUrl } = embedded;
   addresses.push(["postgres", withoutPassword(databaseUrl)], ["nats", withoutPassword(natsUrl)]);
   return addresses;
@@ -212,20 +214,25 @@ function startWorker({ config, log, processId, ownerDatabase, link, onStop }: Pa
         const actor = views.find(request.customer, request.content);
         return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
       }),
-    isDead,
+    isDead: (pid) => !isAlive(pid),
   });
   worker.start();
   onStop(() => worker.stop());
   return worker;
 }
 
+function startPublisher({ config, processId, link, onStop }: Parts): Publisher {
+  const publisher = new Publisher(link, { partitions: config.partitions, publisher: processId });
+  onStop(() => publisher.stop());
+  return publisher;
+}
+
 function startIngest(
-  { config, log, processId, database, link, onStop }: Parts,
+  { config, log, database, onStop }: Parts,
+  publisher: Publisher,
   readiness: Readiness,
   metrics: Metrics,
 ): [string, string][] {
-  const publisher = new Publisher(link, { partitions: config.partitions, publisher: processId });
-  onStop(() => publisher.stop());
   const accepted = new Counter("payload_stats_accepted_total", "Payloads answered 202.", "by");
   const refused = new Counter("payload_stats_refused_total", "Refusals of ingest.", "reason");
   metrics.watch(() => [
@@ -299,16 +306,6 @@ function startAdmin(
 function baseUrl(host: string, port: number): string {
   const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
   return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
-}
-
-/** True when no process with this pid runs here any more. */
-function isDead(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return error instanceof Error && "code" in error && error.code === "ESRCH";
-  }
 }
 
 function withoutPassword(urls: string | undefined): string {

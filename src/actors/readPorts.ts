@@ -165,3 +165,38 @@ export interface ReadinessCheck {
   readonly ok: boolean;
   readonly detail: string;
 }
+
+/** What the database knows of the work that all processes share, by its clock. */
+export interface Health {
+  /** How many there are. */
+  readonly partitions: number;
+  /** Without an owner whose lease runs. */
+  readonly unowned: readonly number[];
+  readonly stopped: readonly { readonly partition: number; readonly reason: string }[];
+  /** Owned and not stopped, but sealed long ago. */
+  readonly late: readonly LatePartition[];
+  readonly projections: readonly ProjectionHealth[];
+}
+
+export interface LatePartition {
+  readonly partition: number;
+  readonly owner: string | undefined;
+  /** Undefined when no window was sealed yet. */
+  readonly sealedThroughMs: number | undefined;
+}
+
+export interface ProjectionHealth {
+  readonly name: string;
+  readonly paused: boolean;
+  /** A projector lives that applies it. */
+  readonly held: boolean;
+  /** Events that it has not applied. */
+  readonly events: number;
+  /** How long what it has not applied has waited; 0 when that is nothing. */
+  readonly waitingMs: number;
+}
+
+export interface HealthReader {
+  /** @param lateMs after which a partition that sealed nothing more is late. */
+  health(lateMs: number): Promise<Health>;
+}
