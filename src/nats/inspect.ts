@@ -11,6 +11,8 @@ export interface NatsFacts {
   readonly streams: number;
   /** The fewest copies that a stream has; undefined without streams. */
   readonly replicas: number | undefined;
+  /** How many of them have a bound on bytes. */
+  readonly boundedByBytes: number;
   /** By the broker's clock, epoch ms; undefined without streams. */
   readonly clockMs: number | undefined;
 }
@@ -23,13 +25,17 @@ export async function inspectNats(url: string, partitions: number, log: Log): Pr
   try {
     const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
     const replicas: number[] = [];
+    let boundedByBytes = 0;
     for await (const { config } of link.manager.streams.list()) {
-      if (ours.has(config.name)) replicas.push(config.num_replicas);
+      if (!ours.has(config.name)) continue;
+      replicas.push(config.num_replicas);
+      if (config.max_bytes > 0) boundedByBytes++;
     }
     return {
       version: link.serverVersion,
       streams: replicas.length,
       replicas: replicas.length === 0 ? undefined : Math.min(...replicas),
+      boundedByBytes,
       clockMs: replicas.length === partitions ? await brokerClock(link) : undefined,
     };
   } finally {

@@ -96,7 +96,7 @@ async function align(
   wanted: OurConfig,
 ): Promise<void> {
   const { config } = found;
-  const wrong = (["storage", "retention", "discard", "max_age", "max_msgs"] as const).filter(
+  const wrong = (["storage", "retention", "discard", "max_age"] as const).filter(
     (name) => config[name] !== wanted[name],
   );
   const subjects = config.subjects ?? [];
@@ -108,7 +108,8 @@ async function align(
     );
   }
   const { num_replicas, duplicate_window } = wanted;
-  // Without a setting of ours, a bound that an operator has put on the stream stays.
+  // Without a setting of ours, a bound that an operator has put on the stream stays; so does one
+  // on messages, which the update leaves alone.
   const max_bytes = topology.streamBytesMax ?? config.max_bytes;
   const same =
     config.num_replicas === num_replicas &&

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { DiscardPolicy } from "nats";
+import { DiscardPolicy, nanos } from "nats";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
@@ -61,10 +61,10 @@ test("a stream that would lose payloads is refused by name and setting", async (
     name: "PAYLOADS_0001",
     subjects: ["payloads.0001"],
     discard: DiscardPolicy.Old,
-    max_msgs: 1_000,
+    max_age: nanos(3_600_000),
   });
   const refused = ensureStreams(link, { partitions: 2, replicas: 1 });
-  await expect(refused).rejects.toThrow(/PAYLOADS_0001 .*\(discard, max_msgs\)/);
+  await expect(refused).rejects.toThrow(/PAYLOADS_0001 .*\(discard, max_age\)/);
 });
 
 test("a stream with other subjects is refused", async () => {
@@ -86,4 +86,13 @@ test("a bound on bytes follows the setting, and stays as it is without one", asy
   expect(await boundOf()).toBe(60_000);
   await ensureStreams(link, { partitions: 1, replicas: 1 });
   expect(await boundOf()).toBe(60_000);
+});
+
+test("a bound on messages that an operator has set stays", async () => {
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  const { config } = await link.manager.streams.info("PAYLOADS_0000");
+  await link.manager.streams.update("PAYLOADS_0000", { ...config, max_msgs: 1_000 });
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  const { config: kept } = await link.manager.streams.info("PAYLOADS_0000");
+  expect(kept.max_msgs).toBe(1_000);
 });

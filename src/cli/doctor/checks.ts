@@ -109,7 +109,14 @@ function describeNats(facts: NatsFacts, { partitions, streamReplicas }: Config):
   const findings = [finding("nats", isWhole ? "ok" : "bad", detail)];
   if (clockMs !== undefined) findings.push(clockFinding("clock of nats", clockMs));
   const copies = replicas ?? streamReplicas;
-  const [major = 0, minor = 0] = version.split(".").map(Number);
+  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
+  // See nats-server#4771.
+  if (facts.boundedByBytes > 0 && major * 10_000 + minor * 100 + patch < 21_006) {
+    const detail =
+      `${facts.boundedByBytes} streams have max_bytes: at that bound this version may drop their ` +
+      "oldest message, read or not; bound max_msgs instead";
+    findings.push(finding("bound of streams", "bad", detail));
+  }
   const syncs = major > 2 || (major === 2 && minor >= 10);
   const flush = syncs
     ? "what a power cut may cost is set by sync_interval of the server; `always` costs nothing"
