@@ -37,7 +37,7 @@ export class Trimmer {
   sealed(sealedThroughMs: number, sequence: number): void {
     const { clock, windowMs, rawRetentionMs } = this.trimming;
     this.#sealedSequence = sequence;
-    if (clock.monotonic() - this.#trimmedAt < Math.max(trimMs, windowMs)) return;
+    if (this.#running || clock.monotonic() - this.#trimmedAt < Math.max(trimMs, windowMs)) return;
     this.#trimmedAt = clock.monotonic();
     this.#trim(sealedThroughMs - rawRetentionMs);
   }
