@@ -150,21 +150,24 @@ export class StreamFeed implements PayloadFeed {
 
   /** Undefined when it cannot be opened; the session is over then. */
   async #open(session: PromiseWithResolvers<void>): Promise<PullConsumer | undefined> {
+    let consumer: PullConsumer | undefined;
     try {
-      // First what a new leader may get wrong for a moment, and then what `verify` says for good.
-      const gap = await this.#continuity.findGap(this.#expected);
-      await this.#verify?.(this.#last);
-      if (this.#session !== session) return undefined;
-      if (gap !== undefined) {
-        this.#fail(gap);
-        return undefined;
-      }
-      return await openPullConsumer(this.link, this.#stream, this.#expected, this.#limits, {
+      // Before the stream is verified: a consumer goes with its stream, so one that is made anew
+      // after it was verified cannot be read from the middle.
+      consumer = await openPullConsumer(this.link, this.#stream, this.#expected, this.#limits, {
         message: (message) => this.#arrived(message),
         room: () => this.#pull(),
         lost: (reason) => this.#drop(reason),
       });
+      // First what a new leader may get wrong for a moment, and then what `verify` says for good.
+      const gap = await this.#continuity.findGap(this.#expected);
+      await this.#verify?.(this.#last);
+      if (this.#session === session && gap === undefined) return consumer;
+      if (this.#session === session && gap !== undefined) this.#fail(gap);
+      void consumer.close();
+      return undefined;
     } catch (error) {
+      void consumer?.close();
       session.resolve();
       if (this.#session !== session) return undefined;
       const isGone = apiCodeOf(error) === apiCodes.streamNotFound;

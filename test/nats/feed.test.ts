@@ -293,6 +293,27 @@ describe("the verification of a stream", () => {
   });
 });
 
+describe("a stream that is made anew in the moment after it was verified", () => {
+  test("is not read from the middle", async () => {
+    await publish(1, 10);
+    let replaced = false;
+    const feed = new StreamFeed(link, {
+      ...{ partition: 0, fromSequence: 1, log: silentLog, limits: { heartbeatMs: 300 } },
+      verify: async (last) => {
+        if (last === undefined || replaced) return;
+        replaced = true;
+        await link.manager.streams.delete(stream);
+        await ensureStreams(link, { partitions: 1, replicas: 1 });
+        await publish(1, 30);
+      },
+    });
+    feeds.push(feed);
+    await readThrough(feed, 10);
+    feed.restart();
+    expect(await gapOf(readThrough(feed, 30))).toEqual([11, 0]);
+  }, 30_000);
+});
+
 describe("stopping", () => {
   test("wakes a reader with nothing, is idempotent, and leaves no consumer", async () => {
     const feed = feedFrom(1);
