@@ -152,12 +152,18 @@ export class LaneSender {
       lane.full = { atMs: this.now(), reason: answer.error.message };
       this.#abandon(lane, "full", answer.error);
     } else if (answer.kind === "retry") {
+      lane.absences = answer.absent ? lane.absences + 1 : 0;
+      if (lane.absences > this.limits.absencesMax) {
+        this.#abandon(lane, "disconnected", answer.error);
+        return;
+      }
       lane.flight.lastError = answer.error;
       lane.flight.resendAtMs = this.now() + this.limits.retryPauseMs;
     } else {
       const { message } = lane.flight;
       lane.flight = undefined;
       lane.full = undefined;
+      lane.absences = 0;
       this.#settle(lane, message);
       message.stored(lane.partition, answer.sequence);
       this.#sendNext(lane);

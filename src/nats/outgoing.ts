@@ -102,6 +102,9 @@ export class Lane {
   /** The last refusal for want of room, until a message is stored again. */
   full: { readonly atMs: number; readonly reason: string } | undefined;
 
+  /** How often in a row, over all messages, the broker said that there is no stream. */
+  absences = 0;
+
   constructor(readonly partition: number) {}
 
   /** The message to add payloads to. */

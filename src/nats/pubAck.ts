@@ -6,14 +6,15 @@ export type PublishAnswer =
   | { readonly kind: "stored"; readonly sequence: number }
   /** The stream takes no more; trying again now would not help. */
   | { readonly kind: "full"; readonly error: Error }
-  /** Nobody took the message, or not yet; it may be sent again. */
-  | { readonly kind: "retry"; readonly error: Error };
+  /** Nobody took the message, or not yet; it may be sent again. `absent`: there is no stream. */
+  | { readonly kind: "retry"; readonly error: Error; readonly absent?: boolean };
 
 /** Reads an answer. One that cannot be understood counts as none: the message is sent again. */
 export function readPublishAnswer(msg: Msg, stream: string): PublishAnswer {
   if (msg.data.length === 0) {
     const status = msg.headers?.status ?? "empty answer";
-    return { kind: "retry", error: new Error(`no stream takes the message: ${status}`) };
+    const error = new Error(`no stream takes the message: ${status}`);
+    return { kind: "retry", error, absent: true };
   }
   const answer = parse(msg);
   if (answer === undefined) return { kind: "retry", error: new Error("unreadable answer") };

@@ -13,6 +13,11 @@ export interface PublisherLimits {
   readonly attemptMs: number;
   /** How long to wait before sending again after an answer that asks for it. */
   readonly retryPauseMs: number;
+  /**
+   * So often the broker may say that there is no stream; then messages are refused after a single
+   * attempt until one is stored. Elections take some seconds, a stream that was deleted is gone.
+   */
+  readonly absencesMax: number;
   /** How long after it was queued a payload is given up. */
   readonly deadlineMs: number;
   /** How often waiting messages are looked at. */
@@ -28,6 +33,7 @@ const defaults: PublisherLimits = {
   messagePayloadsMax: 4_096,
   attemptMs: 2_000,
   retryPauseMs: 200,
+  absencesMax: 15,
   deadlineMs: 8_000,
   tendIntervalMs: 50,
 };

@@ -174,6 +174,23 @@ test("without a stream an append waits for it; without one by the deadline it fa
   await Promise.all([hasty.stop(), patient.stop()]);
 }, 30_000);
 
+test("a stream that is gone is not waited for again and again, and taken when it is back", async () => {
+  await link.manager.streams.delete("PAYLOADS_0000");
+  const limits = { retryPauseMs: 50, tendIntervalMs: 10, absencesMax: 4, deadlineMs: 60_000 };
+  const publisher = publisherOn(link, 1, { limits });
+  expect(await refusalOf(publisher.append(payloads(1)))).toBe("disconnected");
+  const startMs = performance.now();
+  for (let i = 0; i < 50; i++) {
+    expect(await refusalOf(publisher.append([payload(`lost ${i}`)]))).toBe("disconnected");
+  }
+  // With a pause each, they would take ten seconds.
+  expect(performance.now() - startMs).toBeLessThan(2_500);
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  expect(await publisher.append([payload("after")])).toHaveLength(1);
+  expect((await countedPayloads(streams, 1)).tokens).toEqual(["after"]);
+  await publisher.stop();
+}, 30_000);
+
 test("stopping is bounded when the broker is silent", async () => {
   const publisher = publisherOn(link, 1);
   await pause(server);
