@@ -7,6 +7,7 @@ import type { Log } from "./log.ts";
 import type { NatsLink } from "./nats/connection.ts";
 import { JetStreamRetryLog } from "./nats/retryLog.ts";
 import { JetStreamStreams } from "./nats/streams.ts";
+import { makeMissingStream, type Topology } from "./nats/topology.ts";
 import type { Database } from "./store/database.ts";
 import { PostgresLedgerStore } from "./store/ledger.ts";
 import { PostgresLossStore } from "./store/losses.ts";
@@ -18,7 +19,12 @@ export interface Operations {
   readonly partitionControl: LossAcceptance;
 }
 
-export function createOperations(database: Database, link: NatsLink, log: Log): Operations {
+export function createOperations(
+  database: Database,
+  link: NatsLink,
+  topology: Topology,
+  log: Log,
+): Operations {
   const streams = new JetStreamStreams(link, log);
   return {
     ledger: new LedgerWatch(new PostgresLedgerStore(database), systemClock, log),
@@ -27,6 +33,8 @@ export function createOperations(database: Database, link: NatsLink, log: Log): 
       new PostgresQuarantineStore(database),
       new JetStreamRetryLog(link),
     ),
-    partitionControl: new LossAcceptance(streams, new PostgresLossStore(database)),
+    partitionControl: new LossAcceptance(streams, new PostgresLossStore(database), (partition) =>
+      makeMissingStream(link, topology, partition),
+    ),
   };
 }

@@ -18,7 +18,7 @@ import { ActorServer } from "./nats/actorServer.ts";
 import { connectNats, type NatsLink } from "./nats/connection.ts";
 import { Publisher } from "./nats/publisher.ts";
 import { JetStreamStreams } from "./nats/streams.ts";
-import { ensureStreams } from "./nats/topology.ts";
+import { ensureStreams, type Topology } from "./nats/topology.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { createPast } from "./past.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
@@ -106,7 +106,7 @@ async function startParts(
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax));
   const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
-  const operations = createOperations(database, link, log);
+  const operations = createOperations(database, link, topologyOf(config), log);
   if (config.roles.has("admin") || config.roles.has("ingest")) {
     operations.ledger.start();
     onStop(async () => operations.ledger.stop());
@@ -176,12 +176,16 @@ async function openBroker(
   const url = embedded.natsUrl ?? config.natsUrl ?? "";
   const link = await connectNats({ url, name: `payload-stats ${processId}`, log });
   try {
-    await ensureStreams(link, { partitions: config.partitions, replicas: config.streamReplicas });
+    await ensureStreams(link, topologyOf(config));
     return link;
   } catch (error) {
     await link.close();
     throw error;
   }
+}
+
+function topologyOf({ partitions, streamReplicas }: Config): Topology {
+  return { partitions, replicas: streamReplicas };
 }
 
 function startProjector({ config, log, processId, onStop }: Parts, database: Database): void {

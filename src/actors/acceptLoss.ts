@@ -4,7 +4,8 @@
  *
  * Sequences may have started over, so the place to go on is found by the broker's time, which
  * grows along the sequence: the first message that is later than the last one read. So nothing is
- * counted twice that was counted before, and everything is counted that was stored since.
+ * counted twice that was counted before, and everything is counted that was stored since. A stream
+ * that is gone is made anew, so that there is a place to go on.
  */
 import type { LossAcceptedData } from "../domain/events.ts";
 import type {
@@ -22,6 +23,8 @@ export class LossAcceptance implements PartitionControl {
   constructor(
     private readonly streams: Pick<PayloadStreams, "state" | "message">,
     private readonly store: LossStore,
+    /** Makes the stream of a partition when it is gone. */
+    private readonly makeMissingStream: (partition: number) => Promise<void>,
   ) {}
 
   /** A worker may try the partition anew meanwhile, under another epoch; that is no obstacle. */
@@ -37,6 +40,7 @@ export class LossAcceptance implements PartitionControl {
     if (left === undefined) return { kind: "unknown" };
     if (left.stopped === undefined) return { kind: "running" };
     const { checkpoint } = left;
+    await this.makeMissingStream(partition);
     const stream = await this.streams.state(partition);
     const countedTime = latest(checkpoint.messageTime, left.lossAcceptedTime);
     const continuesFrom = await firstAfter(this.streams, partition, stream, countedTime);

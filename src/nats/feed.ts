@@ -9,11 +9,11 @@ import {
   type VerifyStream,
 } from "../actors/ports.ts";
 import type { Log } from "../log.ts";
-import { apiCodeOf, apiCodes } from "./apiError.ts";
 import type { NatsLink } from "./connection.ts";
 import { Continuity } from "./continuity.ts";
 import { streamName } from "./names.ts";
 import { openPullConsumer, type PullConsumer, type PullLimits } from "./pullConsumer.ts";
+import { haltedWhenGone } from "./streamState.ts";
 import { within } from "./within.ts";
 
 export interface FeedOptions {
@@ -42,7 +42,6 @@ const messageOverheadBytes = 256;
 const backOffMsMax = 2_000;
 /** A consumer that lived this long was no failure. */
 const steadyMs = 10_000;
-const streamGone = "its stream is gone; a process that starts makes it anew";
 /** How long stopping waits for the removal of the consumer. */
 const stopMs = 1_500;
 
@@ -170,9 +169,8 @@ export class StreamFeed implements PayloadFeed {
       void consumer?.close();
       session.resolve();
       if (this.#session !== session) return undefined;
-      const isGone = apiCodeOf(error) === apiCodes.streamNotFound;
-      if (error instanceof PartitionHalted) this.#fail(error);
-      else if (isGone) this.#fail(new PartitionHalted(this.#partition, streamGone));
+      const reason = haltedWhenGone(error, this.#partition);
+      if (reason instanceof PartitionHalted) this.#fail(reason);
       else this.#log.warn("the stream cannot be read now", { error });
       return undefined;
     }

@@ -1,10 +1,19 @@
 /** What a stream holds, as the broker tells it. */
 import type { StreamInfo } from "nats";
-import type { LogMessage, StreamState } from "../actors/ports.ts";
+import { type LogMessage, PartitionHalted, type StreamState } from "../actors/ports.ts";
 import { apiCodeOf, apiCodes } from "./apiError.ts";
 import { millisOf, nanosOfRfc3339 } from "./brokerTime.ts";
 import type { NatsLink } from "./connection.ts";
 import { streamName } from "./names.ts";
+
+/** What is to be thrown instead of an error: without its stream a partition must not go on. */
+export function haltedWhenGone(error: unknown, partition: number): unknown {
+  if (apiCodeOf(error) !== apiCodes.streamNotFound) return error;
+  return new PartitionHalted(
+    partition,
+    "its stream is gone; put the broker's data back, or accept the loss, which makes it anew",
+  );
+}
 
 /** An empty stream gives 0 or 1 or the next sequence as its first one, depending on its past. */
 export function stateOf(info: StreamInfo): StreamState {
@@ -29,6 +38,6 @@ export async function findMessage(
     return { sequence: stored.seq, time, timeMs: millisOf(time), data: stored.data };
   } catch (error) {
     if (apiCodeOf(error) === apiCodes.messageNotFound) return undefined;
-    throw error;
+    throw haltedWhenGone(error, partition);
   }
 }

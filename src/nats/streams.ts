@@ -13,7 +13,7 @@ import { apiCodeOf, isFullCode } from "./apiError.ts";
 import type { NatsLink } from "./connection.ts";
 import { type FeedLimits, StreamFeed } from "./feed.ts";
 import { payloadSubject, streamName } from "./names.ts";
-import { findMessage, stateOf } from "./streamState.ts";
+import { findMessage, haltedWhenGone, stateOf } from "./streamState.ts";
 
 const tickTimeoutMs = 2_000;
 
@@ -25,7 +25,11 @@ export class JetStreamStreams implements PayloadStreams {
   ) {}
 
   async state(partition: number): Promise<StreamState> {
-    return stateOf(await this.link.manager.streams.info(streamName(partition)));
+    const name = streamName(partition);
+    const info = await this.link.manager.streams.info(name).catch((error) => {
+      throw haltedWhenGone(error, partition);
+    });
+    return stateOf(info);
   }
 
   message(partition: number, sequence: number): Promise<LogMessage | undefined> {

@@ -37,6 +37,17 @@ export async function ensureStreams(link: NatsLink, topology: Topology): Promise
   await Promise.all(Array.from({ length: parallelism }, worker));
 }
 
+/** Makes the stream of a partition when it is gone; leaves one that is there as it is. */
+export async function makeMissingStream(
+  link: NatsLink,
+  topology: Topology,
+  partition: number,
+): Promise<void> {
+  const config = streamConfig(topology, partition);
+  if ((await findStream(link, config.name)) !== undefined) return;
+  await link.manager.streams.add(config);
+}
+
 async function ensureStream(
   link: NatsLink,
   topology: Topology,

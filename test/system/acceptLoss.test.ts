@@ -9,7 +9,7 @@ import { connect } from "nats";
 import postgres from "postgres";
 import { partitionOf } from "../../src/domain/digest.ts";
 import { asList, asObject, type Json, readObject } from "../support/answers.ts";
-import { examplePayload, postOne } from "../support/api.ts";
+import { examplePayload, post, postOne } from "../support/api.ts";
 import { type CliResult, payloadStats } from "../support/cli.ts";
 import { type TestProcess, type TestSite, testSite } from "../support/process.ts";
 import { until } from "../support/until.ts";
@@ -72,6 +72,12 @@ function stopped(partition: number): Promise<string> {
 function acceptLoss(partition: number): Promise<CliResult> {
   const args = ["partition", "accept-loss", String(partition), "--yes", "-o", "json"];
   return payloadStats(args, { ADMIN_PORT: new URL(running.adminUrl).port, USER: "anna" });
+}
+
+async function epochOf(partition: number): Promise<number> {
+  const [row] =
+    await sql`select epoch::int as epoch from partitions where partition = ${partition}`;
+  return Number(row?.epoch);
 }
 
 async function lossesOf(partition: number): Promise<Json[]> {
@@ -176,6 +182,43 @@ describe("a stream that was deleted and made again", () => {
       },
       { what: "the projections to have caught up" },
     );
+    expect(await get("/admin/ledger?recount=true")).toMatchObject({ balanced: true });
+  }, 120_000);
+});
+
+describe("a stream that was deleted", () => {
+  test("stops its partition; accept-loss makes it anew without a restart", async () => {
+    const before = await bytesOf(0);
+    const losses = (await lossesOf(0)).length;
+    const nats = await connect({ servers: running.natsUrl });
+    const manager = await nats.jetstreamManager();
+    const { config } = await manager.streams.info("PAYLOADS_0000");
+    await manager.streams.delete("PAYLOADS_0000");
+    expect(await stopped(0)).toMatch(/its stream is gone; .* or accept the loss/);
+    // It is tried again, under new epochs, with the same result.
+    const epoch = await epochOf(0);
+    await until(async () => (await epochOf(0)) > epoch + 1, {
+      what: "it is tried again",
+      timeoutMs: 30_000,
+    });
+    expect(await stopped(0)).toMatch(/its stream is gone/);
+    expect(running.stderr()).not.toContain("partition owner failed");
+    // Its payloads are refused, those of the others are not.
+    const refused = await post(`${running.url}/stats`, { ...examplePayload, content: contents[0] });
+    expect(refused.status).toBe(503);
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    await send(1, 10);
+
+    const { pid } = running;
+    expect((await acceptLoss(0)).code).toBe(0);
+    await send(0, 7);
+    await counted(0, before + 7);
+    await becomesReady();
+    expect(running.pid).toBe(pid);
+    expect(await lossesOf(0)).toHaveLength(losses + 1);
+    const { config: anew } = await manager.streams.info("PAYLOADS_0000");
+    expect(anew).toEqual(config);
+    await nats.close();
     expect(await get("/admin/ledger?recount=true")).toMatchObject({ balanced: true });
     expect(await running.stop()).toBe(0);
   }, 120_000);
