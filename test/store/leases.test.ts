@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
 import type { LeaseState } from "../../src/actors/ports.ts";
 import { PostgresLeaseStore } from "../../src/store/leases.ts";
+import { holdProjection, projectionsChannel } from "../../src/store/projectionState.ts";
+import { sessions } from "../../src/store/projections/sessions.ts";
+import { stats } from "../../src/store/projections/stats.ts";
 import { until } from "../support/until.ts";
 import { freshStore, type TestStore, Writer } from "./support.ts";
 
@@ -133,6 +136,26 @@ test("leave and forget free the partitions at once, and tell the others", async 
     await leases.leave(worker("b"));
   }
   await stop();
+});
+
+test("forget frees the projections of dead processes at once, and no others", async () => {
+  await using store = await freshStore(1);
+  const hold = async (definition: typeof stats, id: string) =>
+    (await holdProjection(store.database, definition, id, leaseMs)) !== undefined;
+  expect(await hold(stats, "dead")).toBe(true);
+  expect(await hold(sessions, "alive")).toBe(true);
+  let calls = 0;
+  const stop = store.database.listen(projectionsChannel, () => {
+    calls += 1;
+  });
+  await until(() => calls > 0, { what: "it listens" });
+  const before = calls;
+  expect(await hold(stats, "next")).toBe(false);
+  await leasesOf(store).forget(["dead"]);
+  await until(() => calls > before, { what: "the projectors are told" });
+  expect(await hold(stats, "next")).toBe(true);
+  expect(await hold(sessions, "next")).toBe(false);
+  stop();
 });
 
 test("a partition whose row is locked by a commit is taken at the next renewal", async () => {

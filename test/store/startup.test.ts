@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
-import { DeadlineExceeded } from "../../src/store/database.ts";
+import postgres from "postgres";
+import { DeadlineExceeded, NoConnectionFree } from "../../src/store/database.ts";
 import { migrate } from "../../src/store/migrate.ts";
 import { migrations } from "../../src/store/migrations/list.ts";
 import { openDatabase } from "../../src/store/open.ts";
@@ -119,6 +120,36 @@ describe("the connection", () => {
     await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);
     expect(await database.run((sql) => sql`select 2 as two`)).toHaveLength(1);
     expect(await other).toHaveLength(1);
+  });
+
+  test("refuses a statement that finds no connection in time, and keeps those it has", async () => {
+    await using store = new TestStore(await freshDatabase());
+    const holder = postgres(store.url, { max: 1 });
+    await holder`select pg_advisory_lock(7)`;
+    const narrow = store.connect(1, "narrow");
+    const backends = async () => {
+      const rows = await holder`
+        select pid, wait_event_type as waits_for from pg_stat_activity
+        where application_name = 'narrow' and query like '%pg_advisory_lock%'
+      `;
+      return rows.map((row) => ({ pid: Number(row.pid), waitsFor: row.waits_for }));
+    };
+    const busy = narrow.run((sql) => sql`select pg_advisory_lock(7), pg_backend_pid() as pid`);
+    const [first] = await until(
+      async () => {
+        const found = await backends();
+        return found[0]?.waitsFor === "Lock" ? found : undefined;
+      },
+      { what: "its only connection is busy" },
+    );
+    const late = narrow.run((sql) => sql`select 1`, 50);
+    await expect(late).rejects.toBeInstanceOf(NoConnectionFree);
+    const patient = narrow.run((sql) => sql`select pg_backend_pid() as pid`);
+    await holder`select pg_advisory_unlock(7)`;
+    // The same connection: who found none free says nothing about those that are there.
+    expect(Number((await busy)[0]?.pid)).toBe(first?.pid ?? 0);
+    expect(Number((await patient)[0]?.pid)).toBe(first?.pid ?? 0);
+    await holder.end();
   });
 
   test("goes on, and never hangs, while its backends are terminated", async () => {

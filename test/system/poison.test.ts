@@ -153,6 +153,32 @@ describe("poison in a stream", () => {
     expect(await get("/admin/ledger?recount=true")).toMatchObject({ balanced: true });
   }, 60_000);
 
+  test("that names an actor of another partition is set aside, and both partitions go on", async () => {
+    const names = Array.from({ length: 100 }, (_, i) => `channel-${i}`);
+    const partitionOfName = (name: string) => partitionOf("Customer1", name, 2);
+    const content = names.find((name) => partitionOfName(name) === 1) ?? "";
+    const [, other = ""] = names.filter((name) => partitionOfName(name) === 0);
+    const message = batch("foreign-3", content, [100]).replace('"poison"', '"Customer1"');
+    await nats.jetstream().publish("payloads.0000", message);
+    await postOne(running.url, { ...examplePayload, content, cdn: 5 });
+    await postOne(running.url, { ...examplePayload, content: other, cdn: 6 });
+    const reason = "&reason=the%20actor%20is%20of%20another%20partition";
+    const [row] = await until(
+      async () => {
+        const rows = await quarantined(`&partition=0${reason}`);
+        return rows.length === 1 ? rows : undefined;
+      },
+      { what: "the payload to be quarantined", timeoutMs: 20_000 },
+    );
+    expect(String(row?.found)).toContain(content);
+    // Sealed by both, it would be refused by the event log, and stop one of the partitions.
+    await until(async () => (await sumsOf(content)).cdn === "5", { what: "its own to be counted" });
+    await until(async () => (await sumsOf(other)).cdn === "6", {
+      what: "another one to be counted",
+    });
+    expect(await get("/admin/ledger?recount=true")).toMatchObject({ balanced: true });
+  }, 60_000);
+
   test("that still cannot be read comes back, and what is discarded stays", async () => {
     const [foreign] = await quarantined("&state=held&reason=the%20message%20is%20not%20JSON");
     const receipt = String(foreign?.receipt);
