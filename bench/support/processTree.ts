@@ -32,6 +32,12 @@ export function usageOf(root: number): Map<string, Usage> {
   return byName;
 }
 
+/** The process and its descendants that run now. */
+export function processesOf(root: number): { readonly pid: number; readonly name: string }[] {
+  const all = readAll();
+  return [...all].flatMap(([pid, { name }]) => (descends(pid, root, all) ? [{ pid, name }] : []));
+}
+
 /** CPU seconds by name of program between two looks. */
 export function cpuBetween(
   before: ReadonlyMap<string, Usage>,

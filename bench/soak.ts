@@ -1,0 +1,218 @@
+/**
+ * `bun run soak`: is memory flat, and are file descriptors, while payloads arrive at a fixed rate
+ * for a long time? See `--help`.
+ */
+import { parseArgs } from "node:util";
+import { Output } from "../src/cli/output.ts";
+import { formatDuration, parseDuration } from "../src/domain/duration.ts";
+import { benchSite, note, runBench } from "./support/bench.ts";
+import { openSql, payloadsSealed, reach, sealedMs } from "./support/counted.ts";
+import { type Footprint, footprintsOf } from "./support/footprint.ts";
+import { describeMachine } from "./support/machine.ts";
+import { spreadOf } from "./support/numbers.ts";
+import { rises, slopeOf } from "./support/slope.ts";
+import { type SteadyBooks, SteadyLoad } from "./support/steadyLoad.ts";
+
+const help = `Runs the whole service under a steady load, and looks whether anything grows.
+
+Usage: bun run soak [options]
+
+  --for DURATION        how long to send (10m)
+  --rate N              payloads a second (20000)
+  --rows N              payloads in a request; 1 sends single posts (100)
+  --window DURATION     length of a window (10s)
+  --retention DURATION  how long sealed payloads stay in the streams (1m)
+  --every DURATION      between two samples (5s)
+  --bound MIB           a process may grow by so much a minute (1)
+  --json FILE           keeps all samples
+  --help
+
+Memory is what is resident and not shared; that of all Postgres backends is one sum, and what they
+share stands by itself, once. Slopes are of the last two thirds of the time: least squares, with the
+standard error. Exit code 1: a process grows by more than the bound, or opens more files a minute than
+one and than 2 % of those it has, in both cases by more than three standard errors; or payloads that
+were acknowledged are not counted. The first minutes grow: nats-server keeps the block that it writes
+of each stream (8 MiB), and Postgres's backends open the files that they touch.
+`;
+
+const rootName = "payload-stats";
+const shownBytes = 1_048_576;
+/** Files a minute, and as a share of those that are open. */
+const filesBound = 1;
+const filesShare = 0.02;
+
+interface Options {
+  readonly forMs: number;
+  readonly rate: number;
+  readonly rows: number;
+  readonly windowMs: number;
+  readonly retention: string;
+  readonly everyMs: number;
+  readonly boundMib: number;
+  readonly json: string | undefined;
+}
+
+interface Sample {
+  readonly minute: number;
+  readonly footprints: ReadonlyMap<string, Footprint>;
+}
+
+function readOptions(args: string[]): Options | undefined {
+  const text = (value: string) => ({ type: "string", default: value }) as const;
+  const { values } = parseArgs({
+    args,
+    options: {
+      for: text("10m"),
+      rate: text("20000"),
+      rows: text("100"),
+      window: text("10s"),
+      retention: text("1m"),
+      every: text("5s"),
+      bound: text("1"),
+      json: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help === true) return undefined;
+  return {
+    forMs: duration("for", values.for),
+    rate: positive("rate", values.rate),
+    rows: positive("rows", values.rows),
+    windowMs: duration("window", values.window),
+    retention: formatDuration(duration("retention", values.retention)),
+    everyMs: duration("every", values.every),
+    boundMib: positive("bound", values.bound),
+    json: values.json,
+  };
+}
+
+function duration(name: string, text: string): number {
+  const value = parseDuration(text);
+  if (value !== undefined && value >= 1_000) return value;
+  throw new Error(`--${name}: must be a duration like 90s or 5m from 1s, not "${text}"`);
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (value > 0) return value;
+  throw new Error(`--${name}: must be a number above 0, not "${text}"`);
+}
+
+/** Samples until the signal is aborted. */
+async function watch(pid: number, everyMs: number, signal: AbortSignal): Promise<Sample[]> {
+  const startMs = performance.now();
+  const samples: Sample[] = [];
+  while (!signal.aborted) {
+    const minute = (performance.now() - startMs) / 60_000;
+    samples.push({ minute, footprints: footprintsOf(pid, rootName) });
+    await Bun.sleep(everyMs);
+  }
+  return samples;
+}
+
+/** One process, or all of one program, over the whole time. */
+function lineOf(name: string, samples: readonly Sample[], boundMib: number) {
+  const series = samples.flatMap(({ minute, footprints }) => {
+    const found = footprints.get(name);
+    return found === undefined ? [] : [{ minute, ...found }];
+  });
+  const late = series.slice(Math.floor(series.length / 3));
+  const minutes = late.map(({ minute }) => minute);
+  const mib = series.map(({ memoryBytes }) => memoryBytes / shownBytes);
+  const memory = slopeOf(minutes, mib.slice(series.length - late.length));
+  const files = slopeOf(
+    minutes,
+    late.map((sample) => sample.files),
+  );
+  const isShared = name === "shared memory";
+  const grows = !isShared && rises(memory, boundMib);
+  const open = spreadOf(late.map((sample) => sample.files)).median;
+  const opens = rises(files, Math.max(filesBound, open * filesShare));
+  return {
+    name,
+    first: mib[0]?.toFixed(1),
+    last: mib.at(-1)?.toFixed(1),
+    median: spreadOf(mib).median.toFixed(1),
+    slope: `${memory.slope.toFixed(3)} ± ${memory.error.toFixed(3)}`,
+    memory: grows ? "GROWS" : isShared ? "bounded" : "flat",
+    files: `${series[0]?.files} to ${series.at(-1)?.files}`,
+    filesSlope: `${files.slope.toFixed(2)} ± ${files.error.toFixed(2)}`,
+    descriptors: opens ? "GROW" : "flat",
+    good: !grows && !opens,
+  };
+}
+
+function printReport(options: Options, samples: readonly Sample[], books: SteadyBooks) {
+  const names = [...new Set(samples.flatMap(({ footprints }) => [...footprints.keys()]))];
+  const lines = names.map((name) => lineOf(name, samples, options.boundMib));
+  new Output("table").rows({}, lines, [
+    ["PROCESS", "name"],
+    ["FIRST MiB", "first"],
+    ["LAST", "last"],
+    ["MEDIAN", "median"],
+    ["MiB/min", "slope"],
+    ["MEMORY", "memory"],
+    ["FDS", "files"],
+    ["FDS/min", "filesSlope"],
+    ["FDS", "descriptors"],
+  ]);
+  const { cores, cpu, loadBefore } = describeMachine();
+  const seconds = (samples.at(-1)?.minute ?? 0) * 60;
+  process.stdout.write(
+    `${samples.length} samples in ${seconds.toFixed(0)} s; ${JSON.stringify(books)}; ` +
+      `${Math.round(books.accepted / seconds)} payloads/s acknowledged; ${cores} cores, ${cpu}, ` +
+      `load ${loadBefore}\n`,
+  );
+  return lines;
+}
+
+/** Every window is sealed; the payloads in the events. */
+async function counted(databaseUrl: string): Promise<number> {
+  const sql = openSql(databaseUrl);
+  try {
+    const endMs = Date.now();
+    await reach("sealing everything", async () => (await sealedMs(sql)) > endMs, 100);
+    return await payloadsSealed(sql);
+  } finally {
+    await sql.end();
+  }
+}
+
+async function soak(options: Options): Promise<boolean> {
+  const site = await benchSite({
+    WINDOW: formatDuration(options.windowMs),
+    RAW_RETENTION: options.retention,
+  });
+  const running = await site.start();
+  note(`${options.rate} payloads/s for ${formatDuration(options.forMs)}, pid ${running.pid}`);
+  const load = new SteadyLoad(running.url, options.rate, options.rows);
+  const ending = AbortSignal.timeout(options.forMs);
+  const [samples] = await Promise.all([
+    watch(running.pid, options.everyMs, ending),
+    load.run(ending),
+  ]);
+  const { books } = load;
+  const found = await counted(running.databaseUrl);
+  const code = await running.stop();
+  const lines = printReport(options, samples, books);
+  if (options.json !== undefined) {
+    const series = samples.map(({ minute, footprints }) => ({
+      minute,
+      ...Object.fromEntries(footprints),
+    }));
+    await Bun.write(options.json, JSON.stringify({ options, books, found, lines, series }));
+  }
+  // What was refused may have been stored all the same.
+  const exact = found >= books.accepted && found <= books.accepted + books.refused;
+  process.stdout.write(`${found} payloads counted: ${exact ? "right" : "WRONG"}\n`);
+  return exact && code === 0 && lines.every(({ good }) => good);
+}
+
+const options = readOptions(process.argv.slice(2));
+if (options === undefined) {
+  process.stdout.write(help);
+} else {
+  await runBench(async () => {
+    if (!(await soak(options))) throw new Error("something grew, or was not counted: see above");
+  });
+}
