@@ -11,6 +11,12 @@ export interface LoopOptions {
   readonly log: Log;
 }
 
+/**
+ * From the beginning of a turn to that of the next one when it is woken meanwhile. One that rested
+ * longer is woken at once; under many notifications, what they tell of is done in one turn.
+ */
+const restMs = 25;
+
 export class Loop {
   readonly #turn: () => Promise<TurnResult>;
   readonly #options: LoopOptions;
@@ -18,6 +24,7 @@ export class Loop {
   #stopping = false;
   #woken = false;
   #wakeUp: (() => void) | undefined;
+  #turnedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(turn: () => Promise<TurnResult>, options: LoopOptions) {
     this.#turn = turn;
@@ -47,6 +54,7 @@ export class Loop {
       let result: TurnResult = "wait";
       try {
         this.#woken = false;
+        this.#turnedAtMs = performance.now();
         result = await this.#turn();
         if (failures > 0)
           this.#options.log.info("going on", { loop: this.#options.name, failures });
@@ -64,12 +72,18 @@ export class Loop {
 
   /** After a failure, wake-ups do not shorten the wait. */
   async #wait(failed: boolean): Promise<void> {
-    if (this.#stopping || (this.#woken && !failed)) return;
+    if (this.#stopping) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, this.#options.pollMs);
+    let timer = setTimeout(resolve, this.#options.pollMs);
+    let isWoken = false;
     this.#wakeUp = () => {
-      if (this.#stopping || !failed) resolve();
+      if (this.#stopping) resolve();
+      if (failed || isWoken) return;
+      isWoken = true;
+      clearTimeout(timer);
+      timer = setTimeout(resolve, Math.max(0, this.#turnedAtMs + restMs - performance.now()));
     };
+    if (this.#woken) this.#wakeUp();
     await promise;
     clearTimeout(timer);
     this.#wakeUp = undefined;
