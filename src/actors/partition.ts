@@ -89,6 +89,11 @@ export class Partition {
     return this.#ledger.read;
   }
 
+  /** How often a publisher's numbers left some out. */
+  get publisherGaps(): number {
+    return this.#publishers.gaps;
+  }
+
   get quarantined(): readonly Quarantined[] {
     return this.#ledger.toStore;
   }

@@ -23,6 +23,7 @@ import type {
   VerifyStream,
 } from "./ports.ts";
 import { CommitRejected, PartitionHalted, PayloadGap } from "./ports.ts";
+import { ReplicaCheck } from "./replicaCheck.ts";
 import { verifyStream } from "./streamIdentity.ts";
 import { keepTicking } from "./ticker.ts";
 import { Trimmer } from "./trimmer.ts";
@@ -75,6 +76,7 @@ export class PartitionOwner {
   #committedAt = 0;
   #committedPayloads = 0;
   readonly #trimmer: Trimmer;
+  readonly #replicas: ReplicaCheck;
   #fullReason: string | undefined;
   #waiting: (() => void)[] = [];
   #waitingForMessages = false;
@@ -88,6 +90,7 @@ export class PartitionOwner {
     const { windowMs } = context.rules;
     const { partition } = this;
     this.#trimmer = new Trimmer({ ...context, partition, windowMs, log: this.#log });
+    this.#replicas = new ReplicaCheck({ ...context, partition });
     this.done = this.#run();
   }
 
@@ -231,6 +234,7 @@ export class PartitionOwner {
     }
     this.#state.apply(message);
     this.#messageTime = message.time;
+    await this.#replicas.applied(message, this.#state.publisherGaps);
   }
 
   #checkpointDue(): boolean {

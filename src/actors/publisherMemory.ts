@@ -13,10 +13,18 @@ export class PublisherMemory {
   /** In the order in which they were last heard. */
   readonly #publishers = new Map<string, { number: number; heardMs: number }>();
 
+  #gaps = 0;
+
+  /** How often numbers were left out: given up by their publisher, or lost. */
+  get gaps(): number {
+    return this.#gaps;
+  }
+
   /** Takes note of a message; false when it is a repeat. */
   advance(id: string, number: number, timeMs: number): boolean {
     const known = this.#publishers.get(id);
     if (known !== undefined && number <= known.number) return false;
+    if (number > (known?.number ?? 0) + 1) this.#gaps++;
     this.#publishers.delete(id);
     this.#publishers.set(id, { number, heardMs: timeMs });
     this.#forget(timeMs);

@@ -1,0 +1,81 @@
+/**
+ * Notices a replica of a stream that holds other messages than its leader (docs/RELIABILITY.md:
+ * an old leader that goes on by itself). A consumer may read such a replica, and what was
+ * acknowledged by the leader would be missing.
+ *
+ * Publishers number their messages. A number that is left out belongs to a message that its
+ * publisher gave up, or to one that this replica lacks. So when one is left out, the last messages
+ * read are compared with the leader's. Messages of one sequence that were stored apart have
+ * different times.
+ */
+import type { Clock } from "./clock.ts";
+import { type LogMessage, PartitionHalted, type PayloadStreams } from "./ports.ts";
+
+export interface ReplicaChecking {
+  readonly partition: number;
+  readonly streams: Pick<PayloadStreams, "state" | "message">;
+  readonly clock: Pick<Clock, "monotonic" | "sleep">;
+}
+
+/** What an old leader can have stored by itself lay in its sockets: a few messages a publisher. */
+const comparedMax = 128;
+const atOnce = 16;
+/** Publishers that give up many messages, as in an outage, must not keep the owner from reading. */
+const pauseMs = 200;
+/** A new leader may take a moment before it answers. */
+const triesMax = 5;
+const retryMs = 500;
+
+type Place = Pick<LogMessage, "sequence" | "time">;
+
+export class ReplicaCheck {
+  #recent: Place[] = [];
+  #gaps = 0;
+  #comparedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(private readonly checking: ReplicaChecking) {}
+
+  /**
+   * A message was applied; `gaps` is how many numbers were left out so far.
+   * @throws PartitionHalted when the leader holds other messages.
+   */
+  async applied({ sequence, time }: LogMessage, gaps: number): Promise<void> {
+    this.#recent.push({ sequence, time });
+    if (this.#recent.length > 2 * comparedMax) this.#recent = this.#recent.slice(-comparedMax);
+    if (gaps === this.#gaps) return;
+    this.#gaps = gaps;
+    const { clock } = this.checking;
+    if (clock.monotonic() - this.#comparedAt < pauseMs) return;
+    this.#comparedAt = clock.monotonic();
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#compare(this.#recent.slice(-comparedMax));
+        return;
+      } catch (error) {
+        if (error instanceof PartitionHalted || tries === triesMax) throw error;
+        await clock.sleep(retryMs);
+      }
+    }
+  }
+
+  async #compare(read: readonly Place[]): Promise<void> {
+    const { partition, streams } = this.checking;
+    for (let at = 0; at < read.length; at += atOnce) {
+      const places = read.slice(at, at + atOnce);
+      const held = await Promise.all(
+        places.map(({ sequence }) => streams.message(partition, sequence)),
+      );
+      // Asked afterwards: what was trimmed meanwhile is no difference.
+      const { firstSequence } = await streams.state(partition);
+      const wrong = places.find(
+        ({ sequence, time }, i) => sequence >= firstSequence && held[i]?.time !== time,
+      );
+      if (wrong === undefined) continue;
+      throw new PartitionHalted(
+        partition,
+        `the broker's replicas disagree: message ${wrong.sequence} is not the one that the ` +
+          "stream's leader holds; what was read since the checkpoint is read again",
+      );
+    }
+  }
+}
