@@ -74,7 +74,8 @@ export class ReplicaCheck {
       throw new PartitionHalted(
         partition,
         `the broker's replicas disagree: message ${wrong.sequence} is not the one that the ` +
-          "stream's leader holds; what was read since the checkpoint is read again",
+          "stream's leader holds; what was read since the checkpoint is read again, and if that " +
+          "does not help, the replica that differs has to be copied anew",
       );
     }
   }
