@@ -96,8 +96,10 @@ export class Lane {
   payloads = 0;
   bytes = 0;
   lastNumber = 0;
-  /** True while it stands in the list of those to be sent at the end of this turn. */
+  /** True while its next message is about to be sent: at the end of this turn, or after a pause. */
   due = false;
+  /** Until when it does not send another message, in the sender's monotonic milliseconds. */
+  pausedUntilMs = 0;
 
   constructor(readonly partition: number) {}
 

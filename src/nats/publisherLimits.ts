@@ -9,6 +9,11 @@ export interface PublisherLimits {
   /** A message takes no more payloads once it holds this much. */
   readonly messageBytesMax: number;
   readonly messagePayloadsMax: number;
+  /**
+   * The longest time between two messages of a partition. The pause grows by a millisecond with
+   * each further payload of the last message, so that who is alone never waits.
+   */
+  readonly pauseMsMax: number;
   /** How long to wait for an answer before sending again. */
   readonly attemptMs: number;
   /** How long to wait before sending again after an answer that asks for it. */
@@ -26,6 +31,7 @@ const defaults: PublisherLimits = {
   partitionBytesMax: 48 * 1_048_576,
   messageBytesMax: 262_144,
   messagePayloadsMax: 4_096,
+  pauseMsMax: 4,
   attemptMs: 2_000,
   retryPauseMs: 200,
   deadlineMs: 8_000,
