@@ -1,12 +1,16 @@
 /**
  * Sends the messages of the lanes: group commit, per partition.
  *
- * Each partition has a lane: a queue of messages, of which at most one is in flight. Its
- * acknowledgement sends the next one, as Nagle's algorithm does, so messages grow with the load and
- * a lone payload never waits for a timer. With nothing in flight, what arrives in the same turn of
- * the event loop shares a message. A lane whose last message held several payloads pauses for a few
- * milliseconds before the next one: a message costs the broker, its reader and us several times
- * what a payload costs.
+ * Each partition has a lane: a queue of messages, of which at most one is in flight. Lanes send
+ * together, in beats: what arrives in one turn of the event loop goes out at its end, and what
+ * arrives afterwards goes out with the next beat, when all answers are there. So messages grow with
+ * the load, as with Nagle's algorithm, and a lone payload never waits for a timer. Lanes that sent
+ * whenever they were ready took more CPU for as many messages: answers came in more and smaller
+ * bursts, and every burst wakes the event loop and the clients.
+ *
+ * After a beat whose messages held several payloads each, the lanes rest for up to a few
+ * milliseconds, since a message costs the broker, its reader and us several times what a payload
+ * costs. One partition that does not answer cannot hold up the others for longer than `beatMsMax`.
  *
  * A message is numbered when it is first sent, upwards per partition, and never gets another
  * number. It is sent again, as it is, until it is acknowledged or its deadline has passed. A repeat
@@ -34,9 +38,12 @@ export class LaneSender {
   readonly #busy = new Set<Lane>();
   /** Lanes to be sent at the end of this turn of the event loop. */
   #due: Lane[] = [];
-  /** Lanes to be sent when their pause is over, looked at every millisecond. */
-  #paused: Lane[] = [];
-  #pauseTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Runs from a beat to its end. */
+  #beatTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Until when the beat lasts though all is answered, in monotonic milliseconds. */
+  #restEndsMs = 0;
+  /** Messages in flight. */
+  #flights = 0;
   readonly #inbox: string;
   readonly #answers: Subscription;
   readonly #timer: ReturnType<typeof setInterval>;
@@ -93,29 +100,39 @@ export class LaneSender {
 
   #sendSoon(lane: Lane): void {
     lane.due = true;
-    if (this.now() < lane.pausedUntilMs) {
-      this.#paused.push(lane);
-      this.#pauseTimer ??= setTimeout(() => this.#endPauses(), 1);
-    } else {
-      this.#due.push(lane);
-      if (this.#due.length === 1) setImmediate(() => this.#sendDue());
-    }
+    this.#due.push(lane);
+    if (this.#due.length === 1 && this.#beatTimer === undefined) setImmediate(() => this.#beat());
   }
 
-  #sendDue(): void {
+  #beat(): void {
     const due = this.#due;
     this.#due = [];
+    const before = this.#flights;
+    let payloads = 0;
     for (const lane of due) {
       lane.due = false;
       this.#sendNext(lane);
+      payloads += lane.flight?.message.count ?? 0;
     }
+    const messages = this.#flights - before;
+    if (messages === 0) return;
+    const { beatMsMax, pauseMsMax } = this.limits;
+    this.#restEndsMs = this.now() + Math.min(payloads / messages - 1, pauseMsMax);
+    this.#beatTimer = setTimeout(() => this.#endBeat(), beatMsMax);
   }
 
-  #endPauses(): void {
-    const paused = this.#paused;
-    this.#paused = [];
-    this.#pauseTimer = undefined;
-    for (const lane of paused) this.#sendSoon(lane);
+  /** All that was sent is answered: the beat ends when it has rested long enough. */
+  #allAnswered(): void {
+    const restMs = this.#restEndsMs - this.now();
+    clearTimeout(this.#beatTimer);
+    if (restMs < 0.5) this.#endBeat();
+    else this.#beatTimer = setTimeout(() => this.#endBeat(), restMs);
+  }
+
+  #endBeat(): void {
+    clearTimeout(this.#beatTimer);
+    this.#beatTimer = undefined;
+    if (this.#due.length > 0) setImmediate(() => this.#beat());
   }
 
   /** Sends the lane's next message, if nothing is in flight. */
@@ -138,7 +155,7 @@ export class LaneSender {
 
   #launch(lane: Lane, message: OutgoingMessage): void {
     lane.queue.shift();
-    lane.pausedUntilMs = this.now() + Math.min(message.count - 1, this.limits.pauseMsMax);
+    this.#flights++;
     const number = ++lane.lastNumber;
     lane.flight = {
       message,
@@ -177,12 +194,19 @@ export class LaneSender {
       lane.flight.resendAtMs = this.now() + this.limits.retryPauseMs;
     } else {
       const { message } = lane.flight;
-      lane.flight = undefined;
       this.#settle(lane, message);
       message.stored(lane.partition, answer.sequence);
-      if (lane.queue.length === 0) this.#idle(lane);
-      else this.#sendSoon(lane);
+      this.#landed(lane);
     }
+  }
+
+  /** What the lane had in flight is settled. */
+  #landed(lane: Lane): void {
+    lane.flight = undefined;
+    this.#flights--;
+    if (lane.queue.length === 0) this.#idle(lane);
+    else this.#sendSoon(lane);
+    if (this.#flights === 0) this.#allAnswered();
   }
 
   /** What was in flight when the connection broke is sent again as soon as it is back. */
@@ -213,10 +237,9 @@ export class LaneSender {
   #abandon(lane: Lane, reason: Reason, cause?: unknown): void {
     const flight = lane.flight;
     if (flight === undefined) return;
-    lane.flight = undefined;
     this.#settle(lane, flight.message);
     this.#fail(flight.message, reason, cause);
-    this.#sendNext(lane);
+    this.#landed(lane);
   }
 
   #fail(message: OutgoingMessage, reason: Reason, cause?: unknown): void {
@@ -241,7 +264,7 @@ export class LaneSender {
 
   #finish(): void {
     clearInterval(this.#timer);
-    clearTimeout(this.#pauseTimer);
+    clearTimeout(this.#beatTimer);
     this.#unsubscribe();
     for (const lane of this.#busy) {
       const waiting = lane.flight === undefined ? lane.queue : [lane.flight.message, ...lane.queue];

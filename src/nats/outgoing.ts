@@ -96,10 +96,8 @@ export class Lane {
   payloads = 0;
   bytes = 0;
   lastNumber = 0;
-  /** True while its next message is about to be sent: at the end of this turn, or after a pause. */
+  /** True while its next message waits for the next beat. */
   due = false;
-  /** Until when it does not send another message, in the sender's monotonic milliseconds. */
-  pausedUntilMs = 0;
 
   constructor(readonly partition: number) {}
 

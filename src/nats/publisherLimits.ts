@@ -9,10 +9,9 @@ export interface PublisherLimits {
   /** A message takes no more payloads once it holds this much. */
   readonly messageBytesMax: number;
   readonly messagePayloadsMax: number;
-  /**
-   * The longest time between two messages of a partition. The pause grows by a millisecond with
-   * each further payload of the last message, so that who is alone never waits.
-   */
+  /** A beat ends after this long, though some of its messages have no answer yet. */
+  readonly beatMsMax: number;
+  /** The longest rest after a beat. */
   readonly pauseMsMax: number;
   /** How long to wait for an answer before sending again. */
   readonly attemptMs: number;
@@ -31,6 +30,7 @@ const defaults: PublisherLimits = {
   partitionBytesMax: 48 * 1_048_576,
   messageBytesMax: 262_144,
   messagePayloadsMax: 4_096,
+  beatMsMax: 20,
   pauseMsMax: 4,
   attemptMs: 2_000,
   retryPauseMs: 200,
