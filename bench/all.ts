@@ -15,6 +15,7 @@ const all = [
   "jetstreamRaw",
   "memory",
   "seal",
+  "throughput",
 ];
 const chosen = process.argv.slice(2);
 const failed: string[] = [];

@@ -117,5 +117,6 @@ const summary = {
   cores: (user + system) / 1e6 / took,
   ...audience.summary(),
 };
-process.stdout.write(JSON.stringify(summary));
+// Unlike process.stdout.write, it is done when the whole text has gone through the pipe.
+await Bun.write(Bun.stdout, JSON.stringify(summary));
 process.exit(0);

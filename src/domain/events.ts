@@ -19,7 +19,7 @@ export interface WindowSealedData {
   /** Sequences of the first and the last message that hold a counted payload. */
   readonly firstSequence: number;
   readonly lastSequence: number;
-  /** Digests of the tokens to remember, 8 bytes each, base64: see domain/tokenMemory. */
+  /** Digests of the tokens to remember, 8 bytes each, base64: see domain/digestTable. */
   readonly tokens: string;
 }
 

@@ -96,7 +96,7 @@ export class Lane {
   payloads = 0;
   bytes = 0;
   lastNumber = 0;
-  /** True while it stands in the list of those to be sent at the end of this turn. */
+  /** True while its next message waits for the next beat. */
   due = false;
 
   /** The last refusal for want of room, until a message is stored again. */

@@ -9,6 +9,10 @@ export interface PublisherLimits {
   /** A message takes no more payloads once it holds this much. */
   readonly messageBytesMax: number;
   readonly messagePayloadsMax: number;
+  /** A beat ends after this long, though some of its messages have no answer yet. */
+  readonly beatMsMax: number;
+  /** The longest rest after a beat. */
+  readonly pauseMsMax: number;
   /** How long to wait for an answer before sending again. */
   readonly attemptMs: number;
   /** How long to wait before sending again after an answer that asks for it. */
@@ -31,6 +35,8 @@ const defaults: PublisherLimits = {
   partitionBytesMax: 48 * 1_048_576,
   messageBytesMax: 262_144,
   messagePayloadsMax: 4_096,
+  beatMsMax: 20,
+  pauseMsMax: 4,
   attemptMs: 2_000,
   retryPauseMs: 200,
   absencesMax: 15,

@@ -1,0 +1,78 @@
+/**
+ * How does the rate of batch ingest, until counted, change with the number of contents, with the
+ * rows of a request, and with the number of partitions?
+ */
+import { type BatchLoad, openBatchSite } from "./support/batches.ts";
+import { note, rounds, runBench } from "./support/bench.ts";
+import { report } from "./support/report.ts";
+
+const base: BatchLoad = {
+  payloads: Number(Bun.env.BENCH_PAYLOADS ?? 500_000),
+  rowsARequest: 1_000,
+  contents: 2_000,
+};
+
+interface Point {
+  readonly at: number;
+  readonly load: BatchLoad;
+  readonly partitions?: number;
+}
+
+interface CurveOf {
+  readonly name: string;
+  readonly x: string;
+  readonly points: readonly Point[];
+}
+
+const curves: readonly CurveOf[] = [
+  {
+    name: "throughputContents",
+    x: "contents",
+    points: [10, 100, 1_000, 10_000, 100_000].map((at) => ({
+      at,
+      load: { ...base, contents: at },
+    })),
+  },
+  {
+    name: "throughputRows",
+    x: "rows a request",
+    // Small requests are slow, so there are fewer of them.
+    points: [1, 10, 100, 1_000, 10_000].map((at) => ({
+      at,
+      load: { ...base, rowsARequest: at, payloads: Math.min(base.payloads, at * 20_000) },
+    })),
+  },
+  {
+    name: "throughputPartitions",
+    x: "partitions",
+    points: [1, 4, 16, 64, 256].map((at) => ({ at, load: base, partitions: at })),
+  },
+];
+
+async function measure({ load, partitions }: Point): Promise<number[]> {
+  const site = await openBatchSite(partitions);
+  // Warms up.
+  await site.run(load);
+  const values: number[] = [];
+  for (let round = 0; round < rounds; round++) values.push((await site.run(load)).counted);
+  await site.close();
+  return values;
+}
+
+await runBench(async () => {
+  for (const { name, x, points } of curves) {
+    const measured: (readonly [at: number, values: number[]])[] = [];
+    for (const point of points) {
+      const values = await measure(point);
+      measured.push([point.at, values]);
+      note(`${point.at} ${x}: ${values.map(Math.round).join(", ")}/s`);
+    }
+    const rows = measured.map(([at, values]) => ({
+      what: `${at} ${x}`,
+      unit: "payloads/s",
+      values,
+    }));
+    const curve = { x, y: "payloads/s until counted", points: measured };
+    await report(name, `Batch ingest by ${x}?`, rows, { ...base, curve });
+  }
+});
