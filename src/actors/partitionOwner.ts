@@ -20,6 +20,7 @@ import type {
   PartitionStore,
   PayloadFeed,
   PayloadStreams,
+  Turns,
   VerifyStream,
 } from "./ports.ts";
 import { CommitRejected, PartitionHalted, PayloadGap } from "./ports.ts";
@@ -36,6 +37,8 @@ export interface OwnerContext {
   readonly rawRetentionMs: number;
   /** The id of the worker, noted beside every event. */
   readonly workerId: string;
+  /** Shared by all owners of the process. */
+  readonly turns: Turns;
 }
 
 /**
@@ -216,7 +219,7 @@ export class PartitionOwner {
 
   async #apply(message: LogMessage): Promise<void> {
     if (this.#state.endsWindow(message.timeMs)) {
-      const events = this.#state.seal(message.timeMs);
+      const events = await this.#context.turns.run(this.#state.sealing(message.timeMs));
       await this.#commit(events);
       this.#trim();
     }

@@ -5,6 +5,7 @@ import type {
   CommitOutcome,
   PartitionStore,
   RememberedTokens,
+  Turns,
 } from "../actors/ports.ts";
 import type { Database } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
@@ -18,14 +19,29 @@ interface TokensRow {
   readonly tokens: string;
 }
 
+/** For who has nothing else to do meanwhile. */
+const atOnce: Turns = {
+  async run(work) {
+    for (;;) {
+      const { done, value } = work.next();
+      if (done) return value;
+    }
+  },
+};
+
 export class PostgresPartitionStore implements PartitionStore {
   readonly #database: Database;
   readonly #commitDeadlineMs: number;
+  readonly #turns: Turns;
 
-  /** @param commitDeadlineMs after which the outcome of a commit counts as unknown. */
-  constructor(database: Database, commitDeadlineMs = 10_000) {
+  /**
+   * @param commitDeadlineMs after which the outcome of a commit counts as unknown.
+   * @param turns shared with what else is done in turns in this process.
+   */
+  constructor(database: Database, commitDeadlineMs = 10_000, turns: Turns = atOnce) {
     this.#database = database;
     this.#commitDeadlineMs = commitDeadlineMs;
+    this.#turns = turns;
   }
 
   /**
@@ -61,7 +77,7 @@ export class PostgresPartitionStore implements PartitionStore {
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
-    return commitPartition(this.#database, commit, this.#commitDeadlineMs);
+    return commitPartition(this.#database, commit, this.#turns, this.#commitDeadlineMs);
   }
 
   async *rememberedTokens(

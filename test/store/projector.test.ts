@@ -121,13 +121,14 @@ test("an event that commits late is not skipped", async () => {
   store.project();
   // A committer of partition 0 sleeps inside its transaction, holding events 1 and 2.
   const slow = postgres(store.url, { max: 1 });
-  const events = windowOf(0, 2, firstEndMs)
-    .map((event) => JSON.stringify(event))
-    .join("\n");
+  const events = windowOf(0, 2, firstEndMs);
+  const lines = (of: (event: DomainEvent) => string) => events.map(of).join("\n");
   await slow`begin`.simple();
   await slow`
     select commit_partition(0, 0, 'slow', 0, 0, '', 1, '', ${new Date(firstEndMs)}, null,
-      ${events}::text, '[]')
+      'WindowSealed', 1, ${lines(({ customer }) => customer)}::text,
+      ${lines(({ content }) => content)}::text, ${lines(({ data }) => JSON.stringify(data))}::text,
+      '[]')
   `;
   const other = new Writer(store.partitions, 1);
   await other.commit(windowOf(1, 3, firstEndMs));
