@@ -16,6 +16,11 @@ const settings: Readonly<Record<string, string>> = {
   max_connections: "100",
   shared_buffers: "256MB",
   max_wal_size: "2GB",
+  // A boundary writes hundreds of megabytes at once: new files of the log are not filled with
+  // zeros first, which is no matter of safety, and used ones are kept for the next boundary.
+  wal_init_zero: "off",
+  min_wal_size: "512MB",
+  wal_buffers: "32MB",
   synchronous_commit: "on",
   timezone: "UTC",
   log_timezone: "UTC",
