@@ -15,6 +15,7 @@ const all = [
   "jetstreamRaw",
   "memory",
   "seal",
+  "boundary",
 ];
 const chosen = process.argv.slice(2);
 const failed: string[] = [];
