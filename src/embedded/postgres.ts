@@ -49,6 +49,8 @@ export async function preparePostgres(dataDir: string, port: number): Promise<Se
     logFile: join(dataDir, "log", "postgres.log"),
     stopSignal: "SIGINT",
     watchSignal: "QUIT",
+    // Nobody waits for a commit as a device waits for its answer, which needs us and the broker.
+    niceness: 10,
     ready: async (pid) => isReady(cluster, pid),
   };
 }

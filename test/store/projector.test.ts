@@ -249,3 +249,20 @@ test("goes on after its connections were cut, again and again", async () => {
   await store.projected();
   expect(await tables(store)).toEqual(naiveFold(all));
 });
+
+test("a row that somebody else wrote gives way to its event", async () => {
+  await using store = await freshStore(1);
+  const [first, ...others] = windowOf(0, 3, firstEndMs);
+  if (first === undefined) throw new Error("no event");
+  const { customer, content } = first;
+  await store.database.run(
+    (sql) => sql`
+      insert into stats (time, customer, content, cdn, p2p)
+      values (${new Date(firstEndMs)}, ${customer}, ${content}, 99, 99)
+    `,
+  );
+  await new Writer(store.partitions, 0).commit([first, ...others]);
+  store.project();
+  await store.projected();
+  expect(await tables(store)).toEqual(naiveFold([first, ...others]));
+});
