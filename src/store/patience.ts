@@ -2,14 +2,15 @@
 const quietMs = 200;
 /** While one of them looks for events, it is asked again after this long. */
 const lookingMs = 20;
-/** However busy the others are, a patient projection waits no longer than this, and catches up. */
-const patienceMs = 5_000;
+/** However busy the others are, a patient projection waits for so many polls, and catches up. */
+const pollsMax = 5;
 
 /** Lets the projections whose rows may be late wait while the others have events to apply. */
 export class Patience {
-  /** At most the time between two polls. */
+  /** At most the time between two polls, like the next. */
   readonly #quietMs: number;
   readonly #lookingMs: number;
+  readonly #patienceMs: number;
   readonly #now: () => number;
   #looking = 0;
   #lastWork = Number.NEGATIVE_INFINITY;
@@ -20,6 +21,7 @@ export class Patience {
   constructor(pollMs: number, now = () => performance.now()) {
     this.#quietMs = Math.min(quietMs, pollMs);
     this.#lookingMs = Math.min(lookingMs, pollMs);
+    this.#patienceMs = pollsMax * pollMs;
     this.#now = now;
   }
 
@@ -43,7 +45,7 @@ export class Patience {
     const now = this.#now();
     this.#waitingSince ??= now;
     const quietAt = this.#looking > 0 ? now + this.#lookingMs : this.#lastWork + this.#quietMs;
-    return Math.max(0, Math.min(quietAt, this.#waitingSince + patienceMs) - now);
+    return Math.max(0, Math.min(quietAt, this.#waitingSince + this.#patienceMs) - now);
   }
 
   /** The patient projection has applied everything. */
