@@ -12,6 +12,8 @@ import { commitPartition } from "./eventLog.ts";
 
 const pageRowsMax = 2_000;
 const pageBytesMax = 8 * 1_024 * 1_024;
+/** An event takes some hundredths of this; a commit given up too early is only done again. */
+const eventDeadlineMs = 0.5;
 
 interface TokensRow {
   readonly position: bigint;
@@ -35,7 +37,7 @@ export class PostgresPartitionStore implements PartitionStore {
   readonly #turns: Turns;
 
   /**
-   * @param commitDeadlineMs after which the outcome of a commit counts as unknown.
+   * @param commitDeadlineMs after which the outcome of a commit without events counts as unknown.
    * @param turns shared with what else is done in turns in this process.
    */
   constructor(database: Database, commitDeadlineMs = 10_000, turns: Turns = atOnce) {
@@ -77,7 +79,8 @@ export class PostgresPartitionStore implements PartitionStore {
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
-    return commitPartition(this.#database, commit, this.#turns, this.#commitDeadlineMs);
+    const deadlineMs = this.#commitDeadlineMs + commit.events.length * eventDeadlineMs;
+    return commitPartition(this.#database, commit, this.#turns, deadlineMs);
   }
 
   async *rememberedTokens(
