@@ -16,6 +16,7 @@ const all = [
   "memory",
   "seal",
   "throughput",
+  "boundary",
 ];
 const chosen = process.argv.slice(2);
 const failed: string[] = [];

@@ -1,45 +1,63 @@
 /**
- * How fast is a rebuild of `stats`, beside one bare INSERT … SELECT of the same rows into a table
- * with the same indexes? The table is read all the time; a read that fails, or finds rows missing,
- * ends the benchmark.
+ * How fast is a rebuild of each projection, with the comparison and the swap, while payloads
+ * arrive and its table is read all the time? It is compared with one bare INSERT … SELECT: the
+ * projection's own statement over the whole event log at once, into a table with the same indexes.
+ * A read that finds rows missing ends the benchmark. The curve is that of `stats` by events.
  */
-import { actors, Backlog } from "./support/backlog.ts";
+import { projections } from "../src/store/projections/registry.ts";
+import { openTestDatabase } from "../test/store/support.ts";
+import type { TestProcess } from "../test/support/process.ts";
 import { benchSite, note, rounds, runBench } from "./support/bench.ts";
-import { openSql, reach, type Sql, visibleMs, windowEnd } from "./support/counted.ts";
+import { openSql, reach, type Sql } from "./support/counted.ts";
 import { report } from "./support/report.ts";
+import { commitSealedEvents } from "./support/sealedEvents.ts";
 
-const windowMs = 20_000;
-const windowsOfEvents = Number(Bun.env.BENCH_WINDOWS ?? 2);
-const actorsAWindow = Number(Bun.env.BENCH_ACTORS ?? 100_000);
+const windowMs = 60_000;
+const contents = 2_000;
+const sizes = (Bun.env.BENCH_EVENTS ?? "10000,100000,1000000").split(",").map(Number);
 
-async function makeEvents(sql: Sql, natsUrl: string): Promise<void> {
-  for (let round = 0; round < windowsOfEvents; round++) {
-    await Bun.sleep(windowEnd(Date.now(), windowMs) + 50 - Date.now());
-    const boundary = windowEnd(Date.now(), windowMs);
-    const backlog = await Backlog.open(natsUrl, 500);
-    for (const payload of actors(actorsAWindow, round)) await backlog.add(payload);
-    await backlog.flush();
-    await backlog.close();
-    await reach("the rows", async () => (await visibleMs(sql)) >= boundary, 50);
-  }
+/** The compared statement of each projection. */
+const bareStatements = new Map(
+  projections.map(({ name, apply, insert = apply }) => [
+    name,
+    `with batch as (select * from events) ${insert("bare")}`,
+  ]),
+);
+
+/** Seconds, one of each for every round. */
+interface Seconds {
+  readonly own: number[];
+  readonly bare: number[];
+  readonly longestReadMs: number[];
 }
 
-/** Seconds that one statement takes for the same rows. */
-async function bareInsert(sql: Sql): Promise<number> {
-  await sql`create table bench_rows (like stats including all)`;
+/** A log of so many events, as the product itself would have written it, with all tables. */
+async function filledSite(events: number): Promise<TestProcess> {
+  const site = await benchSite({ WINDOW: "1m", SESSION_MEMORY: "2m" });
+  const empty = await site.start({ ROLES: "ingest" });
+  const database = openTestDatabase(empty.databaseUrl);
+  const windows = Math.max(1, Math.round(events / contents));
+  const startMs = Math.floor((Date.now() - (windows + 5) * windowMs) / windowMs) * windowMs;
+  const shape = { partitions: 16, contents, windows, windowMs, sessionMemoryMs: 2 * windowMs };
+  await commitSealedEvents(database, { ...shape, startMs });
+  await database.close();
+  await empty.stop();
+  return site.start();
+}
+
+async function bareInsert(sql: Sql, name: string): Promise<number> {
+  await sql.unsafe(`create table bare (like ${name} including all)`);
   const start = performance.now();
-  await sql`
-    insert into bench_rows (time, customer, content, cdn, p2p)
-    select window_end, customer, content, (data ->> 'cdn')::bigint, (data ->> 'p2p')::bigint
-    from events where type = 'WindowSealed'`;
+  await sql.unsafe(bareStatements.get(name) ?? "");
   const seconds = (performance.now() - start) / 1_000;
-  await sql`drop table bench_rows`;
+  await sql.unsafe("drop table bare");
   return seconds;
 }
 
-async function rebuild(sql: Sql, adminUrl: string): Promise<number> {
+async function rebuild(sql: Sql, { adminUrl }: TestProcess, name: string): Promise<number> {
   const start = performance.now();
-  const answer = await fetch(`${adminUrl}/admin/projections/stats/rebuild`, { method: "POST" });
+  const url = `${adminUrl}/admin/projections/${name}/rebuild`;
+  const answer = await fetch(url, { method: "POST" });
   if (!answer.ok) throw new Error(`${answer.status} ${await answer.text()}`);
   const done = async () => {
     const [row] = await sql`select outcome from rebuilds order by id desc limit 1`;
@@ -47,55 +65,99 @@ async function rebuild(sql: Sql, adminUrl: string): Promise<number> {
     if (row?.outcome !== "swapped") throw new Error(`the rebuild ended as ${row?.outcome}`);
     return true;
   };
-  await reach("the rebuild", done, 10);
+  await reach(`the rebuild of ${name}`, done, 10);
   return (performance.now() - start) / 1_000;
 }
 
-/** Reads without a pause; stops with the longest that a read took, ms. */
-function keepReading(sql: Sql, rows: number) {
-  let [stopped, longestMs] = [false, 0];
-  const running = (async () => {
+/** Sends payloads and reads the oldest rows of a table; stops with the longest read, ms. */
+function disturb({ url }: TestProcess, sql: Sql, name: string) {
+  let [stopped, longestMs, most] = [false, 0, 0];
+  const column = name === "content_hourly" ? "hour" : "time";
+  const reader = async () => {
     while (!stopped) {
       const start = performance.now();
-      const [row] = await sql`
-        select count(*)::int as rows from stats
-        where customer = 'Customer7' and content = 'channel7'`;
+      const [row] = await sql.unsafe(
+        `select count(*)::int as rows from ${name}
+         where ${column} = (select min(${column}) from ${name})`,
+      );
       longestMs = Math.max(longestMs, performance.now() - start);
-      if (row?.rows !== rows) throw new Error(`a read found ${row?.rows} rows of ${rows}`);
-      await Bun.sleep(2);
+      if (row?.rows < most) throw new Error(`a read found ${row?.rows} rows of ${most}`);
+      most = row?.rows;
+      await Bun.sleep(10);
     }
-    return longestMs;
-  })();
+  };
+  const sender = async () => {
+    const body = (i: number) =>
+      JSON.stringify({
+        token: `t${i}`,
+        customer: "meanwhile",
+        content: `c${i % 50}`,
+        timespan: 30_000,
+        p2p: 1,
+        cdn: 1,
+        sessionDuration: 0,
+      });
+    const headers = { "content-type": "application/json" };
+    for (let i = 0; !stopped; i++) {
+      await fetch(`${url}/stats`, { method: "POST", headers, body: body(i) });
+      await Bun.sleep(5);
+    }
+  };
+  const running = Promise.all([reader(), sender()]);
   return async () => {
     stopped = true;
-    return running;
+    await running;
+    return longestMs;
   };
 }
 
-await runBench(async () => {
-  const site = await benchSite({ WINDOW: "20s" });
-  const { databaseUrl, natsUrl, adminUrl } = await site.start();
-  const [sql, readers] = [openSql(databaseUrl), openSql(databaseUrl)];
-  await makeEvents(sql, natsUrl);
-  const rows = windowsOfEvents * actorsAWindow;
-  const [ours, bare, longestReadMs]: [number[], number[], number[]] = [[], [], []];
+/** Every projection in turn, the bare statement and the rebuild one after the other. */
+async function measure(events: number): Promise<Map<string, Seconds>> {
+  const process = await filledSite(events);
+  const [sql, readers] = [openSql(process.databaseUrl), openSql(process.databaseUrl)];
+  const caughtUp = async () => {
+    const [row] = await sql`
+      select coalesce(bool_and(own.position >= p.position), false) as all
+      from projection_positions own join partitions p using (partition) where build = 'live'`;
+    return row?.all === true;
+  };
+  await reach("the first builds", caughtUp);
+  await sql.unsafe("vacuum analyze");
+  const found = new Map<string, Seconds>();
   for (let round = 0; round < rounds; round++) {
-    bare.push(rows / (await bareInsert(sql)));
-    const stopReading = keepReading(readers, windowsOfEvents);
-    ours.push(rows / (await rebuild(sql, adminUrl)));
-    longestReadMs.push(await stopReading());
-    note(`rebuild ${Math.round(ours.at(-1) ?? 0)}/s, bare ${Math.round(bare.at(-1) ?? 0)}/s`);
+    for (const { name } of projections) {
+      const seconds = found.get(name) ?? { own: [], bare: [], longestReadMs: [] };
+      found.set(name, seconds);
+      seconds.bare.push(await bareInsert(sql, name));
+      const stop = disturb(process, readers, name);
+      seconds.own.push(await rebuild(sql, process, name));
+      seconds.longestReadMs.push(await stop());
+      const [own, bare] = [seconds.own.at(-1), seconds.bare.at(-1)];
+      note(`${events} events, ${name}: ${own?.toFixed(2)} s, bare ${bare?.toFixed(2)} s`);
+    }
   }
-  const against = { what: "bare INSERT … SELECT", values: bare };
-  const target = { of: "ratio" as const, atLeast: 0.5 };
-  await report(
-    "rebuild",
-    "How fast is a rebuild of a projection?",
-    [
-      { what: "rebuild of stats", unit: "rows/s", values: ours, against, target },
-      { what: "longest read meanwhile", unit: "ms", values: longestReadMs },
-    ],
-    { rows },
-  );
   await Promise.all([sql.end(), readers.end()]);
+  await process.stop();
+  return found;
+}
+
+await runBench(async () => {
+  const bySize = new Map<number, Map<string, Seconds>>();
+  for (const events of sizes) bySize.set(events, await measure(events));
+  const largest = Math.max(...sizes);
+  const rows = [...(bySize.get(largest) ?? [])].flatMap(([name, { own, bare, longestReadMs }]) => {
+    const rates = (all: readonly number[]) => all.map((seconds) => largest / seconds);
+    const against = { what: "one INSERT … SELECT", values: rates(bare) };
+    const target = { of: "ratio" as const, atLeast: 0.5 };
+    return [
+      { what: `rebuild of ${name}`, unit: "events/s", values: rates(own), against, target },
+      { what: `longest read of ${name} meanwhile`, unit: "ms", values: longestReadMs },
+    ];
+  });
+  const points = sizes.map((events) => [events, bySize.get(events)?.get("stats")?.own ?? []]);
+  await report("rebuild", "How fast is a rebuild of a projection?", rows, {
+    events: largest,
+    bare: Object.fromEntries(bareStatements),
+    curve: { x: "events", y: "seconds", points },
+  });
 });

@@ -1,6 +1,7 @@
 /**
  * The only worker is killed with SIGKILL while 20,000 payloads a second arrive, and started again
  * at once. How long until it has caught up: until every message stored before has been sent to it?
+ * And how does that grow with what piled up, when it is started some seconds later?
  */
 import { audience } from "./support/backlog.ts";
 import { benchSite, note, rounds, runBench } from "./support/bench.ts";
@@ -17,6 +18,13 @@ import { report } from "./support/report.ts";
 const payloadsASecond = 20_000;
 const rowsARequest = 200;
 const windowMs = 10_000;
+/** Seconds between the kill and the start. */
+const pauses = [0, 1, 3, 10];
+
+interface Round {
+  readonly pause: number;
+  readonly seconds: number[];
+}
 
 /** Sends at a fixed rate until stopped; resolves with the number of payloads answered 202. */
 function sendSteadily(url: string) {
@@ -57,22 +65,26 @@ await runBench(async () => {
   const [sql, stream] = [openSql(databaseUrl), await openPending(natsUrl)];
   let worker = await site.start(urls);
   const stop = sendSteadily(url);
-  const seconds: number[] = [];
+  const found = pauses.map((pause): Round => ({ pause, seconds: [] }));
   for (let round = 0; round < rounds; round++) {
-    await Bun.sleep(7_000 + 1_300 * round);
-    const owners = await sql`select epoch from partitions order by partition`;
-    const start = Date.now();
-    await worker.killGroup();
-    worker = await site.start(urls);
-    const taken = async () => {
-      const now = await sql`select epoch from partitions order by partition`;
-      const all = now.every(({ epoch }, i) => Number(epoch) > Number(owners[i]?.epoch));
-      // What was stored within the last 20 ms is always on its way.
-      return all && (await stream.pending(start)) <= 16;
-    };
-    const end = await reach("catching up", taken, 10);
-    seconds.push((end - start) / 1_000);
-    note(`caught up after ${end - start} ms`);
+    for (const { pause, seconds } of found) {
+      await Bun.sleep(7_000 + 1_300 * round);
+      const owners = await sql`select epoch from partitions order by partition`;
+      const killed = Date.now();
+      await worker.killGroup();
+      await Bun.sleep(pause * 1_000);
+      const start = pause === 0 ? killed : Date.now();
+      worker = await site.start(urls);
+      const taken = async () => {
+        const now = await sql`select epoch from partitions order by partition`;
+        const all = now.every(({ epoch }, i) => Number(epoch) > Number(owners[i]?.epoch));
+        // What was stored within the last 20 ms is always on its way.
+        return all && (await stream.pending(start)) <= 16;
+      };
+      const end = await reach("catching up", taken, 10);
+      seconds.push((end - start) / 1_000);
+      note(`caught up ${end - start} ms after a pause of ${pause} s`);
+    }
   }
   const { sent, accepted } = await stop();
   const boundary = windowEnd(Date.now(), windowMs);
@@ -80,11 +92,20 @@ await runBench(async () => {
   const counted = await payloadsSealed(sql);
   if (counted !== accepted) throw new Error(`${accepted} were answered, ${counted} counted`);
   const target = { of: "figure" as const, atMost: 5 };
-  await report(
-    "recovery",
-    "How long does a killed worker take to catch up?",
-    [{ what: "SIGKILL to caught up", unit: "s", values: seconds, target }],
-    { payloadsASecond, sent, accepted, counted },
-  );
+  const rows = found.map(({ pause, seconds }) => ({
+    what: pause === 0 ? "SIGKILL to caught up" : `start after ${pause} s to caught up`,
+    unit: "s",
+    values: seconds,
+    ...(pause === 0 && { target }),
+  }));
+  const piledUp = found.filter(({ pause }) => pause > 0);
+  const points = piledUp.map(({ pause, seconds }) => [pause * payloadsASecond, seconds]);
+  await report("recovery", "How long does a killed worker take to catch up?", rows, {
+    payloadsASecond,
+    sent,
+    accepted,
+    counted,
+    curve: { x: "payloads that arrived meanwhile", y: "seconds", points },
+  });
   await Promise.all([sql.end(), stream.close()]);
 });

@@ -1,6 +1,7 @@
 /** Puts the parts of a process together, as its roles say, and takes them apart again. */
 import { hostname } from "node:os";
 import { systemClock } from "./actors/clock.ts";
+import { SlicedTurns } from "./actors/turns.ts";
 import { Worker } from "./actors/worker.ts";
 import type { Config } from "./config.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
@@ -95,16 +96,16 @@ async function startParts(
   onStop(() => database.close());
   const link = await openBroker(config, embedded, processId, log);
   onStop(() => link.close());
-  const openPool = (connectionsMax: number) => {
+  const openPool = (connectionsMax: number, isRepeatable = false) => {
     const options = databaseOptions(config, embedded, processId, log);
-    const pool = new Database({ ...options, connectionsMax });
+    const pool = new Database({ ...options, connectionsMax, isRepeatable });
     onStop(() => pool.close());
     return pool;
   };
   const ownerDatabase = openPool(ownerConnectionsMax);
   const parts = { config, log, processId, database, ownerDatabase, link, onStop };
   const metrics = new Metrics();
-  if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax));
+  if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));
   const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
   const operations = createOperations(database, link, topologyOf(config), log);
   if (config.roles.has("admin") || config.roles.has("ingest")) {
@@ -189,28 +190,26 @@ function topologyOf({ partitions, streamReplicas }: Config): Topology {
 }
 
 function startProjector({ config, log, processId, onStop }: Parts, database: Database): void {
-  const projector = new Projector(database, {
-    workerId: processId,
-    log,
-    leaseMs: config.leaseMs,
-  });
+  const projector = new Projector(database, { workerId: processId, log, leaseMs: config.leaseMs });
   projector.start();
   onStop(() => projector.stop());
 }
 
 function startWorker({ config, log, processId, ownerDatabase, link, onStop }: Parts): Worker {
   const actorServer = new ActorServer(link, log);
+  const turns = new SlicedTurns(systemClock);
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
     leases: new PostgresLeaseStore(ownerDatabase, Math.min(statementMs, config.leaseMs / 2)),
     leaseMs: config.leaseMs,
     owner: {
       streams: new JetStreamStreams(link, log),
-      store: new PostgresPartitionStore(ownerDatabase, statementMs),
+      store: new PostgresPartitionStore(ownerDatabase, statementMs, turns),
       clock: systemClock,
       log,
       rules: config,
       rawRetentionMs: config.rawRetentionMs,
+      turns,
     },
     serveActors: (partition, views) =>
       actorServer.serveActors(partition, (request) => {

@@ -18,13 +18,13 @@ export async function sealedMs(sql: Sql): Promise<number> {
   return Number(row?.ms ?? 0);
 }
 
-/** The rows of all windows up to then are in `stats` and `sessions`, epoch ms. */
-export async function visibleMs(sql: Sql): Promise<number> {
+/** The rows of all windows up to then are in these tables, epoch ms. */
+export async function visibleMs(sql: Sql, tables = ["stats", "sessions"]): Promise<number> {
   const [row] = await sql`
     select case when count(*) = count(sealed_through)
       then extract(epoch from min(sealed_through)) * 1000 end as ms
     from projection_positions
-    where build = 'live' and projection in ('stats', 'sessions')`;
+    where build = 'live' and projection in ${sql(tables)}`;
   return Number(row?.ms ?? 0);
 }
 

@@ -1,7 +1,6 @@
-import { windowEndMs, windowStartMs } from "../domain/windows.ts";
 import type { PartitionOwner } from "./partitionOwner.ts";
 import type { ActorView, ActorViews, OpenWindowView } from "./readPorts.ts";
-import type { WindowActor } from "./windowActor.ts";
+import { boundsOf, type WindowActor } from "./windowActor.ts";
 
 /** The actors of a partition as its owner sees them now. */
 export function actorViews(owner: PartitionOwner, workerId: string, windowMs: number): ActorViews {
@@ -30,8 +29,7 @@ export function windowView(actor: WindowActor, windowMs: number): OpenWindowView
   const tally = actor.window;
   if (tally === undefined) return undefined;
   return {
-    windowStart: new Date(windowStartMs(actor.lastWindow, windowMs)).toISOString(),
-    windowEnd: new Date(windowEndMs(actor.lastWindow, windowMs)).toISOString(),
+    ...boundsOf(actor.lastWindow, windowMs),
     cdn: tally.cdn.value.toString(),
     p2p: tally.p2p.value.toString(),
     sessions: tally.sessions,

@@ -24,7 +24,7 @@ import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
 import { messageText, payloadText } from "./quarantineText.ts";
-import { byName, type WindowActor } from "./windowActor.ts";
+import { boundsOf, byName, type WindowActor } from "./windowActor.ts";
 import { restoreTally, saveWindow } from "./windowState.ts";
 
 export class Partition {
@@ -110,18 +110,30 @@ export class Partition {
 
   /** Ends the current window at a message of this time; the events of its actors, in order. */
   seal(timeMs: number): DomainEvent[] {
+    const sealing = this.sealing(timeMs);
+    for (;;) {
+      const { done, value } = sealing.next();
+      if (done) return value;
+    }
+  }
+
+  /** Does what `seal` does, with a pause after each actor. Nothing may be applied meanwhile. */
+  *sealing(timeMs: number): Generator<undefined, DomainEvent[]> {
     if (this.#sealing.length > 0) throw new Error("the last window was sealed but not committed");
     this.deliver();
-    const ended = this.#windowIndex;
+    const bounds = boundsOf(this.#windowIndex, this.#rules.windowMs);
     const events: DomainEvent[] = [];
+    let payloads = 0;
     // The order must not depend on what was alive before: events are ordered by name.
     for (const actor of this.#open.sort(byName)) {
-      const event = actor.seal(ended, this.#rules.windowMs);
+      const event = actor.seal(bounds);
+      yield;
       if (event === undefined) continue;
       events.push(event);
       this.#sealing.push(actor);
-      this.#ledger.sealed += event.data.payloads;
+      payloads += event.data.payloads;
     }
+    this.#ledger.sealed += payloads;
     this.#open = [];
     this.#enterWindow(windowIndexOf(timeMs, this.#rules.windowMs));
     return events;

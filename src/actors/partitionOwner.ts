@@ -5,7 +5,6 @@
  *
  *   load ─▶ verify stream ─▶ restore ─▶ read ─▶ apply ─▶ … boundary: seal ─▶ commit ─▶ apply …
  */
-
 import type { DomainEvent } from "../domain/events.ts";
 import { generationsRemembered, type Rules, windowsPerGeneration } from "../domain/rules.ts";
 import { errorMessage, type Log } from "../log.ts";
@@ -20,6 +19,7 @@ import type {
   PartitionStore,
   PayloadFeed,
   PayloadStreams,
+  Turns,
   VerifyStream,
 } from "./ports.ts";
 import { CommitRejected, PartitionHalted, PayloadGap } from "./ports.ts";
@@ -38,6 +38,8 @@ export interface OwnerContext {
   readonly rawRetentionMs: number;
   /** The id of the worker, noted beside every event. */
   readonly workerId: string;
+  /** Shared by all owners of the process. */
+  readonly turns: Turns;
 }
 
 /**
@@ -87,8 +89,8 @@ export class PartitionOwner {
     this.#context = context;
     this.#log = context.log.with({ partition: ownership.partition, epoch: ownership.epoch });
     this.#state = new Partition(context.rules, ownership.partition);
-    const { windowMs } = context.rules;
     const { partition } = this;
+    const { windowMs } = context.rules;
     this.#trimmer = new Trimmer({ ...context, partition, windowMs, log: this.#log });
     this.#replicas = new ReplicaCheck({ ...context, partition });
     this.done = this.#run();
@@ -228,7 +230,7 @@ export class PartitionOwner {
 
   async #apply(message: LogMessage): Promise<void> {
     if (this.#state.endsWindow(message.timeMs)) {
-      const events = this.#state.seal(message.timeMs);
+      const events = await this.#context.turns.run(this.#state.sealing(message.timeMs));
       await this.#commit(events);
       this.#trimmer.sealed(this.#state.sealedThroughMs, this.#state.sequence);
     }

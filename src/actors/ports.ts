@@ -139,6 +139,12 @@ export interface Commit {
   readonly quarantined: readonly Quarantined[];
 }
 
+/** Runs long work one after the other, with room for everything else in between. */
+export interface Turns {
+  /** The work may pause wherever it yields. */
+  run<Result>(work: Generator<unknown, Result>): Promise<Result>;
+}
+
 /**
  * `fenced`: another owner has the partition, under a later epoch. `conflict`: the epoch is right
  * but the checkpoint is not the expected one.

@@ -5,8 +5,11 @@ import { Tally } from "../domain/tally.ts";
 import {
   idleSnapshot,
   step,
+  type WindowAction,
+  type WindowEvent,
   type WindowSnapshot,
   type WindowState,
+  windowEvents,
 } from "../domain/windowMachine.ts";
 import { windowEndMs, windowStartMs } from "../domain/windows.ts";
 
@@ -20,6 +23,8 @@ export class WindowActor {
   /** Index of the window that it last had payloads in. */
   lastWindow = -1;
   #snapshot: WindowSnapshot = idleSnapshot;
+  /** The open or sealing window. */
+  #window: Tally | undefined;
   #pending: Tally | undefined;
 
   constructor(
@@ -36,7 +41,7 @@ export class WindowActor {
 
   /** The open or sealing window as of the last `deliver`. */
   get window(): Tally | undefined {
-    return this.#snapshot.context.tally;
+    return this.#window;
   }
 
   /** What will be sent to the machine at the next `deliver`; undefined when nothing. */
@@ -57,24 +62,30 @@ export class WindowActor {
 
   /** Sends the collected payloads to the machine. */
   deliver(): void {
-    if (this.#pending === undefined) return;
-    this.#snapshot = step(this.#snapshot, { type: "PAYLOADS", tally: this.#pending });
+    const tally = this.#pending;
+    if (tally === undefined) return;
     this.#pending = undefined;
+    if (this.#take(windowEvents.payloads) === "openWindow") this.#window = tally;
+    else this.#window?.merge(tally);
   }
 
   /** Puts a window back that was open at a checkpoint. */
   reopen(tally: Tally): void {
-    this.#snapshot = step(this.#snapshot, { type: "PAYLOADS", tally });
+    this.#take(windowEvents.payloads);
+    this.#window = tally;
   }
 
   /** Seals the window; its event, or undefined when it holds repeated payloads only. */
-  seal(windowIndex: number, windowMs: number): WindowSealed | undefined {
-    this.#snapshot = step(this.#snapshot, { type: "BOUNDARY" });
-    const tally = this.window;
-    if (tally === undefined) return undefined;
+  seal(bounds: WindowBounds): WindowSealed | undefined {
+    const tally = this.#window ?? emptyTally;
+    const { boundary, emptyBoundary } = windowEvents;
+    if (this.#take(tally.payloads > 0 ? boundary : emptyBoundary) === "forgetWindow") {
+      this.#window = undefined;
+      return undefined;
+    }
     const data = {
-      windowStart: new Date(windowStartMs(windowIndex, windowMs)).toISOString(),
-      windowEnd: new Date(windowEndMs(windowIndex, windowMs)).toISOString(),
+      windowStart: bounds.windowStart,
+      windowEnd: bounds.windowEnd,
       cdn: tally.cdn.value.toString(),
       p2p: tally.p2p.value.toString(),
       sessions: tally.sessions,
@@ -95,8 +106,29 @@ export class WindowActor {
 
   /** The commit that holds the event of the sealing window has happened. */
   committed(): void {
-    this.#snapshot = step(this.#snapshot, { type: "COMMITTED" });
+    this.#take(windowEvents.committed);
+    this.#window = undefined;
   }
+
+  /** The machine takes the event; what is to be done with the window. */
+  #take(event: WindowEvent): WindowAction {
+    const { snapshot, action } = step(this.#snapshot, event);
+    this.#snapshot = snapshot;
+    return action;
+  }
+}
+
+/** Start and end of a window as its events tell them, ISO 8601 UTC. */
+export interface WindowBounds {
+  readonly windowStart: string;
+  readonly windowEnd: string;
+}
+
+export function boundsOf(windowIndex: number, windowMs: number): WindowBounds {
+  return {
+    windowStart: new Date(windowStartMs(windowIndex, windowMs)).toISOString(),
+    windowEnd: new Date(windowEndMs(windowIndex, windowMs)).toISOString(),
+  };
 }
 
 /** The order of actors in events: by code units, which is the same everywhere. */

@@ -6,56 +6,51 @@
  *                         │  ▲                                 its WindowSealed
  *                PAYLOADS └──┘   BOUNDARY [else] ──▶ idle      waits for the commit
  *
- * Only events move it, never a timer: time is what the stream says. It is stepped as a pure
- * function, so that a hundred thousand actors need no more than their snapshots: see
- * docs/decisions.
+ * Only events move it, never a timer: time is what the stream says. The machine decides and the
+ * actor does: what an event leads to is a state and the name of what to do with the window, which
+ * the actor keeps. So the machine has three snapshots, shared by a hundred thousand actors, and
+ * each of its steps is computed by xstate once: see docs/decisions.
  */
-import { assign, createActor, type SnapshotFrom, setup } from "xstate";
-import type { Tally } from "./tally.ts";
+import { initialTransition, type SnapshotFrom, setup, transition } from "xstate";
 
 export type WindowEvent =
-  /** Payloads of the current window, already reduced. The machine takes the tally over. */
-  | { readonly type: "PAYLOADS"; readonly tally: Tally }
+  /** Payloads of the current window have come. */
+  | { readonly type: "PAYLOADS" }
   /** Stream time has passed the window's end. */
-  | { readonly type: "BOUNDARY" }
+  | { readonly type: "BOUNDARY"; readonly holdsPayloads: boolean }
   /** The commit that holds the window's event has happened. */
   | { readonly type: "COMMITTED" };
 
-interface WindowContext {
-  /** The open or sealing window so far. */
-  readonly tally: Tally | undefined;
-}
+/** The events there are; a step is remembered for each of these objects. */
+export const windowEvents = {
+  payloads: { type: "PAYLOADS" },
+  boundary: { type: "BOUNDARY", holdsPayloads: true },
+  emptyBoundary: { type: "BOUNDARY", holdsPayloads: false },
+  committed: { type: "COMMITTED" },
+} as const satisfies Record<string, WindowEvent>;
 
 const windowMachine = setup({
-  types: { context: {} as WindowContext, events: {} as WindowEvent },
+  types: { events: {} as WindowEvent },
   actions: {
-    openWindow: assign({ tally: (_, params: { tally: Tally }) => params.tally }),
-    addToWindow: assign({
-      tally: ({ context }, params: { tally: Tally }) => context.tally?.merge(params.tally),
-    }),
-    forgetWindow: assign({ tally: undefined }),
+    /** The payloads that have come begin the window. */
+    openWindow: () => {},
+    /** They are added to it. */
+    addToWindow: () => {},
+    /** It becomes a WindowSealed, and is kept until that is committed. */
+    sealWindow: () => {},
+    forgetWindow: () => {},
   },
-  guards: { holdsPayloads: ({ context }) => (context.tally?.payloads ?? 0) > 0 },
+  guards: { holdsPayloads: ({ event }) => event.type === "BOUNDARY" && event.holdsPayloads },
 }).createMachine({
   id: "window",
-  context: { tally: undefined },
   initial: "idle",
   states: {
-    idle: {
-      on: {
-        PAYLOADS: {
-          target: "open",
-          actions: { type: "openWindow", params: ({ event }) => ({ tally: event.tally }) },
-        },
-      },
-    },
+    idle: { on: { PAYLOADS: { target: "open", actions: "openWindow" } } },
     open: {
       on: {
-        PAYLOADS: {
-          actions: { type: "addToWindow", params: ({ event }) => ({ tally: event.tally }) },
-        },
+        PAYLOADS: { actions: "addToWindow" },
         BOUNDARY: [
-          { guard: "holdsPayloads", target: "sealing" },
+          { guard: "holdsPayloads", target: "sealing", actions: "sealWindow" },
           { target: "idle", actions: "forgetWindow" },
         ],
       },
@@ -65,39 +60,39 @@ const windowMachine = setup({
 });
 
 export type WindowSnapshot = SnapshotFrom<typeof windowMachine>;
-export type WindowState = "idle" | "open" | "sealing";
+export type WindowState = WindowSnapshot["value"];
+const windowActions = ["openWindow", "addToWindow", "sealWindow", "forgetWindow"] as const;
+export type WindowAction = (typeof windowActions)[number];
 
-/**
- * What xstate wants to know of the actor that a machine runs in. Nothing here spawns, emits or
- * defers, so one inert scope serves all; `transition()` of xstate makes a new one at every call,
- * which is most of its cost.
- */
-const host = createActor(windowMachine);
-const scope: Parameters<typeof windowMachine.transition>[2] = {
-  self: host,
-  id: "window",
-  sessionId: "window",
-  system: host.system,
-  logger: () => {},
-  defer: () => {},
-  emit: () => {},
-  stopChild: () => {},
-  actionExecutor: () => {},
-};
+/** What an event leads to. */
+export interface WindowStep {
+  readonly snapshot: WindowSnapshot;
+  /** What the actor has to do with its window. */
+  readonly action: WindowAction;
+}
 
 /** The snapshot that every window actor starts from. */
-export const idleSnapshot: WindowSnapshot = host.getSnapshot();
+export const [idleSnapshot] = initialTransition(windowMachine);
 
-/** What COMMITTED leads to, whatever was sealed; a hundred thousand actors may share it. */
-let afterCommit: WindowSnapshot | undefined;
+/** The one snapshot of each state, so that steps are remembered by it. */
+const snapshots = new Map<WindowState, WindowSnapshot>([[idleSnapshot.value, idleSnapshot]]);
+/** The steps computed so far: no more than there are states times events. */
+const steps = new Map<WindowSnapshot, Map<WindowEvent, WindowStep>>();
 
-/** The next snapshot. An event that the state does not know breaks an invariant, and throws. */
-export function step(snapshot: WindowSnapshot, event: WindowEvent): WindowSnapshot {
-  const commits = event.type === "COMMITTED" && snapshot.value === "sealing";
-  if (commits && afterCommit !== undefined) return afterCommit;
-  const next = windowMachine.transition(snapshot, event, scope);
-  const changed = next.value !== snapshot.value || next.context !== snapshot.context;
-  if (!changed) throw new Error(`a window actor that is ${snapshot.value} got ${event.type}`);
-  if (commits) afterCommit = next;
-  return next;
+/** The next step. An event that the state does not know breaks an invariant, and throws. */
+export function step(snapshot: WindowSnapshot, event: WindowEvent): WindowStep {
+  return steps.get(snapshot)?.get(event) ?? firstStep(snapshot, event);
+}
+
+function firstStep(snapshot: WindowSnapshot, event: WindowEvent): WindowStep {
+  const [next, [named]] = transition(windowMachine, snapshot, event);
+  const action = windowActions.find((name) => name === named?.type);
+  if (action === undefined) {
+    throw new Error(`a window actor that is ${snapshot.value} got ${event.type}`);
+  }
+  const known = snapshots.get(next.value) ?? next;
+  snapshots.set(known.value, known);
+  const found = { snapshot: known, action };
+  steps.set(snapshot, (steps.get(snapshot) ?? new Map()).set(event, found));
+  return found;
 }

@@ -1,5 +1,6 @@
 /** Keeps one embedded server running: starts it, waits until it is ready, restarts it. */
 import { closeSync, openSync, renameSync, statSync } from "node:fs";
+import { getPriority, setPriority } from "node:os";
 import { errorMessage, type Log } from "../log.ts";
 import { EmbeddedError } from "./embeddedError.ts";
 import { readIfThere } from "./processes.ts";
@@ -15,6 +16,8 @@ export interface ServerSpec {
   /** The signal that stops it cleanly, and the one by which the watcher ends it at once. */
   readonly stopSignal: NodeJS.Signals;
   readonly watchSignal: Watched["signal"];
+  /** By how much it gives way to us and the other server when the cores are short. */
+  readonly niceness?: number;
   /** Whether the server with this pid takes connections. */
   ready(pid: number): Promise<boolean>;
 }
@@ -122,6 +125,7 @@ export class ServerProcess {
       detached: true,
     });
     closeSync(output);
+    giveWay(child.pid, this.spec.niceness ?? 0);
     child.unref();
     this.child = child;
     child.exited.then(() => this.ended(child));
@@ -185,4 +189,13 @@ function rotate(logFile: string): number {
   if (length < logBytesMax) return length;
   renameSync(logFile, `${logFile}.1`);
   return 0;
+}
+
+/** What it starts inherits it. Best effort: a server that has ended is noticed elsewhere. */
+function giveWay(pid: number, niceness: number): void {
+  try {
+    if (niceness > 0) setPriority(pid, Math.min(getPriority() + niceness, 19));
+  } catch {
+    return;
+  }
 }

@@ -24,6 +24,11 @@ export interface DatabaseOptions {
   /** For statements that do not name a deadline of their own. */
   readonly deadlineMs: number;
   readonly log: Log;
+  /**
+   * True when what is written may be lost if the server itself crashes within the next moment: the
+   * last commits are gone then, and nothing but them. Commits need not wait for the disk.
+   */
+  readonly isRepeatable?: boolean;
 }
 
 /** The statement was sent, and whether it took effect is not known. */
@@ -136,7 +141,7 @@ export interface ConnectionHandlers {
 
 /** Connections are opened when they are first needed. */
 function connect(
-  { url, applicationName, log }: DatabaseOptions,
+  { url, applicationName, log, isRepeatable = false }: DatabaseOptions,
   connectionsMax: number,
   handlers: ConnectionHandlers = {},
 ): Sql {
@@ -159,6 +164,7 @@ function connect(
       TimeZone: "UTC",
       DateStyle: "ISO",
       statement_timeout: statementTimeoutMs,
+      ...(isRepeatable && { synchronous_commit: "off" }),
     },
   };
   return postgres<{ bigint: postgres.PostgresType<bigint> }>(url, options);

@@ -2,7 +2,7 @@
 import { errorMessage, type Log } from "../log.ts";
 
 /** `again`: there is more to do at once. `wait`: until woken, or until the next poll. */
-export type TurnResult = "again" | "wait";
+export type TurnResult = "again" | "wait" | { readonly waitMs: number };
 
 export interface LoopOptions {
   readonly name: string;
@@ -66,24 +66,32 @@ export class Loop {
         const fields = { loop: this.#options.name, failures, error: errorMessage(error) };
         this.#options.log[level]("a turn failed and is tried again", fields);
       }
-      if (result === "wait") await this.#wait(failures > 0);
+      if (typeof result === "object") await this.#waitFor(result.waitMs);
+      else if (result === "wait") await this.#wait(failures > 0);
     }
+  }
+
+  /** Until then the turn cannot go on, whoever wakes the loop. */
+  async #waitFor(ms: number): Promise<void> {
+    await this.#pause(ms, () => this.#stopping);
   }
 
   /** After a failure, wake-ups do not shorten the wait. */
   async #wait(failed: boolean): Promise<void> {
-    if (this.#stopping) return;
+    if (failed || !this.#woken) {
+      await this.#pause(this.#options.pollMs, () => this.#stopping || !failed);
+    }
+    if (!failed && this.#woken) await this.#waitFor(this.#turnedAtMs + restMs - performance.now());
+  }
+
+  /** Wake-ups end it when they may. */
+  async #pause(ms: number, mayEnd: () => boolean): Promise<void> {
+    if (this.#stopping || ms <= 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
-    let timer = setTimeout(resolve, this.#options.pollMs);
-    let isWoken = false;
+    const timer = setTimeout(resolve, ms);
     this.#wakeUp = () => {
-      if (this.#stopping) resolve();
-      if (failed || isWoken) return;
-      isWoken = true;
-      clearTimeout(timer);
-      timer = setTimeout(resolve, Math.max(0, this.#turnedAtMs + restMs - performance.now()));
+      if (mayEnd()) resolve();
     };
-    if (this.#woken) this.#wakeUp();
     await promise;
     clearTimeout(timer);
     this.#wakeUp = undefined;

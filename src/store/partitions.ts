@@ -5,12 +5,15 @@ import type {
   CommitOutcome,
   PartitionStore,
   RememberedTokens,
+  Turns,
 } from "../actors/ports.ts";
 import type { Database } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
 
 const pageRowsMax = 2_000;
 const pageBytesMax = 8 * 1_024 * 1_024;
+/** An event takes some hundredths of this; a commit given up too early is only done again. */
+const eventDeadlineMs = 0.5;
 
 interface TokensRow {
   readonly position: bigint;
@@ -18,14 +21,29 @@ interface TokensRow {
   readonly tokens: string;
 }
 
+/** For who has nothing else to do meanwhile. */
+const atOnce: Turns = {
+  async run(work) {
+    for (;;) {
+      const { done, value } = work.next();
+      if (done) return value;
+    }
+  },
+};
+
 export class PostgresPartitionStore implements PartitionStore {
   readonly #database: Database;
   readonly #commitDeadlineMs: number;
+  readonly #turns: Turns;
 
-  /** @param commitDeadlineMs after which the outcome of a commit counts as unknown. */
-  constructor(database: Database, commitDeadlineMs = 10_000) {
+  /**
+   * @param commitDeadlineMs after which the outcome of a commit without events counts as unknown.
+   * @param turns shared with what else is done in turns in this process.
+   */
+  constructor(database: Database, commitDeadlineMs = 10_000, turns: Turns = atOnce) {
     this.#database = database;
     this.#commitDeadlineMs = commitDeadlineMs;
+    this.#turns = turns;
   }
 
   /**
@@ -61,7 +79,8 @@ export class PostgresPartitionStore implements PartitionStore {
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
-    return commitPartition(this.#database, commit, this.#commitDeadlineMs);
+    const deadlineMs = this.#commitDeadlineMs + commit.events.length * eventDeadlineMs;
+    return commitPartition(this.#database, commit, this.#turns, deadlineMs);
   }
 
   async *rememberedTokens(

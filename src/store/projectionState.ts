@@ -99,10 +99,11 @@ export function applyToLive(
   eventsMax: number,
   deadlineMs: number,
 ): Promise<Applied> {
-  const own = definition.apply(definition.name);
-  const apply = held.version === definition.version ? own : (held.liveApply ?? own);
-  const build = { name: definition.name, build: "live", version: held.version } as const;
-  return applyEvents(database, build, { apply, start: "" }, eventsMax, deadlineMs);
+  const { name, version } = definition;
+  const build = { name, build: "live", version: held.version } as const;
+  const older = held.version === version ? null : held.liveApply;
+  const statements = older === null ? statementsOf(definition, name) : { apply: older };
+  return applyEvents(database, build, { ...statements, start: "" }, eventsMax, deadlineMs);
 }
 
 /** Applies up to `eventsMax` events to the table that is built beside the live one. */
@@ -113,22 +114,29 @@ export function applyToRebuild(
   deadlineMs: number,
 ): Promise<Applied> {
   const { name, version, start } = definition;
-  const statements = { apply: definition.apply(rebuildTable(definition)), start: start.ofEvent };
+  const statements = statementsOf(definition, rebuildTable(definition));
   const build = { name, build: "rebuild", version } as const;
-  return applyEvents(database, build, statements, eventsMax, deadlineMs);
+  const all = { ...statements, start: start.ofEvent };
+  return applyEvents(database, build, all, eventsMax, deadlineMs);
+}
+
+function statementsOf(definition: ProjectionDefinition, table: string) {
+  return { apply: definition.apply(table), insert: definition.insert?.(table) };
 }
 
 async function applyEvents(
   database: Database,
   { name, build, version }: { name: string; build: Build; version: number },
-  { apply, start }: { apply: string; start: string },
+  { apply, insert, start }: { apply: string; insert?: string | undefined; start: string },
   eventsMax: number,
   deadlineMs: number,
 ): Promise<Applied> {
   const [row] = await database.run(
     (sql) => sql<Applied[]>`
       select applied, behind
-      from apply_events(${name}, ${build}, ${version}, ${apply}, ${start}, ${eventsMax})
+      from apply_events(
+        ${name}, ${build}, ${version}, ${apply}, ${start}, ${eventsMax}, ${insert ?? null}
+      )
     `,
     deadlineMs,
   );

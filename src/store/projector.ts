@@ -10,7 +10,9 @@ import type { Log } from "../log.ts";
 import type { Database } from "./database.ts";
 import { eventsChannel } from "./eventLog.ts";
 import { Loop, type TurnResult } from "./loop.ts";
+import { Patience } from "./patience.ts";
 import {
+  type Applied,
   applyToLive,
   type Held,
   holdProjection,
@@ -41,7 +43,9 @@ export class Projector {
   readonly #log: Log;
   readonly #leaseMs: number;
   readonly #definitions: readonly ProjectionDefinition[];
-  readonly #loops: readonly Loop[];
+  readonly #patience: Patience;
+  readonly #liveLoops: readonly Loop[];
+  readonly #rebuildLoops: readonly Loop[];
   #unlisten: (() => void)[] = [];
   #stopped: Promise<void> | undefined;
 
@@ -51,30 +55,29 @@ export class Projector {
     this.#workerId = options.workerId;
     this.#log = options.log;
     this.#leaseMs = options.leaseMs ?? 5_000;
+    this.#patience = new Patience(pollMs);
     this.#definitions = options.definitions ?? projections;
-    this.#loops = this.#definitions.flatMap((definition) => {
-      const { name } = definition;
-      const log = options.log.with({ projection: name });
+    const logOf = ({ name }: ProjectionDefinition) => options.log.with({ projection: name });
+    this.#liveLoops = this.#definitions.map((definition) => {
+      const turn = () => this.#liveTurn(definition, batchEventsMax);
+      return new Loop(turn, { name: definition.name, pollMs, log: logOf(definition) });
+    });
+    this.#rebuildLoops = this.#definitions.map((definition) => {
+      const log = logOf(definition);
       const rebuilder = new Rebuilder(database, definition, { batchEventsMax, log });
-      return [
-        new Loop(() => this.#liveTurn(definition, batchEventsMax), { name, pollMs, log }),
-        new Loop(() => this.#rebuildTurn(rebuilder, definition), {
-          name: `${name} rebuild`,
-          pollMs,
-          log,
-        }),
-      ];
+      const turn = () => this.#rebuildTurn(rebuilder, definition);
+      return new Loop(turn, { name: `${definition.name} rebuild`, pollMs, log });
     });
   }
 
   start(): void {
-    const wakeAll = () => {
-      for (const loop of this.#loops) loop.wake();
-    };
-    this.#unlisten = [eventsChannel, projectionsChannel].map((channel) =>
-      this.#database.listen(channel, wakeAll),
-    );
-    for (const loop of this.#loops) loop.start();
+    const all = [...this.#liveLoops, ...this.#rebuildLoops];
+    this.#unlisten = [
+      // A rebuild that runs goes on by itself, and one that waits does not wait for events.
+      this.#database.listen(eventsChannel, () => wake(this.#liveLoops)),
+      this.#database.listen(projectionsChannel, () => wake(all)),
+    ];
+    for (const loop of all) loop.start();
   }
 
   /** Idempotent; resolves when the steps under way have ended and the leases are given back. */
@@ -85,7 +88,8 @@ export class Projector {
 
   async #stop(): Promise<void> {
     for (const unlisten of this.#unlisten) unlisten();
-    await Promise.all(this.#loops.map((loop) => loop.stop()));
+    const loops = [...this.#liveLoops, ...this.#rebuildLoops];
+    await Promise.all(loops.map((loop) => loop.stop()));
     try {
       for (const { name } of this.#definitions) {
         await releaseProjection(this.#database, name, this.#workerId);
@@ -96,16 +100,22 @@ export class Projector {
   }
 
   async #liveTurn(definition: ProjectionDefinition, eventsMax: number): Promise<TurnResult> {
-    const held = await this.#hold(definition);
-    if (held === undefined || held.paused) return "wait";
-    const { behind } = await applyToLive(
-      this.#database,
-      definition,
-      held,
-      eventsMax,
-      stepDeadlineMs,
-    );
+    const step = () => this.#liveStep(definition, eventsMax);
+    if (!definition.isPatient) {
+      const { behind } = await this.#patience.urgent(step(), ({ applied }) => applied > 0n);
+      return behind > 0n ? "again" : "wait";
+    }
+    const waitMs = this.#patience.waitMs();
+    if (waitMs > 0) return { waitMs };
+    const { behind } = await step();
+    if (behind === 0n) this.#patience.caughtUp();
     return behind > 0n ? "again" : "wait";
+  }
+
+  async #liveStep(definition: ProjectionDefinition, eventsMax: number): Promise<Applied> {
+    const held = await this.#hold(definition);
+    if (held === undefined || held.paused) return { applied: 0n, behind: 0n };
+    return applyToLive(this.#database, definition, held, eventsMax, stepDeadlineMs);
   }
 
   async #rebuildTurn(rebuilder: Rebuilder, definition: ProjectionDefinition): Promise<TurnResult> {
@@ -119,4 +129,8 @@ export class Projector {
   #hold(definition: ProjectionDefinition): Promise<Held | undefined> {
     return holdProjection(this.#database, definition, this.#workerId, this.#leaseMs);
   }
+}
+
+function wake(loops: readonly Loop[]): void {
+  for (const loop of loops) loop.wake();
 }

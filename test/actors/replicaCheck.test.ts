@@ -6,6 +6,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { systemClock } from "../../src/actors/clock.ts";
 import { PartitionOwner } from "../../src/actors/partitionOwner.ts";
 import type { PayloadStreams } from "../../src/actors/ports.ts";
+import { SlicedTurns } from "../../src/actors/turns.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
@@ -54,6 +55,7 @@ function own(): PartitionOwner {
   const context = {
     ...{ streams, store: new FakeStore(), clock: systemClock, log: silentLog, workerId: "worker" },
     ...{ rules: { windowMs: 86_400_000, sessionMemoryMs: 2 * 86_400_000 }, rawRetentionMs: 0 },
+    turns: new SlicedTurns(systemClock),
   };
   return new PartitionOwner(context, { partition: 0, epoch: 1 });
 }

@@ -3,6 +3,7 @@ import { systemClock } from "../../src/actors/clock.ts";
 import { PartitionOwner } from "../../src/actors/partitionOwner.ts";
 import { PartitionHalted } from "../../src/actors/ports.ts";
 import { verifyStream } from "../../src/actors/streamIdentity.ts";
+import { SlicedTurns } from "../../src/actors/turns.ts";
 import { until } from "../support/until.ts";
 import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
 
@@ -38,6 +39,7 @@ describe("a stream", () => {
         log: silentLog,
         rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
         rawRetentionMs: 0,
+        turns: new SlicedTurns(systemClock),
         workerId: "worker",
       },
       { partition: 0, epoch: 1 },

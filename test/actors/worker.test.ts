@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import type { LeaseStore } from "../../src/actors/ports.ts";
+import { SlicedTurns } from "../../src/actors/turns.ts";
 import { Worker } from "../../src/actors/worker.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
@@ -52,6 +53,7 @@ test("no two owners of a partition have the same epoch", () => {
       log: silentLog,
       rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
       rawRetentionMs: 0,
+      turns: new SlicedTurns(clock),
     },
     serveActors: () => {
       epochs.push(leases.epoch);

@@ -1,4 +1,5 @@
 /** The workers of a simulation: the real `Worker`, each in a process of its own that may end. */
+import { SlicedTurns } from "../../src/actors/turns.ts";
 import { Worker } from "../../src/actors/worker.ts";
 import type { Audit } from "./audit.ts";
 import type { Broker } from "./broker.ts";
@@ -108,6 +109,7 @@ export class Workers {
           sessionMemoryMs: scenario.memoryWindows * scenario.windowMs,
         },
         rawRetentionMs: scenario.rawRetentionMs,
+        turns: new SlicedTurns(process.clock),
       },
       serveActors: () => () => {},
       isDead: (other) =>

@@ -32,13 +32,16 @@ const fixtures = await Promise.all(names.map(readFixture));
 
 /** Commits events as they stand, of whatever version, to partition 0. */
 async function append(store: TestStore, events: readonly Fixture[]): Promise<void> {
-  const [row] = await store.database.run(
-    (sql) => sql`
-      select commit_partition(0, 0, 'test', 0, 0, '', 1, '', '2024-01-01 11:00Z', null,
-        ${events.map((event) => JSON.stringify(event)).join("\n")}::text, '[]') as outcome
-    `,
-  );
-  expect(row?.outcome).toBe("committed");
+  for (const [position, { type, version, customer, content, data }] of events.entries()) {
+    const [row] = await store.database.run(
+      (sql) => sql`
+        select commit_partition(0, 0, 'test', ${Math.min(position, 1)}, ${position}, '', 1, '',
+          '2024-01-01 11:00Z', null, ${type}, ${version}, ${customer ?? ""}::text,
+          ${content ?? ""}::text, ${JSON.stringify(data)}::text, '[]') as outcome
+      `,
+    );
+    expect(row?.outcome).toBe("committed");
+  }
 }
 
 async function rowsOf(store: TestStore, table: string): Promise<unknown[]> {

@@ -121,13 +121,14 @@ test("an event that commits late is not skipped", async () => {
   store.project();
   // A committer of partition 0 sleeps inside its transaction, holding events 1 and 2.
   const slow = postgres(store.url, { max: 1 });
-  const events = windowOf(0, 2, firstEndMs)
-    .map((event) => JSON.stringify(event))
-    .join("\n");
+  const events = windowOf(0, 2, firstEndMs);
+  const lines = (of: (event: DomainEvent) => string) => events.map(of).join("\n");
   await slow`begin`.simple();
   await slow`
     select commit_partition(0, 0, 'slow', 0, 0, '', 1, '', ${new Date(firstEndMs)}, null,
-      ${events}::text, '[]')
+      'WindowSealed', 1, ${lines(({ customer }) => customer)}::text,
+      ${lines(({ content }) => content)}::text, ${lines(({ data }) => JSON.stringify(data))}::text,
+      '[]')
   `;
   const other = new Writer(store.partitions, 1);
   await other.commit(windowOf(1, 3, firstEndMs));
@@ -247,4 +248,21 @@ test("goes on after its connections were cut, again and again", async () => {
   }
   await store.projected();
   expect(await tables(store)).toEqual(naiveFold(all));
+});
+
+test("a row that somebody else wrote gives way to its event", async () => {
+  await using store = await freshStore(1);
+  const [first, ...others] = windowOf(0, 3, firstEndMs);
+  if (first === undefined) throw new Error("no event");
+  const { customer, content } = first;
+  await store.database.run(
+    (sql) => sql`
+      insert into stats (time, customer, content, cdn, p2p)
+      values (${new Date(firstEndMs)}, ${customer}, ${content}, 99, 99)
+    `,
+  );
+  await new Writer(store.partitions, 0).commit([first, ...others]);
+  store.project();
+  await store.projected();
+  expect(await tables(store)).toEqual(naiveFold([first, ...others]));
 });

@@ -24,6 +24,7 @@ export const contentHourly: ProjectionDefinition = {
   indexes: { by_content: "customer, content, hour" },
   // Every row is updated twelve times an hour: with room in its page, no index need be touched.
   storage: "fillfactor = 50",
+  isPatient: true,
   start: { ofRow: "hour", ofEvent: hour },
   apply: (table) => `
     insert into ${table} as summed (customer, content, hour, cdn, p2p, sessions)

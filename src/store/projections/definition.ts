@@ -24,6 +24,10 @@ export interface ProjectionDefinition {
    * exactly once, so it may add to rows. It must hold for any cut of the log into batches.
    */
   readonly apply: (table: string) => string;
+  /** The same for events none of whose rows is there yet; it is tried first, when there is one. */
+  readonly insert?: (table: string) => string;
+  /** Its rows may be some seconds late: the others' go first. */
+  readonly isPatient?: boolean;
 }
 
 /** The table that a rebuild fills. */

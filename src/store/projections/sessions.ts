@@ -1,5 +1,12 @@
 import type { ProjectionDefinition } from "./definition.ts";
 
+/** In the order of the key, since neighbouring rows meet the same pages of the indexes. */
+const insert = (table: string) => `
+  insert into ${table} (time, customer, content, sessions)
+  select window_end, customer, content, (data ->> 'sessions')::bigint
+  from batch where type = 'WindowSealed'
+  order by window_end, customer, content`;
+
 /** Sessions that started in each window. */
 export const sessions: ProjectionDefinition = {
   name: "sessions",
@@ -15,12 +22,9 @@ export const sessions: ProjectionDefinition = {
     ofRow: "time - (select window_length())",
     ofEvent: "(data ->> 'windowStart')::timestamptz",
   },
-  // A row that is there already was not written by this projection: the event is right. In the
-  // order of the key, neighbouring rows meet the same pages of the indexes.
+  insert,
+  // A row that is there already was not written by this projection: the event is right.
   apply: (table) => `
-    insert into ${table} (time, customer, content, sessions)
-    select window_end, customer, content, (data ->> 'sessions')::bigint
-    from batch where type = 'WindowSealed'
-    order by window_end, customer, content
+    ${insert(table)}
     on conflict (time, customer, content) do update set sessions = excluded.sessions`,
 };

@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { SlicedTurns } from "../../src/actors/turns.ts";
+
+/** A clock on which every look takes a millisecond. */
+function slowClock() {
+  let now = 0;
+  const log: string[] = [];
+  const clock = {
+    monotonic: () => now++,
+    yield: async () => {
+      log.push("others");
+    },
+  };
+  return { clock, log };
+}
+
+function* work(name: string, steps: number, log: string[]): Generator<undefined, string> {
+  for (let i = 0; i < steps; i++) {
+    log.push(name);
+    yield;
+  }
+  return `${name} is done`;
+}
+
+test("work is done one after the other, in slices", async () => {
+  const { clock, log } = slowClock();
+  const turns = new SlicedTurns(clock, 2);
+  const both = [turns.run(work("a", 3, log)), turns.run(work("b", 2, log))];
+  expect(await Promise.all(both)).toEqual(["a is done", "b is done"]);
+  expect(log).toEqual(["others", "a", "a", "others", "a", "others", "b", "b", "others"]);
+});
+
+test("work that fails holds up nobody", async () => {
+  const { clock, log } = slowClock();
+  const turns = new SlicedTurns(clock);
+  const failing = (function* (): Generator<undefined, string> {
+    yield;
+    throw new Error("no");
+  })();
+  const failed = turns.run(failing);
+  const next = turns.run(work("next", 1, log));
+  await expect(failed).rejects.toThrow("no");
+  expect(await next).toBe("next is done");
+});
