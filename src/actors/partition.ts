@@ -6,7 +6,6 @@
  * Its user reads the stream and, for each message, first asks `endsWindow`; when it does, calls
  * `seal`, commits the events, and calls `committed`. Then it calls `apply`.
  */
-
 import { hash32, partitionOf } from "../domain/digest.ts";
 import { decodeDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";

@@ -90,8 +90,7 @@ export class PartitionOwner {
     this.#log = context.log.with({ partition: ownership.partition, epoch: ownership.epoch });
     this.#state = new Partition(context.rules, ownership.partition);
     const { partition } = this;
-    const { windowMs } = context.rules;
-    this.#trimmer = new Trimmer({ ...context, partition, windowMs, log: this.#log });
+    this.#trimmer = new Trimmer({ ...context, ...context.rules, partition, log: this.#log });
     this.#replicas = new ReplicaCheck({ ...context, partition });
     this.done = this.#run();
   }
