@@ -30,7 +30,9 @@ async function databaseChecks(admin: AdminQueries): Promise<ReadinessCheck[]> {
     const unowned = partitions.filter(({ owner }) => owner === undefined);
     const stopped = partitions.filter((partition) => partition.stopped !== undefined);
     const reasons = [
-      ...stopped.map(({ partition, stopped: reason }) => `${partition} is stopped: ${reason}`),
+      ...stopped.map(
+        ({ partition, stopped: reason }) => `partition ${partition} is stopped: ${reason}`,
+      ),
       ...(unowned.length > 0 ? [`${unowned.length} have no owner`] : []),
     ];
     const detail = reasons.length === 0 ? `${partitions.length} are owned` : reasons.join("; ");
