@@ -1,5 +1,5 @@
 /** A way to Postgres and NATS for verbs that read more than the admin API should answer. */
-import { ConfigError, readConfig } from "../config.ts";
+import { readConfig } from "../config.ts";
 import { createLog } from "../log.ts";
 import { connectNats } from "../nats/connection.ts";
 import { createPast } from "../past.ts";
@@ -26,7 +26,7 @@ export async function withPast<Result>(
   env: Environment,
   use: (direct: Direct) => Promise<Result>,
 ): Promise<Result> {
-  const config = configOf(env);
+  const config = readConfig(env);
   const log = createLog("error", (line) => void process.stderr.write(line), Date.now);
   const database = await openDatabase(
     {
@@ -58,14 +58,5 @@ export async function withPast<Result>(
     }
   } finally {
     await database.close();
-  }
-}
-
-function configOf(env: Environment) {
-  try {
-    return readConfig(env);
-  } catch (error) {
-    if (error instanceof ConfigError) throw new CliFailure(error.message, 2);
-    throw error;
   }
 }

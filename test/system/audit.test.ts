@@ -257,7 +257,9 @@ describe("what-if", () => {
     const listed = asList((await answer(0, "what-if", "--list")).tables).map(asObject);
     expect(listed.map((one) => one.table)).toContain(table);
     for (const one of listed) {
-      expect((await cli("what-if", "--drop", String(one.table))).code).toBe(0);
+      const drop = ["what-if", "--drop", String(one.table)];
+      expect((await cli(...drop)).code).toBe(2);
+      expect((await cli(...drop, "--yes")).code).toBe(0);
     }
     expect(asList((await answer(0, "what-if", "--list")).tables)).toEqual([]);
     expect((await cli("what-if", "--drop", "stats")).code).toBe(1);

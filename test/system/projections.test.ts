@@ -54,19 +54,19 @@ describe("projection", () => {
     await sql`update stats set cdn = 123 where content = 'c7' and customer = 'moved'`;
     const verified = await cli("projection", "verify", "stats", "--content", "c7");
     expect(verified.code).toBe(1);
-    expect(verified.stdout).toMatch(/different .*"cdn":"123".*"cdn":"1"/);
+    expect(verified.stdout).toMatch(/different .*cdn=123 .*cdn=1 /);
     expect((await cli("projection", "verify", "stats", "--content", "c8")).code).toBe(0);
 
     const rebuilt = await cli("projection", "rebuild", "stats");
     expect(rebuilt.code).toBe(1);
-    expect(rebuilt.stdout).toContain('"content":"c7"');
+    expect(rebuilt.stdout).toContain("content=c7");
     expect(rebuilt.stderr).toContain("projection accept-diff stats");
     const again = await cli("projection", "rebuild", "stats");
     expect({ code: again.code, stderr: again.stderr }).toEqual({
       code: 1,
       stderr: expect.stringContaining("A build of this projection is running"),
     });
-    expect((await cli("projection", "accept-diff", "stats")).code).toBe(0);
+    expect((await cli("projection", "accept-diff", "stats", "--yes")).code).toBe(0);
     await until(
       async () => {
         const [row] = await sql`

@@ -13,7 +13,7 @@ import { withPast } from "../direct.ts";
 import { CliFailure } from "../failure.ts";
 import type { Column, Output } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
-import { time } from "../times.ts";
+import { checkRange, time } from "../times.ts";
 import { contextOf, count, example } from "../verb.ts";
 
 interface AuditOptions {
@@ -34,6 +34,7 @@ export function addAuditVerb(program: Command, settings: CliSettings): void {
     .addHelpText("after", example("audit --from 2026-01-31T10:00:00Z"))
     .action(async (options: AuditOptions, command: Command) => {
       const { out } = contextOf(command, settings);
+      checkRange(command, options);
       const { partitions, tables } = await withPast(settings.env, async ({ past, database }) => {
         const range: AuditRange = { fromMs: options.from, toMs: options.to };
         const chosen = chosenPartitions(options.partition, past.partitions);

@@ -2,11 +2,13 @@ import type { Command } from "commander";
 import { CliFailure } from "../failure.ts";
 import { isObject, type JsonObject, objectsIn } from "../json.ts";
 import type { Column } from "../output.ts";
+import { receipt as receiptText } from "../receipts.ts";
 import type { CliSettings } from "../settings.ts";
+import { time as timeMs } from "../times.ts";
 import { contextOf, count, example } from "../verb.ts";
 
 interface ExplainOptions {
-  readonly time: string;
+  readonly time: number;
   readonly customer: string;
   readonly content: string;
   readonly limit?: number;
@@ -36,7 +38,7 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
   program
     .command("explain")
     .description("from a row of stats to its event and its payloads, added up again")
-    .requiredOption("--time <time>", "the row's time: the end of its window")
+    .requiredOption("--time <time>", "the row's time: the end of its window", timeMs)
     .requiredOption("--customer <name>", "exactly this customer")
     .requiredOption("--content <name>", "exactly this content")
     .option("--limit <number>", "payloads to list at most", count)
@@ -63,7 +65,7 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
   program
     .command("receipt")
     .description("what became of one payload")
-    .argument("<receipt>", "as the device got it")
+    .argument("<receipt>", "as the device got it", receiptText)
     .addHelpText("after", example("receipt 7.1042.3"))
     .action(async (receipt: string, _options: unknown, command: Command) => {
       const { client, out } = contextOf(command, settings);

@@ -3,12 +3,13 @@ import type { Sums } from "../../actors/whatIfPorts.ts";
 import { formatDuration } from "../../domain/duration.ts";
 import { type WhatIfResult, whatIf } from "../../replay/whatIf.ts";
 import { PostgresWhatIfStore } from "../../store/whatIf.ts";
+import { confirm } from "../confirm.ts";
 import { withPast } from "../direct.ts";
 import { CliFailure } from "../failure.ts";
 import type { Column, Output } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
-import { time, windowLength } from "../times.ts";
-import { contextOf, count, example } from "../verb.ts";
+import { checkRange, time, windowLength } from "../times.ts";
+import { contextOf, count, example, yesOption } from "../verb.ts";
 
 interface WhatIfOptions {
   readonly window?: number;
@@ -18,8 +19,11 @@ interface WhatIfOptions {
   readonly limit?: number;
   readonly list?: boolean;
   readonly drop?: string;
+  readonly yes?: boolean;
 }
 
+/** Options that say how to run it. */
+const runOptions = ["window", "countTokenOnce", "from", "to", "limit"];
 const pairsDefault = 20;
 const progressMs = 500;
 
@@ -32,15 +36,18 @@ export function addWhatIfVerb(program: Command, settings: CliSettings): void {
     .option("--from <time>", "windows that start at or after", time)
     .option("--to <time>", "windows that start before", time)
     .option("--limit <number>", "sums to show at most, those that differ first", count)
-    .addOption(new Option("--list", "list the tables of earlier runs").conflicts("window"))
-    .addOption(new Option("--drop <table>", "drop one of them").conflicts(["window", "list"]))
+    .addOption(new Option("--list", "list the tables of earlier runs").conflicts(runOptions))
+    .addOption(new Option("--drop <table>", "drop one of them").conflicts([...runOptions, "list"]))
+    .addOption(yesOption())
     .addHelpText("after", example("what-if --window 1m --from 2026-01-31T10:00:00Z"))
     .action(async (options: WhatIfOptions, command: Command) => {
       const { out } = contextOf(command, settings);
+      checkRange(command, options);
       await withPast(settings.env, async ({ past, database }) => {
         const store = new PostgresWhatIfStore(database);
         if (options.list === true) return await list(out, store);
-        if (options.drop !== undefined) return await drop(out, store, options.drop);
+        if (options.drop !== undefined)
+          return await drop(out, store, options.drop, options.yes === true);
         const windowMs = options.window ?? past.rules.windowMs;
         if (past.rules.sessionMemoryMs < 2 * windowMs) {
           throw new CliFailure("SESSION_MEMORY must be at least two of these windows", 2);
@@ -78,8 +85,16 @@ async function list(out: Output, store: PostgresWhatIfStore): Promise<void> {
   ]);
 }
 
-async function drop(out: Output, store: PostgresWhatIfStore, table: string): Promise<void> {
-  if (!(await store.drop(table))) throw new CliFailure(`there is no such table: see --list`);
+async function drop(
+  out: Output,
+  store: PostgresWhatIfStore,
+  table: string,
+  yes: boolean,
+): Promise<void> {
+  const found = (await store.list()).find((one) => one.table === table);
+  if (found === undefined) throw new CliFailure("there is no such table: see --list");
+  await confirm(`The ${found.rows} rows of ${table} will be gone.`, yes);
+  await store.drop(table);
   out.note(`${table} is dropped`);
 }
 
