@@ -237,6 +237,12 @@ export type PastMoment =
   | { readonly kind: "time"; readonly timeMs: number }
   | { readonly kind: "position"; readonly position: number };
 
+/** Nothing is known of the moment yet: it is later than the newest one. */
+export interface FutureMoment {
+  readonly kind: "future";
+  readonly newest: PastMoment;
+}
+
 export interface PastActor extends ActorName {
   readonly partition: number;
   /** The stream time that is shown. */
@@ -261,5 +267,9 @@ export interface History {
   /** Undefined when there was never such a payload. @throws HistoryBusy */
   receipt(receipt: Receipt): Promise<ReceiptFate | undefined>;
   /** Undefined when nothing was known of the actor then. @throws HistoryBusy */
-  actorAt(name: ActorName, moment: PastMoment, events: number): Promise<PastActor | undefined>;
+  actorAt(
+    name: ActorName,
+    moment: PastMoment,
+    events: number,
+  ): Promise<PastActor | FutureMoment | undefined>;
 }

@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import {
   type ExplainQuery,
   type Explanation,
+  type FutureMoment,
   type History,
   HistoryBusy,
   type PastActor,
@@ -17,7 +18,7 @@ import { explainDetail, receiptDetail } from "./adminHistoryDocs.ts";
 import { payloadsDefault, payloadsMax, recentEvents } from "./adminRules.ts";
 import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
-import { pathNames, QueryReader } from "./queryParams.ts";
+import { parameterProblemKind, pathNames, QueryReader } from "./queryParams.ts";
 import { parseMoment } from "./timeText.ts";
 
 export interface AdminHistoryDependencies {
@@ -128,8 +129,19 @@ export async function showPastActor(
   moment: PastMoment,
 ) {
   const found = await askHistory(log, () => history.actorAt(names, moment, recentEvents));
+  if (found !== undefined && "kind" in found) {
+    throw new Problem(parameterProblemKind, "The moment is in the future.", {
+      errors: [{ pointer: "?at", detail: `is in the future: ${newestText(found)}` }],
+    });
+  }
   if (found !== undefined) return pastFields(found);
   throw new Problem("not-found", "Nothing was known then of this customer and content.");
+}
+
+function newestText({ newest }: FutureMoment): string {
+  const text =
+    newest.kind === "time" ? new Date(newest.timeMs).toISOString() : `position ${newest.position}`;
+  return `the newest moment is ${text}`;
 }
 
 function pastFields({ window, totals, events, ...rest }: PastActor) {

@@ -2,7 +2,7 @@
  * An actor as it was: its events until then, folded, and the window that was open then, from the
  * stream. Then is a stream time, or the instant after an event of its partition.
  */
-import type { ActorName, PastActor, PastMoment } from "../actors/historyPorts.ts";
+import type { ActorName, FutureMoment, PastActor, PastMoment } from "../actors/historyPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { planReplay } from "./plan.ts";
@@ -15,14 +15,16 @@ const everyPosition = Number.MAX_SAFE_INTEGER;
 /** After any window: the end of the year 9999. */
 const timeMsMax = 253_402_300_799_999;
 
-/** Undefined when nothing was known of the actor then, or no event has that position. */
+/** Undefined when nothing was known of the actor then. */
 export async function actorAt(
   past: Past,
   name: ActorName,
   moment: PastMoment,
   events: number,
-): Promise<PastActor | undefined> {
+): Promise<PastActor | FutureMoment | undefined> {
   const partition = partitionOf(name.customer, name.content, past.partitions);
+  const newest = await newestMoment(past, partition, moment);
+  if (newest !== undefined) return { kind: "future", newest };
   const found =
     moment.kind === "time"
       ? await atTime(past, name, partition, moment.timeMs)
@@ -35,6 +37,25 @@ export async function actorAt(
   ]);
   if (totals.windows === 0 && state.state === "idle") return undefined;
   return { ...name, partition, position, ...state, totals, events: recent };
+}
+
+/** The newest moment, when the one that is asked for is later than it. */
+async function newestMoment(
+  { clock, history, streams }: Past,
+  partition: number,
+  moment: PastMoment,
+): Promise<PastMoment | undefined> {
+  if (moment.kind === "position") {
+    const { position } = await history.place(partition);
+    return moment.position > position ? { kind: "position", position } : undefined;
+  }
+  const nowMs = clock.now();
+  if (moment.timeMs <= nowMs) return undefined;
+  // The broker's clock decides, and may be ahead of this one.
+  const { lastSequence } = await streams.state(partition);
+  const last = await streams.message(partition, lastSequence);
+  const timeMs = Math.max(nowMs, last?.timeMs ?? 0);
+  return moment.timeMs > timeMs ? { kind: "time", timeMs } : undefined;
 }
 
 type Found = Omit<PastActor, "customer" | "content" | "partition" | "totals" | "events"> & {

@@ -3,6 +3,7 @@ import {
   type ActorName,
   type ExplainQuery,
   type Explanation,
+  type FutureMoment,
   type History,
   HistoryBusy,
   type PastActor,
@@ -39,7 +40,11 @@ export class ReplayedHistory implements History {
     return this.#inTurn(() => followReceipt(this.#past, this.#actors, receipt));
   }
 
-  actorAt(name: ActorName, moment: PastMoment, events: number): Promise<PastActor | undefined> {
+  actorAt(
+    name: ActorName,
+    moment: PastMoment,
+    events: number,
+  ): Promise<PastActor | FutureMoment | undefined> {
     return this.#inTurn(() => actorAt(this.#past, name, moment, events));
   }
 

@@ -132,6 +132,16 @@ test("an environment that makes no sense is wrong usage", async () => {
   }
 });
 
+test("a moment in the future is wrong usage, and the newest one is named", async () => {
+  api.history.past = { kind: "future", newest: { kind: "position", position: 12 } };
+  const { code, stderr } = await payloadStats(["actor", "get", "a", "b", "--at", "99"], env);
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr:
+      "The moment is in the future.\n  ?at is in the future: the newest moment is position 12\n",
+  });
+});
+
 describe("what destroys asks, and nobody is there to answer", () => {
   test.each([
     "projection cancel stats",

@@ -159,6 +159,20 @@ describe("an actor as it was", () => {
     ]);
   });
 
+  test("in the future is refused, with the newest moment that there is", async () => {
+    for (const [newest, at] of [
+      [{ kind: "time", timeMs: Date.parse(time) }, time],
+      [{ kind: "position", position: 12 }, "position 12"],
+    ] as const) {
+      api.history.past = { kind: "future", newest };
+      const response = await api.get("/admin/actors/a/b?at=2126-01-01");
+      const { errors } = await expectProblem(response, 422);
+      expect(errors).toEqual([
+        { pointer: "?at", detail: `is in the future: the newest moment is ${at}` },
+      ]);
+    }
+  });
+
   test("that nobody knew then, and at no time", async () => {
     api.history.past = undefined;
     await expectProblem(await api.get("/admin/actors/a/b?at=5"), 404);

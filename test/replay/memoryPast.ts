@@ -15,6 +15,8 @@ export interface MemoryPastOptions {
   readonly rules: Rules;
   /** Messages up to this one were dropped. */
   readonly droppedThrough?: number;
+  /** The wall clock, epoch ms. */
+  readonly nowMs?: number;
 }
 
 export function memoryPast(
@@ -48,7 +50,7 @@ export function memoryPast(
         yield tokensOf(recorded.filter((event) => endOf(event) > afterMs));
       },
     },
-    clock: systemClock,
+    clock: { ...systemClock, now: () => options.nowMs ?? Date.now() },
     rules,
     partitions: 1,
   };
