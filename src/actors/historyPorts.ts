@@ -107,29 +107,33 @@ export interface HistoryStore {
 }
 
 /** A row of a table that is not what its events say; null where there is no such row or event. */
-export interface TableDifference extends ActorName {
-  readonly table: "stats" | "sessions";
-  readonly time: string;
-  readonly recorded: Readonly<Record<string, string>> | null;
-  readonly expected: Readonly<Record<string, string>> | null;
+export interface TableDifference {
+  readonly table: string;
+  /** The columns of its primary key, times in ISO 8601. */
+  readonly key: Readonly<Record<string, string>>;
+  readonly recorded: Readonly<Record<string, string | null>> | null;
+  readonly expected: Readonly<Record<string, string | null>> | null;
 }
 
 export interface TableComparison {
-  readonly table: "stats" | "sessions";
-  /** Events whose rows were compared. */
-  readonly events: number;
+  readonly table: string;
+  /** Rows that the events give. */
+  readonly rows: number;
   readonly differences: readonly TableDifference[];
   /** How many there are; `differences` holds the first of them. */
   readonly differencesTotal: number;
+  /** Why it was not compared. */
+  readonly skipped: string | null;
 }
 
-/** Compares tables with the fold of the events that they have applied. */
+/** Compares the tables of projections with the fold of the events that they have applied. */
 export interface TableAudit {
-  /** Over windows that end after one time and at or before another. */
+  readonly tables: readonly string[];
+  /** Over rows that begin at or after one time and before another; over all when there is none. */
   compare(
-    table: "stats" | "sessions",
-    afterMs: number,
-    throughMs: number,
+    table: string,
+    fromMs: number | undefined,
+    toMs: number | undefined,
   ): Promise<TableComparison>;
 }
 

@@ -90,22 +90,19 @@ export async function auditPartition(
   return { partition, basis: plan.basis, ...between, messages, payloads, events, differences };
 }
 
-/** Compares `stats` and `sessions` with the events that they have applied. */
+/** Compares the table of every projection with the events that it has applied. */
 export async function auditTables(
   { rules }: Pick<Past, "rules">,
   tables: TableAudit,
-  { fromMs = 0, toMs = timeMsMax }: AuditRange,
+  { fromMs, toMs }: AuditRange,
 ): Promise<readonly TableComparison[]> {
-  const afterMs = ceilTo(fromMs, rules.windowMs);
-  const throughMs = ceilTo(toMs, rules.windowMs);
-  return [
-    await tables.compare("stats", afterMs, throughMs),
-    await tables.compare("sessions", afterMs, throughMs),
-  ];
+  const firstMs = fromMs && ceilTo(fromMs, rules.windowMs);
+  const endMs = toMs && ceilTo(toMs, rules.windowMs);
+  const compared: TableComparison[] = [];
+  for (const table of tables.tables) compared.push(await tables.compare(table, firstMs, endMs));
+  return compared;
 }
 
-/** After any window: in the year 9999. */
-const timeMsMax = Date.UTC(9999, 0);
 const progressEvery = 10_000;
 /** More events about no window than this do not stand in a row. */
 const gapMax = 100;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { TableComparison } from "../../actors/historyPorts.ts";
+import type { TableComparison, TableDifference } from "../../actors/historyPorts.ts";
 import { partitionOf } from "../../domain/digest.ts";
 import {
   type AuditRange,
@@ -44,8 +44,10 @@ export function addAuditVerb(program: Command, settings: CliSettings): void {
           audits.push(await auditPartition(past, partition, range, progress));
         }
         const compared = await auditTables(past, new PostgresTableAudit(database), range);
-        const isChosen = ({ customer, content }: { customer: string; content: string }) =>
+        const isChosen = ({ key: { customer, content } }: TableDifference) =>
           options.partition === undefined ||
+          customer === undefined ||
+          content === undefined ||
           chosen.includes(partitionOf(customer, content, past.partitions));
         return { partitions: audits, tables: compared.map((one) => limited(one, isChosen)) };
       });
@@ -76,7 +78,7 @@ function progressOn(out: Output, partition: number): (messages: number) => void 
 
 function limited(
   comparison: TableComparison,
-  isChosen: (name: { customer: string; content: string }) => boolean,
+  isChosen: (difference: TableDifference) => boolean,
 ): TableComparison {
   const differences = comparison.differences.filter(isChosen);
   const all = differences.length === comparison.differences.length;
@@ -107,9 +109,7 @@ const eventColumns: readonly Column[] = [
 
 const rowColumns: readonly Column[] = [
   ["TABLE", "table"],
-  ["TIME", "time"],
-  ["CUSTOMER", "customer"],
-  ["CONTENT", "content"],
+  ["ROW", "key"],
   ["RECORDED", "recorded"],
   ["EXPECTED", "expected"],
 ];
@@ -135,8 +135,9 @@ function report(
         rowColumns,
       );
   });
-  for (const { table, events: compared, differencesTotal } of tables) {
-    out.note(`${table}: ${compared} events compared with their rows, ${differencesTotal} differ`);
+  for (const { table, rows: compared, differencesTotal, skipped } of tables) {
+    const text = `${compared} rows that the events give compared, ${differencesTotal} differ`;
+    out.note(`${table}: ${skipped === null ? text : `not compared: ${skipped}`}`);
   }
   const unread = partitions.filter(({ through }) => through === null);
   if (unread.length > 0) {
