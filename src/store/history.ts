@@ -12,7 +12,7 @@ import type { RememberedTokens } from "../actors/ports.ts";
 import type { RecordedEvent } from "../actors/readPorts.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import type { Database, Sql } from "./database.ts";
-import { type EventRow, toRecordedEvent } from "./eventPage.ts";
+import { type EventRow, eventColumns, toRecordedEvent } from "./eventPage.ts";
 import { windowReaching } from "./windowSearch.ts";
 
 const pageRowsMax = 1_000;
@@ -74,7 +74,8 @@ export class PostgresHistoryStore implements HistoryStore {
   async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
     const [event] = await this.#events(
       (sql) => sql<EventRow[]>`
-        select * from events where partition = ${partition} and position = ${position}
+        select ${eventColumns(sql)} from events
+        where partition = ${partition} and position = ${position}
       `,
     );
     return event;
@@ -83,7 +84,7 @@ export class PostgresHistoryStore implements HistoryStore {
   async sealedEvent(name: ActorName, windowEndMs: number): Promise<RecordedEvent | undefined> {
     const [event] = await this.#events(
       (sql) => sql<EventRow[]>`
-        select * from events
+        select ${eventColumns(sql)} from events
         where ${isAbout(sql, name)} and window_end = ${new Date(windowEndMs)}
       `,
     );
@@ -110,7 +111,7 @@ export class PostgresHistoryStore implements HistoryStore {
   eventsAround(partition: number, windowEndMs: number, sequence: number, limit: number) {
     return this.#events(
       (sql) => sql<EventRow[]>`
-        select * from events
+        select ${eventColumns(sql)} from events
         where partition = ${partition} and type = 'WindowSealed'
           and window_end = ${new Date(windowEndMs)}
           and (event_data(type, version, data) ->> 'firstSequence')::bigint <= ${sequence}
@@ -123,7 +124,7 @@ export class PostgresHistoryStore implements HistoryStore {
   eventsThrough(name: ActorName, throughMs: number, position: number, limit: number) {
     return this.#events(
       (sql) => sql<EventRow[]>`
-        select * from events
+        select ${eventColumns(sql)} from events
         where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
           and position <= ${position}
         order by window_end desc limit ${limit}
@@ -247,7 +248,7 @@ function eventsInWindows(
   throughMs: number,
 ) {
   return sql<EventRow[]>`
-    select * from (
+    select ${eventColumns(sql)} from (
       select *,
         sum(pg_column_size(data)) over (order by position) - pg_column_size(data) as bytes_before
       from (
