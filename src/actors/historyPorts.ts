@@ -58,6 +58,18 @@ export interface QuarantinedPayload {
   readonly wholeMessage: boolean;
 }
 
+/** Windows that workers with one SESSION_MEMORY sealed; undefined where that was not noted. */
+export interface MemorySpan {
+  /** End of the first of them. */
+  readonly firstEndMs: number;
+  readonly sessionMemoryMs: number | undefined;
+}
+
+export interface SealedMemory {
+  readonly windowEndMs: number;
+  readonly sessionMemoryMs: number | undefined;
+}
+
 export interface HistoryStore {
   place(partition: number): Promise<PartitionPlace>;
   /** The last sealed window that ends at or before a time; undefined before the first. */
@@ -102,6 +114,14 @@ export interface HistoryStore {
     afterMs: number,
     throughMs: number,
   ): Promise<readonly RememberedTokens[]>;
+  /** Of windows that end after one time and at or before another, in their order. */
+  memorySpans(
+    partition: number,
+    afterMs: number,
+    throughMs: number,
+  ): Promise<readonly MemorySpan[]>;
+  /** Of the last sealed window that ends at or before a time. */
+  memoryThrough(partition: number, timeMs: number): Promise<SealedMemory | undefined>;
   rows(name: ActorName, windowEndMs: number, partition: number): Promise<TableRows>;
   quarantined(receipt: Receipt): Promise<QuarantinedPayload | undefined>;
 }
@@ -199,6 +219,8 @@ export interface Explanation extends ActorName {
   /** How long after the window's end its event was committed; undefined while it is open. */
   readonly sealedAfterMs: number | undefined;
   readonly basis: ReplayBasis;
+  /** SESSION_MEMORY under which its sessions were counted; null when it changed within it. */
+  readonly sessionMemory: string | null;
   /** The window as the payloads add up to it now; undefined when they are not retained. */
   readonly replayed: OpenWindowView | undefined;
   /** Over everything that could be compared. */

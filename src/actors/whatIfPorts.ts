@@ -13,6 +13,8 @@ export interface WhatIfRow extends ActorName {
 export interface WhatIfAbout {
   readonly windowMs: number;
   readonly countTokenOnce: boolean;
+  /** Undefined in tables of before it was kept. */
+  readonly sessionMemoryMs?: number;
   readonly fromMs: number;
   readonly toMs: number;
 }

@@ -28,6 +28,13 @@ export function checkRange(
   }
 }
 
+/** Any duration, ms. */
+export function duration(text: string): number {
+  const durationMs = parseDuration(text) ?? 0;
+  if (durationMs > 0) return durationMs;
+  throw new InvalidArgumentError("It must be like 90s, 5m or 24h.");
+}
+
 /** The length of a window, ms. */
 export function windowLength(text: string): number {
   const windowMs = parseDuration(text) ?? 0;

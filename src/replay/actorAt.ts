@@ -5,6 +5,7 @@
 import type { ActorName, FutureMoment, PastActor, PastMoment } from "../actors/historyPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
+import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfActor } from "./sources.ts";
@@ -69,12 +70,14 @@ async function atTime(
   partition: number,
   timeMs: number,
 ): Promise<Found> {
-  const { rules, history } = past;
-  const windowIndex = windowIndexOf(timeMs, rules.windowMs);
-  const startMs = windowStartMs(windowIndex, rules.windowMs);
+  const { history } = past;
+  const { windowMs } = past.rules;
+  const windowIndex = windowIndexOf(timeMs, windowMs);
+  const startMs = windowStartMs(windowIndex, windowMs);
+  const { rules, isNew } = await rulesOfWindow(past, partition, startMs + windowMs);
   const at = new Date(timeMs).toISOString();
   const then = { at, position: null, throughMs: startMs };
-  const plan = await planReplay(past, partition, rules, startMs);
+  const plan = await planReplay(past, partition, rules, startMs, isNew);
   if ("reason" in plan || startMs < (plan.start?.replayFromMs ?? 0)) {
     const reason = "reason" in plan ? plan.reason : "the payloads of the window were dropped";
     // A window that has no event had no payload that counted.

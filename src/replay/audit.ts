@@ -10,8 +10,10 @@ import type {
   TableComparison,
 } from "../actors/historyPorts.ts";
 import type { RecordedEvent } from "../actors/readPorts.ts";
+import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
-import { planReplay } from "./plan.ts";
+import { dependsOnMemory, type Stretch, stretchesOf } from "./memories.ts";
+import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfPartition } from "./sources.ts";
 import { eventDifferences } from "./views.ts";
@@ -46,6 +48,10 @@ export interface PartitionAudit {
   readonly payloads: number;
   readonly events: number;
   readonly differences: readonly EventDifference[];
+  /** How many there are; `differences` holds the first of them. */
+  readonly differencesTotal: number;
+  /** The memories of tokens that the windows were counted with, each from a time on. */
+  readonly sessionMemory: readonly { readonly value: string; readonly from: string }[];
 }
 
 export async function auditPartition(
@@ -58,15 +64,64 @@ export async function auditPartition(
   // What is sealed now; what seals meanwhile is left for the next audit.
   const { sealedThroughMs } = await history.place(partition);
   const plan = await planReplay(past, partition, rules, range.fromMs);
-  const nothing = { partition, after: null, through: null, messages: 0, payloads: 0, events: 0 };
-  if ("reason" in plan) return { ...nothing, basis: plan, differences: [] };
+  const audit = { partition, ...emptyCounts, after: null, through: null, sessionMemory: [] };
+  if ("reason" in plan) return { ...audit, basis: plan };
   const afterMs = Math.max(plan.exactFromMs, ceilTo(range.fromMs ?? 0, rules.windowMs));
   const throughMs = Math.min(
     sealedThroughMs,
     ceilTo(range.toMs ?? sealedThroughMs, rules.windowMs),
   );
-  if (afterMs >= throughMs) return { ...nothing, basis: plan.basis, differences: [] };
-  const comparison = new Comparison(history, partition, afterMs, throughMs);
+  if (afterMs >= throughMs) return { ...audit, basis: plan.basis };
+  const stretches = await stretchesOf(past, partition, afterMs, throughMs);
+  const differences: EventDifference[] = [];
+  const counts = { ...emptyCounts, differences };
+  for (const stretch of stretches) {
+    const found = await auditStretch(past, partition, stretch, {
+      // The first one may start where the stream does, before what comes out exactly.
+      plan: stretch === stretches[0] ? plan : undefined,
+      progress: (messages) => progress(counts.messages + messages),
+    });
+    counts.messages += found.messages;
+    counts.payloads += found.payloads;
+    counts.events += found.events;
+    counts.differencesTotal += found.differencesTotal;
+    differences.push(...found.differences.slice(0, differencesMax - differences.length));
+  }
+  const between = { after: iso(afterMs), through: iso(throughMs) };
+  return { partition, basis: plan.basis, ...between, ...counts, sessionMemory: shown(stretches) };
+}
+
+type Counts = Pick<
+  PartitionAudit,
+  "messages" | "payloads" | "events" | "differences" | "differencesTotal"
+>;
+const emptyCounts: Counts = {
+  messages: 0,
+  payloads: 0,
+  events: 0,
+  differences: [],
+  differencesTotal: 0,
+};
+
+function shown(stretches: readonly Stretch[]): PartitionAudit["sessionMemory"] {
+  return stretches.map(({ sessionMemoryMs, fromMs }) => ({
+    value: formatDuration(sessionMemoryMs),
+    from: iso(fromMs),
+  }));
+}
+
+/** Windows that were counted with one memory of tokens. */
+async function auditStretch(
+  past: Past,
+  partition: number,
+  { sessionMemoryMs, fromMs: afterMs, throughMs, mixedEndMs }: Stretch,
+  { plan: given, progress }: { plan: ReplayPlan | undefined; progress: (messages: number) => void },
+): Promise<Counts> {
+  const rules = { ...past.rules, sessionMemoryMs };
+  const plan = given ?? (await planReplay(past, partition, rules, afterMs, true));
+  // Messages are retained while an audit runs, or else the partition has halted meanwhile.
+  if ("reason" in plan) throw new Error(`partition ${partition}: ${plan.reason}`);
+  const comparison = new Comparison(past.history, partition, afterMs, throughMs);
   let messages = 0;
   const partitionAfter = await runReplay(past, {
     plan,
@@ -78,16 +133,16 @@ export async function auditPartition(
     },
     sealed: async (events) => {
       const endMs = Date.parse(events[0]?.data.windowEnd ?? "");
-      if (endMs > afterMs && endMs <= throughMs) await comparison.window(endMs, events);
+      if (endMs <= afterMs || endMs > throughMs) return;
+      await comparison.window(endMs, events, endMs === mixedEndMs);
     },
     untilSealedMs: throughMs,
   });
   await comparison.end();
   progress(messages);
-  const { events, differences } = comparison;
+  const { events, differences, differencesTotal } = comparison;
   const payloads = partitionAfter.payloadsRead;
-  const between = { after: iso(afterMs), through: iso(throughMs) };
-  return { partition, basis: plan.basis, ...between, messages, payloads, events, differences };
+  return { messages, payloads, events, differences, differencesTotal };
 }
 
 /** Compares the table of every projection with the events that it has applied. */
@@ -103,6 +158,8 @@ export async function auditTables(
   return compared;
 }
 
+/** A log that was made by other rules differs everywhere: more than this nobody reads. */
+const differencesMax = 1_000;
 const progressEvery = 10_000;
 /** More events about no window than this do not stand in a row. */
 const gapMax = 100;
@@ -110,6 +167,7 @@ const gapMax = 100;
 /** Walks along the events of the log while windows come out of the replay. */
 class Comparison {
   readonly differences: EventDifference[] = [];
+  differencesTotal = 0;
   events = 0;
   readonly #recorded: AsyncIterator<RecordedEvent>;
   #next: RecordedEvent | undefined;
@@ -125,8 +183,11 @@ class Comparison {
     this.#recorded = flatten(history.sealedEvents(partition, afterMs, throughMs));
   }
 
-  /** Compares the events of one window, which come in the order of names on both sides. */
-  async window(endMs: number, replayed: readonly DomainEvent[]): Promise<void> {
+  /**
+   * Compares the events of one window, which come in the order of names on both sides.
+   * @param isMixed its sessions were counted under two memories of tokens.
+   */
+  async window(endMs: number, replayed: readonly DomainEvent[], isMixed: boolean): Promise<void> {
     const recorded = await this.#takeThrough(endMs);
     const own = recorded.filter((event) => Date.parse(event.windowEnd) === endMs);
     for (const event of recorded) if (!own.includes(event)) this.#note("extra", event, []);
@@ -140,7 +201,8 @@ class Comparison {
         this.#note("missing", { ...event, windowEnd: event.data.windowEnd, position: null }, []);
         continue;
       }
-      const fields = eventDifferences(found, event);
+      const all = eventDifferences(found, event);
+      const fields = isMixed ? all.filter((field) => !dependsOnMemory(field)) : all;
       if (fields.length > 0) this.#note("different", found, fields);
       if (found.position < last) this.#note("order", found, []);
       last = found.position;
@@ -191,6 +253,7 @@ class Comparison {
     event: Pick<RecordedEvent, "windowEnd" | "customer" | "content"> & { position: number | null },
     fields: readonly Difference[],
   ): void {
+    if (++this.differencesTotal > differencesMax) return;
     const { position, windowEnd, customer, content } = event;
     const { partition } = this;
     this.differences.push({ kind, partition, position, windowEnd, customer, content, fields });

@@ -6,6 +6,7 @@ import type { ReplayBasis } from "../actors/historyPorts.ts";
 import type { WhatIfComparison, WhatIfRow, WhatIfStore } from "../actors/whatIfPorts.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import type { Rules } from "../domain/rules.ts";
+import { stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfPartition } from "./sources.ts";
@@ -13,6 +14,7 @@ import { type Past, tokensOfPartition } from "./sources.ts";
 export interface WhatIfQuery {
   readonly windowMs: number;
   readonly countTokenOnce: boolean;
+  readonly sessionMemoryMs: number;
   /** Windows that start at or after this time, epoch ms, and before the other. */
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
@@ -28,6 +30,8 @@ export interface WhatIfResult {
   readonly from: string;
   readonly to: string;
   readonly basis: ReplayBasis["kind"];
+  /** Today's sessions were counted under several memories of tokens, and not under one. */
+  readonly memoryChanged: boolean;
   /** Both sides are added up to buckets of this length, ms. */
   readonly bucketMs: number;
   readonly comparison: WhatIfComparison;
@@ -46,7 +50,7 @@ export async function whatIf(
   query: WhatIfQuery,
   progress: (partition: number, messages: number) => void = () => {},
 ): Promise<WhatIfResult | NothingToRun> {
-  const { windowMs, countTokenOnce } = query;
+  const { windowMs, countTokenOnce, sessionMemoryMs } = query;
   const plans = await planAll(past, query.fromMs);
   if ("reason" in plans) return plans;
   const toMs = floorTo(Math.min(plans.sealedThroughMs, query.toMs ?? Infinity), windowMs);
@@ -54,17 +58,18 @@ export async function whatIf(
   if (fromMs >= toMs) return { reason: "no whole window of that length is sealed and retained" };
   const rules = {
     windowMs,
-    sessionMemoryMs: past.rules.sessionMemoryMs,
+    sessionMemoryMs,
     partitions: past.partitions,
     // What is a repeat was decided when it was sent, and does not depend on how we look at it.
     keyWindowMs: past.rules.windowMs,
     countTokenOnce,
   };
-  const table = await store.create({ windowMs, countTokenOnce, fromMs, toMs });
+  const table = await store.create({ windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs });
   const run = new WhatIfRun(past, store, table, rules, { fromMs, toMs }, progress);
   for (const plan of plans.plans) await run.partition(plan);
   const bucketMs = leastCommonMultiple(windowMs, past.rules.windowMs);
   const range = { bucketMs, fromMs: ceilTo(fromMs, bucketMs), toMs: floorTo(toMs, bucketMs) };
+  const memoryChanged = await changedMemory(past, fromMs, toMs);
   const basis = plans.plans.find(({ basis }) => basis.kind !== "whole-stream") ?? plans.plans[0];
   return {
     table,
@@ -73,9 +78,20 @@ export async function whatIf(
     from: new Date(fromMs).toISOString(),
     to: new Date(toMs).toISOString(),
     basis: basis?.basis.kind ?? "whole-stream",
+    memoryChanged,
     bucketMs,
     comparison: await store.compare(table, range, query.limit),
   };
+}
+
+async function changedMemory(past: Past, fromMs: number, toMs: number): Promise<boolean> {
+  const memories = new Set<number>();
+  for (let partition = 0; partition < past.partitions; partition++) {
+    for (const one of await stretchesOf(past, partition, fromMs, toMs)) {
+      memories.add(one.sessionMemoryMs);
+    }
+  }
+  return memories.size > 1;
 }
 
 /** The plans of all partitions, and the range in which all of them come out exactly. */

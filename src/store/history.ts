@@ -13,6 +13,7 @@ import type { RecordedEvent } from "../actors/readPorts.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import type { Database, Sql } from "./database.ts";
 import { type EventRow, eventColumns, toRecordedEvent } from "./eventPage.ts";
+import { memorySpans, memoryThrough } from "./sessionMemories.ts";
 import { windowReaching } from "./windowSearch.ts";
 
 const pageRowsMax = 1_000;
@@ -170,6 +171,14 @@ export class PostgresHistoryStore implements HistoryStore {
       `,
     );
     return rows.map(({ window_end, tokens }) => ({ windowEndMs: window_end.getTime(), tokens }));
+  }
+
+  memorySpans(partition: number, afterMs: number, throughMs: number) {
+    return memorySpans(this.#database, partition, afterMs, throughMs);
+  }
+
+  memoryThrough(partition: number, timeMs: number) {
+    return memoryThrough(this.#database, partition, timeMs);
   }
 
   async rows(name: ActorName, windowEndMs: number, partition: number): Promise<TableRows> {

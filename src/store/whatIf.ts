@@ -21,9 +21,9 @@ export class PostgresWhatIfStore implements WhatIfStore {
 
   async create(about: WhatIfAbout): Promise<string> {
     const table = `what_if_${crypto.randomUUID().slice(0, 8)}`;
-    const { windowMs, countTokenOnce, fromMs, toMs } = about;
+    const { windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs } = about;
     // Numbers and a boolean: there is nothing in it to quote.
-    const comment = JSON.stringify({ windowMs, countTokenOnce, fromMs, toMs });
+    const comment = JSON.stringify({ windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs });
     await this.#database.run((sql) =>
       sql
         .unsafe(

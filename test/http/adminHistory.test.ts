@@ -25,6 +25,7 @@ function explanation(fields: Partial<Explanation> = {}): Explanation {
     event: sealedEvent("a/b", "c"),
     sealedAfterMs: 100,
     basis: wholeStream,
+    sessionMemory: "24h",
     replayed: undefined,
     agrees: true,
     compared: ["event"],

@@ -121,10 +121,10 @@ function report(
 ): void {
   const events = partitions.flatMap(({ differences }) => differences);
   const rows = tables.flatMap(({ differences }) => differences);
-  const found = events.length + tables.reduce((sum, one) => sum + one.differencesTotal, 0);
+  const found = [...partitions, ...tables].reduce((sum, one) => sum + one.differencesTotal, 0);
   out.either({ agrees: found === 0, partitions, tables }, () => {
-    const lines = partitions.map(({ basis, differences, ...rest }) => {
-      return { ...rest, basisKind: basis.kind, found: differences.length };
+    const lines = partitions.map(({ basis, differencesTotal, ...rest }) => {
+      return { ...rest, basisKind: basis.kind, found: differencesTotal };
     });
     out.rows(partitions, lines, partitionColumns);
     if (events.length > 0) out.rows(events, events.map(eventLine), eventColumns);
@@ -139,6 +139,7 @@ function report(
     const text = `${compared} rows that the events give compared, ${differencesTotal} differ`;
     out.note(`${table}: ${skipped === null ? text : `not compared: ${skipped}`}`);
   }
+  noteMemories(out, partitions);
   const unread = partitions.filter(({ through }) => through === null);
   if (unread.length > 0) {
     const names = unread.map(({ partition }) => partition).join(", ");
@@ -149,6 +150,16 @@ function report(
     ? ". Where sessions and tokens alone differ, SESSION_MEMORY may not be what it was"
     : "";
   throw new CliFailure(`${found} differences${memory}`);
+}
+
+/** Sessions were counted differently from some window on: worth to know for whoever reads them. */
+function noteMemories(out: Output, partitions: readonly PartitionAudit[]): void {
+  for (const { partition, sessionMemory } of partitions) {
+    if (sessionMemory.length < 2) continue;
+    const values = sessionMemory.map(({ value }) => value).join(", then ");
+    const from = sessionMemory.slice(1).map((one) => one.from);
+    out.note(`partition ${partition}: SESSION_MEMORY was ${values}, from ${from.join(", ")} on`);
+  }
 }
 
 function eventLine({ fields, ...rest }: EventDifference) {

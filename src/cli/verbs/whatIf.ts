@@ -8,7 +8,7 @@ import { withPast } from "../direct.ts";
 import { CliFailure } from "../failure.ts";
 import type { Column, Output } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
-import { checkRange, time, windowLength } from "../times.ts";
+import { checkRange, duration, time, windowLength } from "../times.ts";
 import { contextOf, count, example, yesOption } from "../verb.ts";
 
 interface WhatIfOptions {
@@ -16,6 +16,7 @@ interface WhatIfOptions {
   readonly from?: number;
   readonly to?: number;
   readonly countTokenOnce?: boolean;
+  readonly sessionMemory?: number;
   readonly limit?: number;
   readonly list?: boolean;
   readonly drop?: string;
@@ -23,7 +24,7 @@ interface WhatIfOptions {
 }
 
 /** Options that say how to run it. */
-const runOptions = ["window", "countTokenOnce", "from", "to", "limit"];
+const runOptions = ["window", "countTokenOnce", "sessionMemory", "from", "to", "limit"];
 const pairsDefault = 20;
 const progressMs = 500;
 
@@ -33,6 +34,7 @@ export function addWhatIfVerb(program: Command, settings: CliSettings): void {
     .description("the retained payloads under other rules, into a table of its own, beside today's")
     .option("--window <duration>", "length of windows (by default as it is)", windowLength)
     .option("--count-token-once", "a token starts one session, whatever its bytes")
+    .option("--session-memory <duration>", "how long tokens are remembered", duration)
     .option("--from <time>", "windows that start at or after", time)
     .option("--to <time>", "windows that start before", time)
     .option("--limit <number>", "sums to show at most, those that differ first", count)
@@ -49,12 +51,14 @@ export function addWhatIfVerb(program: Command, settings: CliSettings): void {
         if (options.drop !== undefined)
           return await drop(out, store, options.drop, options.yes === true);
         const windowMs = options.window ?? past.rules.windowMs;
-        if (past.rules.sessionMemoryMs < 2 * windowMs) {
+        const sessionMemoryMs = options.sessionMemory ?? past.rules.sessionMemoryMs;
+        if (sessionMemoryMs < 2 * windowMs) {
           throw new CliFailure("SESSION_MEMORY must be at least two of these windows", 2);
         }
         const query = {
           windowMs,
           countTokenOnce: options.countTokenOnce === true,
+          sessionMemoryMs,
           fromMs: options.from,
           toMs: options.to,
           limit: options.limit ?? pairsDefault,
@@ -72,6 +76,8 @@ async function list(out: Output, store: PostgresWhatIfStore): Promise<void> {
     rows,
     window: formatDuration(about.windowMs),
     countTokenOnce: about.countTokenOnce,
+    sessionMemory:
+      about.sessionMemoryMs === undefined ? null : formatDuration(about.sessionMemoryMs),
     from: new Date(about.fromMs).toISOString(),
     to: new Date(about.toMs).toISOString(),
   }));
@@ -80,6 +86,7 @@ async function list(out: Output, store: PostgresWhatIfStore): Promise<void> {
     ["ROWS", "rows"],
     ["WINDOW", "window"],
     ["TOKEN ONCE", "countTokenOnce"],
+    ["MEMORY", "sessionMemory"],
     ["FROM", "from"],
     ["TO", "to"],
   ]);
@@ -131,6 +138,12 @@ function show(out: Output, { comparison, bucketMs, ...result }: WhatIfResult): v
     if (pairs.length > 0) out.rows(body, pairs, pairColumns);
     out.record({ ...result, bucket, buckets, bytesEqual, sessionsEqual, ...totals });
   });
+  if (result.memoryChanged) {
+    out.note(
+      "SESSION_MEMORY was changed within these windows, so today's sessions were counted under " +
+        "several, and those of this run under one. audit says when.",
+    );
+  }
   out.note(`The rows are in the table ${result.table}. what-if --drop ${result.table} removes it.`);
 }
 

@@ -10,6 +10,7 @@ import operations from "./0005_operations.sql" with { type: "text" };
 import builds from "./0006_builds.sql" with { type: "text" };
 import imports from "./0007_imports.sql" with { type: "text" };
 import eventLines from "./0008_event_lines.sql" with { type: "text" };
+import sessionMemories from "./0010_session_memories.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -26,4 +27,5 @@ export const migrations: readonly Migration[] = [
   { version: 6, name: "builds", statements: builds },
   { version: 7, name: "imports", statements: imports },
   { version: 8, name: "event_lines", statements: eventLines },
+  { version: 10, name: "session_memories", statements: sessionMemories },
 ];
