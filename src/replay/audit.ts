@@ -12,7 +12,7 @@ import type {
 import type { RecordedEvent } from "../actors/readPorts.ts";
 import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
-import { dependsOnMemory, type Stretch, stretchesOf } from "./memories.ts";
+import { dependsOnMemory, isNewMemory, type Stretch, stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfPartition } from "./sources.ts";
@@ -58,7 +58,7 @@ export async function auditPartition(
   past: Past,
   partition: number,
   range: AuditRange,
-  progress: (messages: number) => void = () => {},
+  progress: (messages: number, of: number) => void = () => {},
 ): Promise<PartitionAudit> {
   const { rules, history } = past;
   // What is sealed now; what seals meanwhile is left for the next audit.
@@ -75,11 +75,12 @@ export async function auditPartition(
   const stretches = await stretchesOf(past, partition, afterMs, throughMs);
   const differences: EventDifference[] = [];
   const counts = { ...emptyCounts, differences };
+  const of = plan.lastSequence - plan.fromSequence + 1;
   for (const stretch of stretches) {
     const found = await auditStretch(past, partition, stretch, {
       // The first one may start where the stream does, before what comes out exactly.
-      plan: stretch === stretches[0] ? plan : undefined,
-      progress: (messages) => progress(counts.messages + messages),
+      plan: stretch === stretches[0] && !(await isNew(past, partition, stretch)) ? plan : undefined,
+      progress: (messages) => progress(Math.min(counts.messages + messages, of), of),
     });
     counts.messages += found.messages;
     counts.payloads += found.payloads;
@@ -89,6 +90,10 @@ export async function auditPartition(
   }
   const between = { after: iso(afterMs), through: iso(throughMs) };
   return { partition, basis: plan.basis, ...between, ...counts, sessionMemory: shown(stretches) };
+}
+
+function isNew(past: Past, partition: number, { fromMs, sessionMemoryMs }: Stretch) {
+  return isNewMemory(past, partition, fromMs, sessionMemoryMs);
 }
 
 type Counts = Pick<
@@ -160,7 +165,7 @@ export async function auditTables(
 
 /** A log that was made by other rules differs everywhere: more than this nobody reads. */
 const differencesMax = 1_000;
-const progressEvery = 10_000;
+const progressEvery = 100;
 /** More events about no window than this do not stand in a row. */
 const gapMax = 100;
 

@@ -65,20 +65,34 @@ export async function rulesOfWindow(
   windowEndMs: number,
 ): Promise<WindowRules> {
   const startMs = windowEndMs - now.windowMs;
-  const [before, spans, own] = await Promise.all([
+  const [before, own] = await Promise.all([
     history.memoryThrough(partition, startMs),
-    history.memorySpans(partition, startMs - warmUpMs(now) - now.windowMs, startMs),
     history.memoryThrough(partition, windowEndMs),
   ]);
   // A window that is open, or that has no event, is counted by the rules of now.
   const noted = own?.windowEndMs === windowEndMs ? own.sessionMemoryMs : undefined;
   const sessionMemoryMs = noted ?? now.sessionMemoryMs;
-  const isOther = (memoryMs = now.sessionMemoryMs) => memoryMs !== sessionMemoryMs;
+  const beforeMs = before && (before.sessionMemoryMs ?? now.sessionMemoryMs);
   return {
     rules: { ...now, sessionMemoryMs },
-    isMixed: before !== undefined && isOther(before.sessionMemoryMs),
-    isNew: spans.some((span) => isOther(span.sessionMemoryMs)),
+    isMixed: beforeMs !== undefined && beforeMs !== sessionMemoryMs,
+    isNew: await isNewMemory({ history, rules: now }, partition, startMs, sessionMemoryMs),
   };
+}
+
+/**
+ * True when windows not long before a time were counted with another memory than those after it. A
+ * replay of the whole stream would then start with windows that it cannot make again.
+ */
+export async function isNewMemory(
+  { history, rules }: Source,
+  partition: number,
+  timeMs: number,
+  sessionMemoryMs: number,
+): Promise<boolean> {
+  const longBeforeMs = timeMs - warmUpMs(rules) - rules.windowMs;
+  const spans = await history.memorySpans(partition, longBeforeMs, timeMs);
+  return changesIn(spans, rules).some((span) => span.sessionMemoryMs !== sessionMemoryMs);
 }
 
 /** True for what the event of a window in which the memory changed may say otherwise. */

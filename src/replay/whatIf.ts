@@ -138,7 +138,7 @@ class WhatIfRun {
       rules,
       tokens: (from, through) => tokensOfPartition(past, partition, from, through),
       reading: () => {
-        if (++this.messages % 10_000 === 0) this.progress(partition, this.messages);
+        if (++this.messages % 100 === 0) this.progress(partition, this.messages);
       },
       sealed: (events) => this.#add(events),
       untilSealedMs: range.toMs,

@@ -67,12 +67,13 @@ function chosenPartitions(asked: readonly number[] | undefined, partitions: numb
   return asked ?? Array.from({ length: partitions }, (_, partition) => partition);
 }
 
-function progressOn(out: Output, partition: number): (messages: number) => void {
+function progressOn(out: Output, partition: number): (messages: number, of: number) => void {
   let shownAt = performance.now();
-  return (messages) => {
+  return (messages, of) => {
     if (performance.now() - shownAt < progressMs) return;
     shownAt = performance.now();
-    out.note(`partition ${partition}: ${messages.toLocaleString("en")} messages`);
+    const [read, all] = [messages, of].map((count) => count.toLocaleString("en"));
+    out.note(`partition ${partition}: ${read} of ${all} messages`);
   };
 }
 
