@@ -193,10 +193,12 @@ class Comparison {
    * @param isMixed its sessions were counted under two memories of tokens.
    */
   async window(endMs: number, replayed: readonly DomainEvent[], isMixed: boolean): Promise<void> {
-    const recorded = await this.#takeThrough(endMs);
-    const own = recorded.filter((event) => Date.parse(event.windowEnd) === endMs);
-    for (const event of recorded) if (!own.includes(event)) this.#note("extra", event, []);
-    const byName = new Map(own.map((event) => [nameOf(event), event]));
+    const byName = new Map<string, RecordedEvent>();
+    for await (const event of this.#through(endMs)) {
+      // Events of windows that the payloads know nothing of come before those of this one.
+      if (Date.parse(event.windowEnd) === endMs) byName.set(nameOf(event), event);
+      else this.#note("extra", event, []);
+    }
     let last = 0;
     for (const event of replayed) {
       this.events++;
@@ -217,22 +219,21 @@ class Comparison {
 
   /** What the log still holds came out of no window. */
   async end(): Promise<void> {
-    for (const event of await this.#takeThrough(Number.POSITIVE_INFINITY)) {
+    for await (const event of this.#through(Number.POSITIVE_INFINITY)) {
       this.#note("extra", event, []);
     }
   }
 
-  async #takeThrough(endMs: number): Promise<RecordedEvent[]> {
+  /** The events of the log, up to those of a window; one at a time, since they may be many. */
+  async *#through(endMs: number): AsyncGenerator<RecordedEvent> {
     if (!this.#started) {
       this.#started = true;
       await this.#advance();
     }
-    const taken: RecordedEvent[] = [];
     while (this.#next !== undefined && Date.parse(this.#next.windowEnd) <= endMs) {
-      taken.push(this.#next);
+      yield this.#next;
       await this.#advance();
     }
-    return taken;
   }
 
   async #advance(): Promise<void> {
