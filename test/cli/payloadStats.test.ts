@@ -209,6 +209,31 @@ describe("results", () => {
     expect(await payloadStats(["events", "show", "7", "9"], env)).toMatchObject({ code: 1 });
   });
 
+  test("of a receipt lead to the row", async () => {
+    api.history.fate = {
+      receipt: "7.1042.3",
+      status: "sealed",
+      partition: 7,
+      receivedAt: "2026-01-31T10:06:00.000Z",
+      customer: "it's",
+      content: "b c",
+      windowStart: "2026-01-31T10:05:00.000Z",
+      windowEnd: "2026-01-31T10:10:00.000Z",
+      startsSession: true,
+      event: sealedEvent("it's", "b c"),
+      duplicateOf: null,
+      reason: null,
+      candidates: [],
+      basis: null,
+    };
+    const { stdout, stderr } = await payloadStats(["receipt", "7.1042.3"], env);
+    expect(stdout).toMatch(/^status +sealed$/m);
+    expect(stderr).toBe(
+      "its row: payload-stats explain --time 2026-01-31T10:10:00.000Z " +
+        "--customer 'it'\\''s' --content 'b c'\n",
+    );
+  });
+
   test("of commands", async () => {
     const rebuild = await payloadStats(["projection", "pause", "stats"], env);
     expect(rebuild.code).toBe(0);

@@ -61,6 +61,10 @@ describe("projection", () => {
     expect(rebuilt.code).toBe(1);
     expect(rebuilt.stdout).toContain("content=c7");
     expect(rebuilt.stderr).toContain("projection accept-diff stats");
+    const shown = await cli("projection", "show", "stats");
+    expect(shown.stdout).toMatch(/^rebuild\.phase +waiting$/m);
+    expect(shown.stdout).toMatch(/^different +.*content=c7/m);
+    expect(shown.stdout).not.toContain("{");
     const again = await cli("projection", "rebuild", "stats");
     expect({ code: again.code, stderr: again.stderr }).toEqual({
       code: 1,

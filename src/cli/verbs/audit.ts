@@ -87,10 +87,12 @@ function limited(
   return { ...comparison, differences, differencesTotal };
 }
 
+const beginning = new Date(0).toISOString();
+
 const partitionColumns: readonly Column[] = [
   ["PARTITION", "partition"],
   ["BASIS", (row) => row.basisKind],
-  ["WINDOWS AFTER", "after"],
+  ["WINDOWS AFTER", ({ after }) => (after === beginning ? "the beginning" : after)],
   ["THROUGH", "through"],
   ["MESSAGES", "messages"],
   ["PAYLOADS", "payloads"],

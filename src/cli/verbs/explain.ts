@@ -76,7 +76,18 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
         const candidates = objectsIn(body, "candidates");
         if (candidates.length > 0) out.rows(body, candidates, candidateColumns);
       });
+      if (isObject(event)) out.note(`its row: ${explainLine(body)}`);
     });
+}
+
+/** The command that explains the row that a payload is counted in. */
+function explainLine({ windowEnd, customer, content }: JsonObject): string {
+  const [time, ...names] = [windowEnd, customer, content].map((one) => shellWord(String(one)));
+  return `payload-stats explain --time ${time} --customer ${names[0]} --content ${names[1]}`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w.:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 const candidateColumns: readonly Column[] = [
@@ -90,6 +101,7 @@ const candidateColumns: readonly Column[] = [
 /** The parts of an explanation, one a line. */
 function explanation(body: JsonObject): JsonObject {
   const { state, row, event, sealedAfterMs, basis, replayed, agrees, payloadsTotal } = body;
+  const { sessionMemory } = body;
   return {
     state,
     agrees,
@@ -98,6 +110,7 @@ function explanation(body: JsonObject): JsonObject {
     sealedAfterMs,
     replayed,
     payloadsTotal,
+    sessionMemory,
     basis,
   };
 }

@@ -71,7 +71,17 @@ function addLooks(projection: Command, settings: CliSettings): void {
     .addHelpText("after", example("projection show stats"))
     .action(async (name: string, _options: unknown, command: Command) => {
       const { client, out } = contextOf(command, settings);
-      out.record(await client.get(`/admin/projections/${encodeURIComponent(name)}`));
+      const body = await client.get(`/admin/projections/${encodeURIComponent(name)}`);
+      const { rebuild, lastRebuild } = body;
+      out.either(body, () => {
+        const shown = {
+          rebuild: withoutExamples(rebuild),
+          lastRebuild: withoutExamples(lastRebuild),
+        };
+        out.record({ ...body, ...shown });
+        const rows = examplesOf(isObject(rebuild) ? rebuild : lastRebuild);
+        if (rows.length > 0) out.rows(body, rows, exampleColumns);
+      });
     });
 }
 
@@ -176,10 +186,7 @@ function takesPlace(name: string): string {
 /** The counts on stderr, the rows that differ on stdout. */
 function show(out: Output, { build }: { readonly build: JsonObject }): JsonObject {
   const report = isObject(build.report) ? build.report : {};
-  const examples = isObject(report.examples) ? report.examples : {};
-  const rows = ["missing", "extra", "different"].flatMap((kind) =>
-    kind in examples ? objectsIn(examples, kind).map((pair) => ({ kind, ...pair })) : [],
-  );
+  const rows = examplesOf(build);
   const { equal, missing, extra, different } = report;
   out.note(
     `rows: ${String(equal)} equal, ${String(missing)} missing, ${String(extra)} extra, ` +
@@ -188,6 +195,21 @@ function show(out: Output, { build }: { readonly build: JsonObject }): JsonObjec
   if (rows.length > 0) out.rows(build, rows, exampleColumns);
   else out.json(build);
   return report;
+}
+
+/** The rows that a build found to differ. */
+function examplesOf(build: unknown): JsonObject[] {
+  const report = isObject(build) && isObject(build.report) ? build.report : {};
+  const examples = isObject(report.examples) ? report.examples : {};
+  return ["missing", "extra", "different"].flatMap((kind) =>
+    kind in examples ? objectsIn(examples, kind).map((pair) => ({ kind, ...pair })) : [],
+  );
+}
+
+function withoutExamples(build: unknown): unknown {
+  if (!isObject(build) || !isObject(build.report)) return build;
+  const { examples: _, ...counts } = build.report;
+  return { ...build, report: counts };
 }
 
 function differences({ missing, extra, different }: JsonObject): number {
