@@ -1,9 +1,12 @@
 /** The comparison of every projection's table with the fold of the events. */
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { auditTables } from "../../src/replay/audit.ts";
 import { projections } from "../../src/store/projections/registry.ts";
 import { PostgresTableAudit } from "../../src/store/tableAudit.ts";
 import { firstEndMs, freshStore, type TestStore, Writer, windowMs, windowOf } from "./support.ts";
+
+// Real servers on a busy machine take their time.
+setDefaultTimeout(30_000);
 
 const past = { rules: { windowMs, sessionMemoryMs: 20 * windowMs } };
 const windows = 30;
