@@ -32,6 +32,8 @@ export interface WhatIfResult {
   readonly basis: ReplayBasis["kind"];
   /** Today's sessions were counted under several memories of tokens, and not under one. */
   readonly memoryChanged: boolean;
+  /** Windows were left out because `stats` or `sessions` does not show them yet. */
+  readonly tablesBehind: boolean;
   /** Both sides are added up to buckets of this length, ms. */
   readonly bucketMs: number;
   readonly comparison: WhatIfComparison;
@@ -53,9 +55,16 @@ export async function whatIf(
   const { windowMs, countTokenOnce, sessionMemoryMs } = query;
   const plans = await planAll(past, query.fromMs);
   if ("reason" in plans) return plans;
-  const toMs = floorTo(Math.min(plans.sealedThroughMs, query.toMs ?? Infinity), windowMs);
+  const askedMs = ceilTo(query.toMs ?? Infinity, windowMs);
+  const sealedMs = Math.min(floorTo(plans.sealedThroughMs, windowMs), askedMs);
+  // Beside windows that the tables lack, today's numbers would be too small.
+  const toMs = Math.min(floorTo(await store.shownThrough(), windowMs), sealedMs);
   const fromMs = ceilTo(Math.max(plans.exactFromMs, query.fromMs ?? 0), windowMs);
-  if (fromMs >= toMs) return { reason: "no whole window of that length is sealed and retained" };
+  if (fromMs >= sealedMs)
+    return { reason: "no whole window of that length is sealed and retained" };
+  if (fromMs >= toMs) {
+    return { reason: "stats and sessions do not show these windows yet: see projection ls" };
+  }
   const rules = {
     windowMs,
     sessionMemoryMs,
@@ -66,7 +75,13 @@ export async function whatIf(
   };
   const table = await store.create({ windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs });
   const run = new WhatIfRun(past, store, table, rules, { fromMs, toMs }, progress);
-  for (const plan of plans.plans) await run.partition(plan);
+  try {
+    for (const plan of plans.plans) await run.partition(plan);
+  } catch (error) {
+    // Half of the rows would look like all of them.
+    await store.drop(table).catch(() => {});
+    throw error;
+  }
   const bucketMs = leastCommonMultiple(windowMs, past.rules.windowMs);
   const range = { bucketMs, fromMs: ceilTo(fromMs, bucketMs), toMs: floorTo(toMs, bucketMs) };
   const memoryChanged = await changedMemory(past, fromMs, toMs);
@@ -79,6 +94,7 @@ export async function whatIf(
     to: new Date(toMs).toISOString(),
     basis: basis?.basis.kind ?? "whole-stream",
     memoryChanged,
+    tablesBehind: toMs < sealedMs,
     bucketMs,
     comparison: await store.compare(table, range, query.limit),
   };

@@ -19,6 +19,16 @@ export class PostgresWhatIfStore implements WhatIfStore {
     this.#database = database;
   }
 
+  async shownThrough(): Promise<number> {
+    const [row] = await this.#database.run(
+      (sql) => sql<{ through: Date | null }[]>`
+        select min(coalesce(sealed_through, 'epoch')) as through from projection_positions
+        where projection in ('stats', 'sessions') and build = 'live'
+      `,
+    );
+    return row?.through?.getTime() ?? 0;
+  }
+
   async create(about: WhatIfAbout): Promise<string> {
     const table = `what_if_${crypto.randomUUID().slice(0, 8)}`;
     const { windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs } = about;

@@ -144,6 +144,9 @@ function show(out: Output, { comparison, bucketMs, ...result }: WhatIfResult): v
         "several, and those of this run under one. audit says when.",
     );
   }
+  if (result.tablesBehind) {
+    out.note("stats or sessions is behind, so later windows were left out: see projection ls.");
+  }
   out.note(`The rows are in the table ${result.table}. what-if --drop ${result.table} removes it.`);
 }
 
