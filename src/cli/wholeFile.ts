@@ -1,11 +1,14 @@
 /** A file that is there whole or not at all. */
-import { createWriteStream, existsSync } from "node:fs";
+import { createWriteStream, existsSync, statSync } from "node:fs";
 import { link, open, rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { CliFailure } from "./failure.ts";
 
-/** @throws CliFailure when there is such a file and nobody said to overwrite it. */
+/** @throws CliFailure when there is such a file and nobody said to overwrite it, or a directory. */
 export function checkAbsent(file: string, force: boolean): void {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new CliFailure(`${file} is a directory`, 2);
+  }
   if (!force && existsSync(file)) {
     throw new CliFailure(`${file} is there already. Add --force to overwrite it.`, 2);
   }

@@ -50,6 +50,25 @@ describe("an export", () => {
     expect(readdirSync(directory)).toEqual(there);
   });
 
+  test("of a database without a log says so", async () => {
+    const { code, stderr } = await archive(
+      "export",
+      [join(directory, "never.gz")],
+      {},
+      await freshDatabase(),
+    );
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: "nothing was ever started on this database\n",
+    });
+  });
+
+  test("to or from a directory is wrong usage, and is told at once", async () => {
+    const { code, stderr } = await archive("export", [directory, "--force"]);
+    expect({ code, stderr }).toEqual({ code: 2, stderr: `${directory} is a directory\n` });
+    expect((await archive("import", [directory], {}, await freshDatabase())).code).toBe(2);
+  });
+
   test("of a log with a gap names partition and position", async () => {
     await using broken = await freshStore(3);
     await new Writer(broken.partitions, 2).commit(windowOf(2, 6, Date.UTC(2024, 0, 1)));

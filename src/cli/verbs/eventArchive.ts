@@ -11,7 +11,7 @@ import { compressed, linesOf } from "../../store/eventArchive.ts";
 import { type ExportProgress, exportEvents } from "../../store/eventExport.ts";
 import { importEvents, OtherSettings } from "../../store/eventImport.ts";
 import { openDatabase } from "../../store/open.ts";
-import type { Settings } from "../../store/settings.ts";
+import { fixedSettings, type Settings } from "../../store/settings.ts";
 import { CliFailure } from "../failure.ts";
 import type { Output } from "../output.ts";
 import type { CliSettings, Environment } from "../settings.ts";
@@ -71,6 +71,9 @@ async function exportTo(
   force: boolean,
   out: Output,
 ): Promise<void> {
+  if ((await fixedSettings(database)) === undefined) {
+    throw new CliFailure("nothing was ever started on this database");
+  }
   const bytes = Readable.from(compressed(exportEvents(database, progressOn(out))));
   if (file === "-") return pipeline(bytes, process.stdout, { end: false });
   await writeWhole(file, bytes, force);
@@ -110,9 +113,9 @@ async function withDatabase(
   try {
     await use(database);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-      throw new CliFailure("there is no such file or directory", 2);
-    }
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") throw new CliFailure("there is no such file or directory", 2);
+    if (code === "EISDIR") throw new CliFailure("that is a directory, not a file", 2);
     if (error instanceof OtherSettings) throw new CliFailure(error.message, 2);
     throw error;
   } finally {
