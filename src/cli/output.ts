@@ -44,11 +44,6 @@ export class Output {
     else this.#write(tableOf(rows, columns));
   }
 
-  /** What a table would have no row for. */
-  json(body: unknown): void {
-    if (this.form === "json") this.#write(JSON.stringify(body, null, 2));
-  }
-
   /** The whole answer as JSON, or what `table` writes of it. */
   either(body: unknown, table: () => void): void {
     if (this.form === "json") this.#write(JSON.stringify(body, null, 2));

@@ -100,6 +100,13 @@ const partitionColumns: readonly Column[] = [
   ["DIFFERENCES", (row) => row.found],
 ];
 
+/** Rows that the events give, and how many of the table are others. */
+const tableColumns: readonly Column[] = [
+  ["TABLE", "table"],
+  ["ROWS", "rows"],
+  ["DIFFERENCES", "differencesTotal"],
+];
+
 const eventColumns: readonly Column[] = [
   ["EVENT", "kind"],
   ["PARTITION", "partition"],
@@ -130,6 +137,10 @@ function report(
       return { ...rest, basisKind: basis.kind, found: differencesTotal };
     });
     out.rows(partitions, lines, partitionColumns);
+    const counts = tables.map(({ table, rows, differencesTotal }) => {
+      return { table, rows, differencesTotal };
+    });
+    out.rows(tables, counts, tableColumns);
     if (events.length > 0) out.rows(events, events.map(eventLine), eventColumns);
     if (rows.length > 0)
       out.rows(
@@ -138,9 +149,8 @@ function report(
         rowColumns,
       );
   });
-  for (const { table, rows: compared, differencesTotal, skipped } of tables) {
-    const text = `${compared} rows that the events give compared, ${differencesTotal} differ`;
-    out.note(`${table}: ${skipped === null ? text : `not compared: ${skipped}`}`);
+  for (const { table, skipped } of tables) {
+    if (skipped !== null) out.note(`${table} was not compared: ${skipped}`);
   }
   noteMemories(out, partitions);
   const unread = partitions.filter(({ through }) => through === null);

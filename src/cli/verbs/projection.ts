@@ -26,6 +26,14 @@ interface PartOptions {
   readonly rebuildOnly?: boolean;
 }
 
+/** Of rows that the events give, and the table has. */
+const countColumns: readonly Column[] = [
+  ["EQUAL", "equal"],
+  ["MISSING", "missing"],
+  ["EXTRA", "extra"],
+  ["DIFFERENT", "different"],
+];
+
 const exampleColumns: readonly Column[] = [
   ["ROW", "kind"],
   ["LIVE", "live"],
@@ -183,17 +191,14 @@ function takesPlace(name: string): string {
   return `Rows of ${name} that differ from the event log will be replaced, and are not kept.`;
 }
 
-/** The counts on stderr, the rows that differ on stdout. */
+/** What the comparison counted, and the rows that differ. */
 function show(out: Output, { build }: { readonly build: JsonObject }): JsonObject {
   const report = isObject(build.report) ? build.report : {};
   const rows = examplesOf(build);
-  const { equal, missing, extra, different } = report;
-  out.note(
-    `rows: ${String(equal)} equal, ${String(missing)} missing, ${String(extra)} extra, ` +
-      `${String(different)} different`,
-  );
-  if (rows.length > 0) out.rows(build, rows, exampleColumns);
-  else out.json(build);
+  out.either(build, () => {
+    if ("equal" in report) out.rows(build, [report], countColumns);
+    if (rows.length > 0) out.rows(build, rows, exampleColumns);
+  });
   return report;
 }
 
