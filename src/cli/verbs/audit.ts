@@ -1,6 +1,5 @@
 import type { Command } from "commander";
-import type { TableComparison, TableDifference } from "../../actors/historyPorts.ts";
-import { partitionOf } from "../../domain/digest.ts";
+import type { TableComparison } from "../../actors/historyPorts.ts";
 import {
   type AuditRange,
   auditPartition,
@@ -8,6 +7,7 @@ import {
   type EventDifference,
   type PartitionAudit,
 } from "../../replay/audit.ts";
+import { ofPartitions } from "../../replay/tableDifferences.ts";
 import { PostgresTableAudit } from "../../store/tableAudit.ts";
 import { withPast } from "../direct.ts";
 import { CliFailure } from "../failure.ts";
@@ -44,12 +44,8 @@ export function addAuditVerb(program: Command, settings: CliSettings): void {
           audits.push(await auditPartition(past, partition, range, progress));
         }
         const compared = await auditTables(past, new PostgresTableAudit(database), range);
-        const isChosen = ({ key: { customer, content } }: TableDifference) =>
-          options.partition === undefined ||
-          customer === undefined ||
-          content === undefined ||
-          chosen.includes(partitionOf(customer, content, past.partitions));
-        return { partitions: audits, tables: compared.map((one) => limited(one, isChosen)) };
+        const tables = compared.map((one) => ofPartitions(one, chosen, past.partitions));
+        return { partitions: audits, tables };
       });
       report(out, partitions, tables);
     });
@@ -64,7 +60,11 @@ function chosenPartitions(asked: readonly number[] | undefined, partitions: numb
   if (unknown !== undefined) {
     throw new CliFailure(`there are the partitions 0 to ${partitions - 1}`, 2);
   }
-  return asked ?? Array.from({ length: partitions }, (_, partition) => partition);
+  return asked === undefined ? everyPartition(partitions) : [...new Set(asked)];
+}
+
+function everyPartition(partitions: number): readonly number[] {
+  return Array.from({ length: partitions }, (_, partition) => partition);
 }
 
 function progressOn(out: Output, partition: number): (messages: number, of: number) => void {
@@ -75,16 +75,6 @@ function progressOn(out: Output, partition: number): (messages: number, of: numb
     const [read, all] = [messages, of].map((count) => count.toLocaleString("en"));
     out.note(`partition ${partition}: ${read} of ${all} messages`);
   };
-}
-
-function limited(
-  comparison: TableComparison,
-  isChosen: (difference: TableDifference) => boolean,
-): TableComparison {
-  const differences = comparison.differences.filter(isChosen);
-  const all = differences.length === comparison.differences.length;
-  const differencesTotal = all ? comparison.differencesTotal : differences.length;
-  return { ...comparison, differences, differencesTotal };
 }
 
 const beginning = new Date(0).toISOString();
