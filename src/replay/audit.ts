@@ -12,6 +12,7 @@ import type {
 import type { RecordedEvent } from "../actors/readPorts.ts";
 import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
+import { whileDropped } from "./dropped.ts";
 import { dependsOnMemory, isNewMemory, type Stretch, stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
@@ -54,11 +55,20 @@ export interface PartitionAudit {
   readonly sessionMemory: readonly { readonly value: string; readonly from: string }[];
 }
 
-export async function auditPartition(
+export function auditPartition(
   past: Past,
   partition: number,
   range: AuditRange,
   progress: (messages: number, of: number) => void = () => {},
+): Promise<PartitionAudit> {
+  return whileDropped(past.clock, () => auditRetained(past, partition, range, progress));
+}
+
+async function auditRetained(
+  past: Past,
+  partition: number,
+  range: AuditRange,
+  progress: (messages: number, of: number) => void,
 ): Promise<PartitionAudit> {
   const { rules, history } = past;
   // What is sealed now; what seals meanwhile is left for the next audit.

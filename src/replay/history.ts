@@ -13,6 +13,7 @@ import {
 import type { ActorDirectory } from "../actors/readPorts.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import { actorAt } from "./actorAt.ts";
+import { whileDropped } from "./dropped.ts";
 import { explain } from "./explain.ts";
 import { followReceipt } from "./receipt.ts";
 import type { Past } from "./sources.ts";
@@ -59,7 +60,7 @@ export class ReplayedHistory implements History {
       this.#running++;
     }
     try {
-      return await ask();
+      return await whileDropped(this.#past.clock, ask);
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#running--;

@@ -6,6 +6,7 @@ import type { ReplayBasis } from "../actors/historyPorts.ts";
 import type { WhatIfComparison, WhatIfRow, WhatIfStore } from "../actors/whatIfPorts.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import type { Rules } from "../domain/rules.ts";
+import { whileDropped } from "./dropped.ts";
 import { stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
@@ -46,14 +47,25 @@ export interface NothingToRun {
 
 const rowsAtOnce = 5_000;
 
-export async function whatIf(
+export function whatIf(
   past: Past,
   store: WhatIfStore,
   query: WhatIfQuery,
   progress: (partition: number, messages: number) => void = () => {},
 ): Promise<WhatIfResult | NothingToRun> {
+  return whileDropped(past.clock, (lostMs) => runRetained(past, store, query, lostMs, progress));
+}
+
+/** @param lostMs so much was dropped while an attempt before ran. */
+async function runRetained(
+  past: Past,
+  store: WhatIfStore,
+  query: WhatIfQuery,
+  lostMs: number,
+  progress: (partition: number, messages: number) => void,
+): Promise<WhatIfResult | NothingToRun> {
   const { windowMs, countTokenOnce, sessionMemoryMs } = query;
-  const plans = await planAll(past, query.fromMs);
+  const plans = await planWithRoom(past, query.fromMs, lostMs);
   if ("reason" in plans) return plans;
   const askedMs = ceilTo(query.toMs ?? Infinity, windowMs);
   const sealedMs = Math.min(floorTo(plans.sealedThroughMs, windowMs), askedMs);
@@ -115,6 +127,22 @@ interface Plans {
   readonly plans: readonly ReplayPlan[];
   readonly exactFromMs: number;
   readonly sealedThroughMs: number;
+}
+
+/** Every partition waits for its turn, and meanwhile the beginning of its stream is dropped. */
+async function planWithRoom(
+  past: Past,
+  fromMs: number | undefined,
+  lostMs: number,
+): Promise<Plans | NothingToRun> {
+  const plans = await planAll(past, fromMs);
+  if (lostMs === 0 || "reason" in plans) return plans;
+  const roomMs = 2 * lostMs + past.rules.windowMs;
+  const earliestMs = Math.max(plans.exactFromMs, fromMs ?? 0);
+  const laterMs = ceilTo(earliestMs + roomMs, past.rules.windowMs);
+  const later = await planAll(past, laterMs);
+  if ("reason" in later) return later;
+  return { ...later, exactFromMs: Math.max(later.exactFromMs, laterMs) };
 }
 
 async function planAll(past: Past, fromMs: number | undefined): Promise<Plans | NothingToRun> {

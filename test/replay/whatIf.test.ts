@@ -1,5 +1,6 @@
 /** The numbers under other rules: which windows are beside today's, and what a failure leaves. */
 import { expect, test } from "bun:test";
+import { PayloadGap } from "../../src/actors/ports.ts";
 import type { WhatIfAbout, WhatIfRow, WhatIfStore } from "../../src/actors/whatIfPorts.ts";
 import type { Past } from "../../src/replay/sources.ts";
 import { type WhatIfQuery, whatIf } from "../../src/replay/whatIf.ts";
@@ -103,7 +104,25 @@ test("a run that fails leaves no table that looks like a whole one", async () =>
   expect(await store.list()).toEqual([]);
 });
 
-function failing() {
-  const next = () => Promise.reject(new Error("the broker is gone"));
+test("a run whose first payloads are dropped meanwhile begins later", async () => {
+  const store = new MemoryWhatIf();
+  const past = memoryPast({ stream, events, rules });
+  let runs = 0;
+  const gap = new PayloadGap(0, 1, 2);
+  const feed: Past["streams"]["feed"] = (partition, from, verify) =>
+    runs++ === 0 ? failing(gap) : past.streams.feed(partition, from, verify);
+  const found = await ask(
+    store,
+    { fromMs: startMs },
+    { ...past, streams: { ...past.streams, feed } },
+  );
+  expect(found).toMatchObject({ from: new Date(startMs + 2 * windowMs).toISOString() });
+  expect(store.times).toEqual(ends(3, 4));
+  const always = { ...past.streams, feed: () => failing(gap) };
+  await expect(ask(store, {}, { ...past, streams: always })).rejects.toThrow(gap);
+});
+
+function failing(error = new Error("the broker is gone")) {
+  const next = () => Promise.reject(error);
   return { next, restart: () => {}, stop: async () => {} };
 }
