@@ -34,6 +34,7 @@ import { prepareDatabase } from "./store/prepare.ts";
 import { PostgresProjectionControl } from "./store/projectionControl.ts";
 import { Projector } from "./store/projector.ts";
 import { PostgresStatsQueries } from "./store/queries.ts";
+import { noteSessionMemory } from "./store/sessionMemories.ts";
 
 export interface System {
   /** What is to be reached where. */
@@ -151,6 +152,7 @@ async function openStore(
   const database = await openDatabase(options, postgresWaitMs);
   try {
     await prepareDatabase(database, config);
+    if (config.roles.has("worker")) await noteSessionMemory(database, processId, config);
     return database;
   } catch (error) {
     await database.close();

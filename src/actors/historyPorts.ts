@@ -58,6 +58,18 @@ export interface QuarantinedPayload {
   readonly wholeMessage: boolean;
 }
 
+/** Windows that workers with one SESSION_MEMORY sealed; undefined where that was not noted. */
+export interface MemorySpan {
+  /** End of the first of them. */
+  readonly firstEndMs: number;
+  readonly sessionMemoryMs: number | undefined;
+}
+
+export interface SealedMemory {
+  readonly windowEndMs: number;
+  readonly sessionMemoryMs: number | undefined;
+}
+
 export interface HistoryStore {
   place(partition: number): Promise<PartitionPlace>;
   /** The last sealed window that ends at or before a time; undefined before the first. */
@@ -102,34 +114,46 @@ export interface HistoryStore {
     afterMs: number,
     throughMs: number,
   ): Promise<readonly RememberedTokens[]>;
+  /** Of windows that end after one time and at or before another, in their order. */
+  memorySpans(
+    partition: number,
+    afterMs: number,
+    throughMs: number,
+  ): Promise<readonly MemorySpan[]>;
+  /** Of the last sealed window that ends at or before a time. */
+  memoryThrough(partition: number, timeMs: number): Promise<SealedMemory | undefined>;
   rows(name: ActorName, windowEndMs: number, partition: number): Promise<TableRows>;
   quarantined(receipt: Receipt): Promise<QuarantinedPayload | undefined>;
 }
 
 /** A row of a table that is not what its events say; null where there is no such row or event. */
-export interface TableDifference extends ActorName {
-  readonly table: "stats" | "sessions";
-  readonly time: string;
-  readonly recorded: Readonly<Record<string, string>> | null;
-  readonly expected: Readonly<Record<string, string>> | null;
+export interface TableDifference {
+  readonly table: string;
+  /** The columns of its primary key, times in ISO 8601. */
+  readonly key: Readonly<Record<string, string>>;
+  readonly recorded: Readonly<Record<string, string | null>> | null;
+  readonly expected: Readonly<Record<string, string | null>> | null;
 }
 
 export interface TableComparison {
-  readonly table: "stats" | "sessions";
-  /** Events whose rows were compared. */
-  readonly events: number;
+  readonly table: string;
+  /** Rows that the events give. */
+  readonly rows: number;
   readonly differences: readonly TableDifference[];
   /** How many there are; `differences` holds the first of them. */
   readonly differencesTotal: number;
+  /** Why it was not compared. */
+  readonly skipped: string | null;
 }
 
-/** Compares tables with the fold of the events that they have applied. */
+/** Compares the tables of projections with the fold of the events that they have applied. */
 export interface TableAudit {
-  /** Over windows that end after one time and at or before another. */
+  readonly tables: readonly string[];
+  /** Over rows that begin at or after one time and before another; over all when there is none. */
   compare(
-    table: "stats" | "sessions",
-    afterMs: number,
-    throughMs: number,
+    table: string,
+    fromMs: number | undefined,
+    toMs: number | undefined,
   ): Promise<TableComparison>;
 }
 
@@ -195,6 +219,8 @@ export interface Explanation extends ActorName {
   /** How long after the window's end its event was committed; undefined while it is open. */
   readonly sealedAfterMs: number | undefined;
   readonly basis: ReplayBasis;
+  /** SESSION_MEMORY under which its sessions were counted; null when it changed within it. */
+  readonly sessionMemory: string | null;
   /** The window as the payloads add up to it now; undefined when they are not retained. */
   readonly replayed: OpenWindowView | undefined;
   /** Over everything that could be compared. */
@@ -237,6 +263,12 @@ export type PastMoment =
   | { readonly kind: "time"; readonly timeMs: number }
   | { readonly kind: "position"; readonly position: number };
 
+/** Nothing is known of the moment yet: it is later than the newest one. */
+export interface FutureMoment {
+  readonly kind: "future";
+  readonly newest: PastMoment;
+}
+
 export interface PastActor extends ActorName {
   readonly partition: number;
   /** The stream time that is shown. */
@@ -261,5 +293,9 @@ export interface History {
   /** Undefined when there was never such a payload. @throws HistoryBusy */
   receipt(receipt: Receipt): Promise<ReceiptFate | undefined>;
   /** Undefined when nothing was known of the actor then. @throws HistoryBusy */
-  actorAt(name: ActorName, moment: PastMoment, events: number): Promise<PastActor | undefined>;
+  actorAt(
+    name: ActorName,
+    moment: PastMoment,
+    events: number,
+  ): Promise<PastActor | FutureMoment | undefined>;
 }

@@ -75,13 +75,16 @@ export class PayloadGap extends Error {
   }
 }
 
-/** A partition must not go on: its stream does not continue its checkpoint (invariant I10). */
+/**
+ * A partition must not go on: its stream does not continue its checkpoint (invariant I10). The
+ * message is the reason alone, since whoever shows it says which partition is stopped.
+ */
 export class PartitionHalted extends Error {
   constructor(
     readonly partition: number,
     readonly reason: string,
   ) {
-    super(`partition ${partition} is stopped: ${reason}`);
+    super(reason);
   }
 }
 

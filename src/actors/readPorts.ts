@@ -71,10 +71,12 @@ export interface RecordedEvent {
   readonly partition: number;
   readonly position: number;
   readonly type: string;
+  /** As it was written. */
   readonly version: number;
   readonly customer: string;
   readonly content: string;
   readonly windowEnd: string;
+  /** As the newest version has it, whatever version was written. */
   readonly data: unknown;
   readonly recordedAt: string;
   readonly sealedBy: string;

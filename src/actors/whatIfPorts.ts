@@ -13,6 +13,8 @@ export interface WhatIfRow extends ActorName {
 export interface WhatIfAbout {
   readonly windowMs: number;
   readonly countTokenOnce: boolean;
+  /** Undefined in tables of before it was kept. */
+  readonly sessionMemoryMs?: number;
   readonly fromMs: number;
   readonly toMs: number;
 }
@@ -49,6 +51,8 @@ export interface WhatIfComparison {
 }
 
 export interface WhatIfStore {
+  /** `stats` and `sessions` show every window that ends by this time, epoch ms. */
+  shownThrough(): Promise<number>;
   /** Makes an empty table and returns its name. */
   create(about: WhatIfAbout): Promise<string>;
   append(table: string, rows: readonly WhatIfRow[]): Promise<void>;

@@ -26,7 +26,7 @@ export class AdminClient {
   async #ask(method: string, path: string, query: Query): Promise<JsonObject> {
     const { response, body } = await this.#fetch(method, path, query);
     if (response.ok && isObject(body)) return body;
-    throw new CliFailure(problemOf(response.status, body));
+    throw new CliFailure(problemOf(response.status, body), isUsage(response.status) ? 2 : 1);
   }
 
   /** An answer whatever its status, for checks that are red by status. */
@@ -54,6 +54,11 @@ export class AdminClient {
       );
     }
   }
+}
+
+/** The server could not make sense of what was asked. */
+function isUsage(status: number): boolean {
+  return status === 400 || status === 422;
 }
 
 function problemOf(status: number, body: unknown): string {

@@ -1,11 +1,12 @@
 /** A way to Postgres and NATS for verbs that read more than the admin API should answer. */
-import { ConfigError, readConfig } from "../config.ts";
+import { type Config, readConfig } from "../config.ts";
 import { createLog } from "../log.ts";
 import { connectNats } from "../nats/connection.ts";
 import { createPast } from "../past.ts";
 import type { Past } from "../replay/sources.ts";
 import type { Database } from "../store/database.ts";
 import { openDatabase } from "../store/open.ts";
+import { newestSessionMemory } from "../store/sessionMemories.ts";
 import { fixedSettings } from "../store/settings.ts";
 import { CliFailure } from "./failure.ts";
 import type { Environment } from "./settings.ts";
@@ -15,18 +16,28 @@ export interface Direct {
   readonly database: Database;
 }
 
+/** What is set here, or else what the worker that started last has noted. */
+async function currentSessionMemory(
+  database: Database,
+  env: Environment,
+  { sessionMemoryMs }: Config,
+): Promise<number> {
+  if ((env.SESSION_MEMORY ?? "").trim() !== "") return sessionMemoryMs;
+  return (await newestSessionMemory(database)) ?? sessionMemoryMs;
+}
+
 const waitMs = 5_000;
 const deadlineMs = 60_000;
 
 /**
  * Connects as the service with the same environment would, to servers that run already, and reads
- * what is fixed there: the length of windows and the number of partitions.
+ * there the length of windows, the number of partitions and the memory of tokens.
  */
 export async function withPast<Result>(
   env: Environment,
   use: (direct: Direct) => Promise<Result>,
 ): Promise<Result> {
-  const config = configOf(env);
+  const config = readConfig(env);
   const log = createLog("error", (line) => void process.stderr.write(line), Date.now);
   const database = await openDatabase(
     {
@@ -43,7 +54,7 @@ export async function withPast<Result>(
   try {
     const settings = await fixedSettings(database);
     if (settings === undefined) throw new CliFailure("nothing was ever started on this database");
-    const { sessionMemoryMs } = config;
+    const sessionMemoryMs = await currentSessionMemory(database, env, config);
     const link = await connectNats({
       url: config.natsUrl ?? `nats://127.0.0.1:${config.embeddedNatsPort}`,
       name: "payload-stats cli",
@@ -58,14 +69,5 @@ export async function withPast<Result>(
     }
   } finally {
     await database.close();
-  }
-}
-
-function configOf(env: Environment) {
-  try {
-    return readConfig(env);
-  } catch (error) {
-    if (error instanceof ConfigError) throw new CliFailure(error.message, 2);
-    throw error;
   }
 }

@@ -1,7 +1,7 @@
 /** Results go to stdout, as a table for people or as JSON for programs; all else to stderr. */
 import { styleText } from "node:util";
 import Table from "cli-table3";
-import type { JsonObject } from "./json.ts";
+import { isObject, type JsonObject } from "./json.ts";
 
 export type OutputForm = "table" | "json";
 
@@ -26,7 +26,15 @@ const noBorders = {
   middle: "  ",
 };
 
+const fieldColumns: readonly Column[] = [
+  ["FIELD", "field"],
+  ["VALUE", "value"],
+];
+
 export class Output {
+  /** Of the columns of a stream, once it has begun. */
+  #widths: readonly number[] = [];
+
   constructor(private readonly form: OutputForm) {}
 
   /** The whole answer as JSON, or some columns of its rows as a table. */
@@ -36,32 +44,34 @@ export class Output {
     else this.#write(tableOf(rows, columns));
   }
 
-  /** What a table would have no row for. */
-  json(body: unknown): void {
-    if (this.form === "json") this.#write(JSON.stringify(body, null, 2));
-  }
-
   /** The whole answer as JSON, or what `table` writes of it. */
   either(body: unknown, table: () => void): void {
     if (this.form === "json") this.#write(JSON.stringify(body, null, 2));
     else table();
   }
 
-  /** One object: its fields, one a line. Objects within it are written as JSON. */
+  /** One object: its fields, one a line, and those of objects within it under their path. */
   record(body: JsonObject): void {
     if (this.form === "json") this.#write(JSON.stringify(body, null, 2));
-    else
-      this.#write(
-        tableOf(fieldsOf(body), [
-          ["FIELD", "field"],
-          ["VALUE", "value"],
-        ]),
-      );
+    else this.#write(tableOf(fieldsOf(body), fieldColumns));
   }
 
-  /** One row of a stream of results: a line of JSON, or a line of text. */
-  line(body: JsonObject, text: string): void {
-    this.#write(this.form === "json" ? JSON.stringify(body) : text);
+  /**
+   * Some rows of a stream of results: lines of JSON, or rows below the headings that the first
+   * ones get. Those that come later keep to the widths of the first ones as far as they fit.
+   */
+  stream(rows: readonly JsonObject[], columns: readonly Column[]): void {
+    if (rows.length === 0) return;
+    if (this.form === "json") {
+      for (const row of rows) this.#write(JSON.stringify(row));
+      return;
+    }
+    const [head = "", ...lines] = tableOf(rows, columns, this.#widths).split("\n");
+    if (this.#widths.length === 0) this.#write(head);
+    this.#widths = columns.map((column, at) =>
+      Math.max(this.#widths[at] ?? 0, ...[column[0], ...rows.map(textIn(column))].map(widthOf)),
+    );
+    for (const line of lines) this.#write(line);
   }
 
   /** For people: progress, and what to do next. */
@@ -79,7 +89,12 @@ export function coloured(colour: "red" | "green" | "yellow", text: string): stri
   return styleText(colour, text, { stream: process.stdout });
 }
 
-function tableOf(rows: readonly JsonObject[], columns: readonly Column[]): string {
+/** @param widths of columns at least, in characters. */
+function tableOf(
+  rows: readonly JsonObject[],
+  columns: readonly Column[],
+  widths: readonly number[] = [],
+): string {
   const head = columns.map(([heading]) => styleText("bold", heading, { stream: process.stdout }));
   const table = new Table({
     head,
@@ -87,9 +102,7 @@ function tableOf(rows: readonly JsonObject[], columns: readonly Column[]): strin
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
   for (const row of rows) {
-    table.push(
-      columns.map(([, value]) => cellOf(typeof value === "string" ? row[value] : value(row))),
-    );
+    table.push(columns.map((column, at) => textIn(column)(row).padEnd(widths[at] ?? 0)));
   }
   return table
     .toString()
@@ -98,11 +111,26 @@ function tableOf(rows: readonly JsonObject[], columns: readonly Column[]): strin
     .join("\n");
 }
 
-function fieldsOf(body: JsonObject): JsonObject[] {
-  return Object.entries(body).map(([field, value]) => ({ field, value }));
+function textIn([, value]: Column): (row: JsonObject) => string {
+  return (row) => cellOf(typeof value === "string" ? row[value] : value(row));
 }
 
+function widthOf(text: string): number {
+  return Bun.stringWidth(text);
+}
+
+function fieldsOf(body: JsonObject, path = ""): JsonObject[] {
+  return Object.entries(body).flatMap(([name, value]) => {
+    const field = `${path}${name}`;
+    return isObject(value) ? fieldsOf(value, `${field}.`) : [{ field, value }];
+  });
+}
+
+/** Lists and objects in a cell are written out, without the signs that JSON needs. */
 function cellOf(value: unknown): string {
   if (value === null || value === undefined) return "-";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (Array.isArray(value)) return value.length === 0 ? "-" : value.map(cellOf).join(", ");
+  if (!isObject(value)) return String(value);
+  const texts = Object.entries(value).map(([field, inner]) => `${field}=${cellOf(inner)}`);
+  return texts.length === 0 ? "-" : texts.join(" ");
 }

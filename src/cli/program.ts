@@ -1,10 +1,11 @@
 /** The command line: global options, and one file of verbs for each thing. */
 import { Command, CommanderError, Option } from "commander";
 import packageJson from "../../package.json" with { type: "json" };
+import { ConfigError } from "../config.ts";
 import { errorMessage } from "../log.ts";
 import { CliFailure } from "./failure.ts";
 import type { CliSettings } from "./settings.ts";
-import { adminUrl } from "./verb.ts";
+import { adminUrl, secret } from "./verb.ts";
 import { addActorVerbs } from "./verbs/actor.ts";
 import { addAuditVerb } from "./verbs/audit.ts";
 import { addDoctorVerb } from "./verbs/doctor.ts";
@@ -45,7 +46,12 @@ export function createProgram(settings: CliSettings): Command {
         .argParser(adminUrl)
         .default(settings.adminUrl, `${settings.adminUrl}, by ADMIN_HOST and ADMIN_PORT`),
     )
-    .option("--token <token>", "the admin token (by default ADMIN_TOKEN of the environment)")
+    .addOption(
+      new Option(
+        "--token <token>",
+        "the admin token (by default ADMIN_TOKEN of the environment)",
+      ).argParser(secret),
+    )
     .addOption(
       new Option("-o, --output <form>", "form of the results")
         .choices(["table", "json"])
@@ -73,6 +79,7 @@ export async function runProgram(program: Command, args: readonly string[]): Pro
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : usage;
     const failure = error instanceof CliFailure ? error : undefined;
     if (failure?.message !== "") process.stderr.write(`${errorMessage(error)}\n`);
-    return failure?.exitCode ?? 1;
+    // The environment is part of how a verb is used.
+    return failure?.exitCode ?? (error instanceof ConfigError ? usage : 1);
   }
 }

@@ -18,6 +18,7 @@ const patienceMs = 60_000;
 export async function watchBuild(client: AdminClient, name: string): Promise<WatchedBuild> {
   const bar = new ProgressBar(process.stderr);
   let problem: unknown;
+  let phase: unknown;
   let answeredAt = performance.now();
   for (;;) {
     try {
@@ -34,6 +35,8 @@ export async function watchBuild(client: AdminClient, name: string): Promise<Wat
         bar.end();
         return { waiting: true, build: rebuild };
       }
+      if (rebuild.phase === "paused" && phase !== "paused") bar.note(pausedNote(name));
+      phase = rebuild.phase;
       if (rebuild.problem !== problem && rebuild.problem !== null) {
         bar.note(String(rebuild.problem));
       }
@@ -44,6 +47,11 @@ export async function watchBuild(client: AdminClient, name: string): Promise<Wat
     }
     await Bun.sleep(pollMs);
   }
+}
+
+/** It waits for somebody, who may be the one that reads this. */
+function pausedNote(name: string): string {
+  return `it is paused, and goes on after\n  payload-stats projection resume ${name}`;
 }
 
 function lineOf(name: string, rebuild: JsonObject): string {

@@ -1,13 +1,38 @@
 /** Times and durations as arguments. */
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import { parseDuration } from "../domain/duration.ts";
-import { parseTime } from "../http/timeText.ts";
+import { parseMoment, parseTime } from "../http/timeText.ts";
 
 /** Epoch ms. */
 export function time(text: string): number {
   const timeMs = parseTime(text);
   if (timeMs !== undefined) return timeMs;
   throw new InvalidArgumentError("It must be like 2026-01-31T10:05:00Z, or ms since 1970.");
+}
+
+/** A time, or a position of an event: as it was written, for the server to read. */
+export function moment(text: string): string {
+  if (parseMoment(text) !== undefined) return text;
+  throw new InvalidArgumentError(
+    "It must be a time like 2026-01-31T10:05:00Z, or a position from 1.",
+  );
+}
+
+/** Ends a command whose range holds no time. */
+export function checkRange(
+  command: Command,
+  { from, to }: { readonly from?: number; readonly to?: number },
+): void {
+  if (from !== undefined && to !== undefined && from >= to) {
+    command.error("error: --to must be after --from");
+  }
+}
+
+/** Any duration, ms. */
+export function duration(text: string): number {
+  const durationMs = parseDuration(text) ?? 0;
+  if (durationMs > 0) return durationMs;
+  throw new InvalidArgumentError("It must be like 90s, 5m or 24h.");
 }
 
 /** The length of a window, ms. */

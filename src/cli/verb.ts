@@ -1,6 +1,7 @@
 /** What every verb is made of: a command with an example, run with a client and an output. */
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { AdminClient } from "./adminClient.ts";
+import { CliFailure } from "./failure.ts";
 import { Output, type OutputForm } from "./output.ts";
 import type { CliSettings } from "./settings.ts";
 
@@ -17,6 +18,9 @@ export function contextOf(command: Command, settings: CliSettings): VerbContext 
   const url = typeof admin === "string" ? admin : settings.adminUrl;
   const secret = typeof token === "string" ? token : settings.adminToken;
   const form: OutputForm = output === "json" ? "json" : "table";
+  if (!URL.canParse(url)) {
+    throw new CliFailure(`ADMIN_HOST and ADMIN_PORT make no address: ${url}`, 2);
+  }
   return {
     client: new AdminClient(url.replace(/\/+$/, ""), secret),
     out: new Output(form),
@@ -32,8 +36,24 @@ export const yesOption = () => new Option("-y, --yes", "do not ask");
 
 /** Reads an integer from 0 on. */
 export function count(text: string): number {
-  if (!/^\d{1,15}$/.test(text)) throw new InvalidArgumentError("It must be an integer from 0.");
-  return Number(text);
+  return integer(text, 0);
+}
+
+/** Reads an integer from 1 on. */
+export function ordinal(text: string): number {
+  return integer(text, 1);
+}
+
+function integer(text: string, min: number): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : -1;
+  if (value >= min) return value;
+  throw new InvalidArgumentError(`It must be an integer from ${min}.`);
+}
+
+/** Reads what fits into a header. */
+export function secret(text: string): string {
+  if (/^[\x21-\x7e]+$/.test(text)) return text;
+  throw new InvalidArgumentError("It must be printable ASCII without spaces.");
 }
 
 export function adminUrl(text: string): string {

@@ -142,7 +142,8 @@ export const actorDetail: DocumentDecoration = {
     "payload of it is known; 503 when the owner of its partition does not answer. With `at`, the " +
     "actor as it was then: the fold of its events until then (`totals`) and, where the stream is " +
     "retained, the window that was open. Then there is no owner and no epoch, and the state is " +
-    "`unknown` where the payloads of its window are gone.",
+    "`unknown` where the payloads of its window are gone. A moment in the future is refused, and " +
+    "the newest one is named.",
   parameters: [
     namePathParameter("customer"),
     namePathParameter("content"),

@@ -9,7 +9,7 @@ export const eventSchemas = {
   partition: integer("The partition, from 0.", 7),
   position: integer("Place in the events of the partition, from 1, without gaps.", 12),
   type: text("The kind of event.", "WindowSealed"),
-  version: integer("The version of its data.", 1),
+  version: integer("The version that was written; `data` is shown as the newest has it.", 1),
   customer: nullable(text("The broadcaster.", "Customer1")),
   content: nullable(text("The channel or video.", "channel1")),
   windowEnd: nullable(time("End of the window that it is about.")),

@@ -3,6 +3,7 @@ import { Elysia } from "elysia";
 import {
   type ExplainQuery,
   type Explanation,
+  type FutureMoment,
   type History,
   HistoryBusy,
   type PastActor,
@@ -17,8 +18,8 @@ import { explainDetail, receiptDetail } from "./adminHistoryDocs.ts";
 import { payloadsDefault, payloadsMax, recentEvents } from "./adminRules.ts";
 import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
-import { pathNames, QueryReader } from "./queryParams.ts";
-import { parseTime } from "./timeText.ts";
+import { parameterProblemKind, pathNames, QueryReader } from "./queryParams.ts";
+import { parseMoment } from "./timeText.ts";
 
 export interface AdminHistoryDependencies {
   readonly history: History;
@@ -95,18 +96,12 @@ function readExplainQuery(url: string, windowMs: number): ExplainQuery {
   return { windowEndMs, customer, content, limit, offset, showTokens };
 }
 
-/** A number below this is a position: in epoch ms it would be a day of 1973 or before. */
-const positionMax = 100_000_000_000;
-
 /** Reads `at`: a time, or a position in the events of the actor's partition. */
 export function readMoment(reader: QueryReader, name: string): PastMoment | undefined {
   const text = reader.text(name);
   if (text === undefined) return undefined;
-  const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (number > 0 && number < positionMax) return { kind: "position", position: number };
-  const timeMs = parseTime(text);
-  if (timeMs !== undefined && timeMs >= positionMax) return { kind: "time", timeMs };
-  return reader.refuse(name, "must be a time like 2026-01-31T10:05:00Z, or a position of an event");
+  const must = "must be a time like 2026-01-31T10:05:00Z, or a position of an event";
+  return parseMoment(text) ?? reader.refuse(name, must);
 }
 
 function explanationFields({ event, sealedAfterMs, replayed, ...rest }: Explanation) {
@@ -134,8 +129,19 @@ export async function showPastActor(
   moment: PastMoment,
 ) {
   const found = await askHistory(log, () => history.actorAt(names, moment, recentEvents));
+  if (found !== undefined && "kind" in found) {
+    throw new Problem(parameterProblemKind, "The moment is in the future.", {
+      errors: [{ pointer: "?at", detail: `is in the future: ${newestText(found)}` }],
+    });
+  }
   if (found !== undefined) return pastFields(found);
   throw new Problem("not-found", "Nothing was known then of this customer and content.");
+}
+
+function newestText({ newest }: FutureMoment): string {
+  const text =
+    newest.kind === "time" ? new Date(newest.timeMs).toISOString() : `position ${newest.position}`;
+  return `the newest moment is ${text}`;
 }
 
 function pastFields({ window, totals, events, ...rest }: PastActor) {

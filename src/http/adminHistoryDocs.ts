@@ -100,6 +100,9 @@ export const explainDetail: DocumentDecoration = {
         event: nullable(record(eventSchemas)),
         sealedAfterMs: nullable(integer("From the window's end to the commit, ms.", 120)),
         basis: basisSchema,
+        sessionMemory: nullable(
+          text("SESSION_MEMORY that its sessions were counted with; null when it changed.", "24h"),
+        ),
         replayed: nullable(record(windowSchemas)),
         agrees: {
           type: "boolean",
@@ -125,6 +128,7 @@ export const explainDetail: DocumentDecoration = {
         event: eventExample,
         sealedAfterMs: 120,
         basis: basisExample,
+        sessionMemory: "24h",
         replayed: eventExample.data,
         agrees: true,
         compared: ["event", "stats", "sessions"],

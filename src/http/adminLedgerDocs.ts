@@ -107,7 +107,7 @@ export const acceptLossDetail: DocumentDecoration = {
       {
         partition: 7,
         position: 13,
-        reason: "partition 7 is stopped: the stream was made anew",
+        reason: "the stream was made anew",
         checkpoint: { sequence: 1977, time: "1769854200120000000" },
         streamCreatedBefore: "2026-01-01T00:00:00.000000001Z",
         streamCreatedAfter: "2026-01-31T10:12:00.000000001Z",

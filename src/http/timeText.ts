@@ -1,4 +1,5 @@
 /** Times as requests write them. */
+import type { PastMoment } from "../actors/historyPorts.ts";
 
 /** The end of the year 9999, the last that ISO 8601 writes with four digits. */
 const timeMsMax = 253_402_300_799_999;
@@ -18,6 +19,17 @@ const isoPattern = new RegExp(
 export function parseTime(text: string): number | undefined {
   const timeMs = /^\d{1,15}$/.test(text) ? Number(text) : parseIso(text);
   return timeMs !== undefined && timeMs >= 0 && timeMs <= timeMsMax ? timeMs : undefined;
+}
+
+/** A number below this is a position: in epoch ms it would be a day of 1973 or before. */
+const positionMax = 100_000_000_000;
+
+/** A time, or a position in the events of a partition; undefined when it is neither. */
+export function parseMoment(text: string): PastMoment | undefined {
+  const number = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
+  if (number > 0 && number < positionMax) return { kind: "position", position: number };
+  const timeMs = parseTime(text);
+  return timeMs === undefined || timeMs < positionMax ? undefined : { kind: "time", timeMs };
 }
 
 function parseIso(text: string): number | undefined {

@@ -2,9 +2,10 @@
  * An actor as it was: its events until then, folded, and the window that was open then, from the
  * stream. Then is a stream time, or the instant after an event of its partition.
  */
-import type { ActorName, PastActor, PastMoment } from "../actors/historyPorts.ts";
+import type { ActorName, FutureMoment, PastActor, PastMoment } from "../actors/historyPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
+import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfActor } from "./sources.ts";
@@ -15,14 +16,16 @@ const everyPosition = Number.MAX_SAFE_INTEGER;
 /** After any window: the end of the year 9999. */
 const timeMsMax = 253_402_300_799_999;
 
-/** Undefined when nothing was known of the actor then, or no event has that position. */
+/** Undefined when nothing was known of the actor then. */
 export async function actorAt(
   past: Past,
   name: ActorName,
   moment: PastMoment,
   events: number,
-): Promise<PastActor | undefined> {
+): Promise<PastActor | FutureMoment | undefined> {
   const partition = partitionOf(name.customer, name.content, past.partitions);
+  const newest = await newestMoment(past, partition, moment);
+  if (newest !== undefined) return { kind: "future", newest };
   const found =
     moment.kind === "time"
       ? await atTime(past, name, partition, moment.timeMs)
@@ -37,6 +40,25 @@ export async function actorAt(
   return { ...name, partition, position, ...state, totals, events: recent };
 }
 
+/** The newest moment, when the one that is asked for is later than it. */
+async function newestMoment(
+  { clock, history, streams }: Past,
+  partition: number,
+  moment: PastMoment,
+): Promise<PastMoment | undefined> {
+  if (moment.kind === "position") {
+    const { position } = await history.place(partition);
+    return moment.position > position ? { kind: "position", position } : undefined;
+  }
+  const nowMs = clock.now();
+  if (moment.timeMs <= nowMs) return undefined;
+  // The broker's clock decides, and may be ahead of this one.
+  const { lastSequence } = await streams.state(partition);
+  const last = await streams.message(partition, lastSequence);
+  const timeMs = Math.max(nowMs, last?.timeMs ?? 0);
+  return moment.timeMs > timeMs ? { kind: "time", timeMs } : undefined;
+}
+
 type Found = Omit<PastActor, "customer" | "content" | "partition" | "totals" | "events"> & {
   /** Windows that end by then are sealed. */
   readonly throughMs: number;
@@ -48,12 +70,14 @@ async function atTime(
   partition: number,
   timeMs: number,
 ): Promise<Found> {
-  const { rules, history } = past;
-  const windowIndex = windowIndexOf(timeMs, rules.windowMs);
-  const startMs = windowStartMs(windowIndex, rules.windowMs);
+  const { history } = past;
+  const { windowMs } = past.rules;
+  const windowIndex = windowIndexOf(timeMs, windowMs);
+  const startMs = windowStartMs(windowIndex, windowMs);
+  const { rules, isNew } = await rulesOfWindow(past, partition, startMs + windowMs);
   const at = new Date(timeMs).toISOString();
   const then = { at, position: null, throughMs: startMs };
-  const plan = await planReplay(past, partition, rules, startMs);
+  const plan = await planReplay(past, partition, rules, startMs, isNew);
   if ("reason" in plan || startMs < (plan.start?.replayFromMs ?? 0)) {
     const reason = "reason" in plan ? plan.reason : "the payloads of the window were dropped";
     // A window that has no event had no payload that counted.

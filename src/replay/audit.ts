@@ -10,8 +10,11 @@ import type {
   TableComparison,
 } from "../actors/historyPorts.ts";
 import type { RecordedEvent } from "../actors/readPorts.ts";
+import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
-import { planReplay } from "./plan.ts";
+import { whileDropped } from "./dropped.ts";
+import { dependsOnMemory, isNewMemory, type Stretch, stretchesOf } from "./memories.ts";
+import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfPartition } from "./sources.ts";
 import { eventDifferences } from "./views.ts";
@@ -46,27 +49,94 @@ export interface PartitionAudit {
   readonly payloads: number;
   readonly events: number;
   readonly differences: readonly EventDifference[];
+  /** How many there are; `differences` holds the first of them. */
+  readonly differencesTotal: number;
+  /** The memories of tokens that the windows were counted with, each from a time on. */
+  readonly sessionMemory: readonly { readonly value: string; readonly from: string }[];
 }
 
-export async function auditPartition(
+export function auditPartition(
   past: Past,
   partition: number,
   range: AuditRange,
-  progress: (messages: number) => void = () => {},
+  progress: (messages: number, of: number) => void = () => {},
+): Promise<PartitionAudit> {
+  return whileDropped(past.clock, () => auditRetained(past, partition, range, progress));
+}
+
+async function auditRetained(
+  past: Past,
+  partition: number,
+  range: AuditRange,
+  progress: (messages: number, of: number) => void,
 ): Promise<PartitionAudit> {
   const { rules, history } = past;
   // What is sealed now; what seals meanwhile is left for the next audit.
   const { sealedThroughMs } = await history.place(partition);
   const plan = await planReplay(past, partition, rules, range.fromMs);
-  const nothing = { partition, after: null, through: null, messages: 0, payloads: 0, events: 0 };
-  if ("reason" in plan) return { ...nothing, basis: plan, differences: [] };
+  const audit = { partition, ...emptyCounts, after: null, through: null, sessionMemory: [] };
+  if ("reason" in plan) return { ...audit, basis: plan };
   const afterMs = Math.max(plan.exactFromMs, ceilTo(range.fromMs ?? 0, rules.windowMs));
   const throughMs = Math.min(
     sealedThroughMs,
     ceilTo(range.toMs ?? sealedThroughMs, rules.windowMs),
   );
-  if (afterMs >= throughMs) return { ...nothing, basis: plan.basis, differences: [] };
-  const comparison = new Comparison(history, partition, afterMs, throughMs);
+  if (afterMs >= throughMs) return { ...audit, basis: plan.basis };
+  const stretches = await stretchesOf(past, partition, afterMs, throughMs);
+  const differences: EventDifference[] = [];
+  const counts = { ...emptyCounts, differences };
+  const of = plan.lastSequence - plan.fromSequence + 1;
+  for (const stretch of stretches) {
+    const found = await auditStretch(past, partition, stretch, {
+      // The first one may start where the stream does, before what comes out exactly.
+      plan: stretch === stretches[0] && !(await isNew(past, partition, stretch)) ? plan : undefined,
+      progress: (messages) => progress(Math.min(counts.messages + messages, of), of),
+    });
+    counts.messages += found.messages;
+    counts.payloads += found.payloads;
+    counts.events += found.events;
+    counts.differencesTotal += found.differencesTotal;
+    differences.push(...found.differences.slice(0, differencesMax - differences.length));
+  }
+  const between = { after: iso(afterMs), through: iso(throughMs) };
+  return { partition, basis: plan.basis, ...between, ...counts, sessionMemory: shown(stretches) };
+}
+
+function isNew(past: Past, partition: number, { fromMs, sessionMemoryMs }: Stretch) {
+  return isNewMemory(past, partition, fromMs, sessionMemoryMs);
+}
+
+type Counts = Pick<
+  PartitionAudit,
+  "messages" | "payloads" | "events" | "differences" | "differencesTotal"
+>;
+const emptyCounts: Counts = {
+  messages: 0,
+  payloads: 0,
+  events: 0,
+  differences: [],
+  differencesTotal: 0,
+};
+
+function shown(stretches: readonly Stretch[]): PartitionAudit["sessionMemory"] {
+  return stretches.map(({ sessionMemoryMs, fromMs }) => ({
+    value: formatDuration(sessionMemoryMs),
+    from: iso(fromMs),
+  }));
+}
+
+/** Windows that were counted with one memory of tokens. */
+async function auditStretch(
+  past: Past,
+  partition: number,
+  { sessionMemoryMs, fromMs: afterMs, throughMs, mixedEndMs }: Stretch,
+  { plan: given, progress }: { plan: ReplayPlan | undefined; progress: (messages: number) => void },
+): Promise<Counts> {
+  const rules = { ...past.rules, sessionMemoryMs };
+  const plan = given ?? (await planReplay(past, partition, rules, afterMs, true));
+  // Messages are retained while an audit runs, or else the partition has halted meanwhile.
+  if ("reason" in plan) throw new Error(`partition ${partition}: ${plan.reason}`);
+  const comparison = new Comparison(past.history, partition, afterMs, throughMs);
   let messages = 0;
   const partitionAfter = await runReplay(past, {
     plan,
@@ -78,41 +148,41 @@ export async function auditPartition(
     },
     sealed: async (events) => {
       const endMs = Date.parse(events[0]?.data.windowEnd ?? "");
-      if (endMs > afterMs && endMs <= throughMs) await comparison.window(endMs, events);
+      if (endMs <= afterMs || endMs > throughMs) return;
+      await comparison.window(endMs, events, endMs === mixedEndMs);
     },
     untilSealedMs: throughMs,
   });
   await comparison.end();
   progress(messages);
-  const { events, differences } = comparison;
+  const { events, differences, differencesTotal } = comparison;
   const payloads = partitionAfter.payloadsRead;
-  const between = { after: iso(afterMs), through: iso(throughMs) };
-  return { partition, basis: plan.basis, ...between, messages, payloads, events, differences };
+  return { messages, payloads, events, differences, differencesTotal };
 }
 
-/** Compares `stats` and `sessions` with the events that they have applied. */
+/** Compares the table of every projection with the events that it has applied. */
 export async function auditTables(
   { rules }: Pick<Past, "rules">,
   tables: TableAudit,
-  { fromMs = 0, toMs = timeMsMax }: AuditRange,
+  { fromMs, toMs }: AuditRange,
 ): Promise<readonly TableComparison[]> {
-  const afterMs = ceilTo(fromMs, rules.windowMs);
-  const throughMs = ceilTo(toMs, rules.windowMs);
-  return [
-    await tables.compare("stats", afterMs, throughMs),
-    await tables.compare("sessions", afterMs, throughMs),
-  ];
+  const firstMs = fromMs && ceilTo(fromMs, rules.windowMs);
+  const endMs = toMs && ceilTo(toMs, rules.windowMs);
+  const compared: TableComparison[] = [];
+  for (const table of tables.tables) compared.push(await tables.compare(table, firstMs, endMs));
+  return compared;
 }
 
-/** After any window: in the year 9999. */
-const timeMsMax = Date.UTC(9999, 0);
-const progressEvery = 10_000;
+/** A log that was made by other rules differs everywhere: more than this nobody reads. */
+const differencesMax = 1_000;
+const progressEvery = 100;
 /** More events about no window than this do not stand in a row. */
 const gapMax = 100;
 
 /** Walks along the events of the log while windows come out of the replay. */
 class Comparison {
   readonly differences: EventDifference[] = [];
+  differencesTotal = 0;
   events = 0;
   readonly #recorded: AsyncIterator<RecordedEvent>;
   #next: RecordedEvent | undefined;
@@ -128,12 +198,17 @@ class Comparison {
     this.#recorded = flatten(history.sealedEvents(partition, afterMs, throughMs));
   }
 
-  /** Compares the events of one window, which come in the order of names on both sides. */
-  async window(endMs: number, replayed: readonly DomainEvent[]): Promise<void> {
-    const recorded = await this.#takeThrough(endMs);
-    const own = recorded.filter((event) => Date.parse(event.windowEnd) === endMs);
-    for (const event of recorded) if (!own.includes(event)) this.#note("extra", event, []);
-    const byName = new Map(own.map((event) => [nameOf(event), event]));
+  /**
+   * Compares the events of one window, which come in the order of names on both sides.
+   * @param isMixed its sessions were counted under two memories of tokens.
+   */
+  async window(endMs: number, replayed: readonly DomainEvent[], isMixed: boolean): Promise<void> {
+    const byName = new Map<string, RecordedEvent>();
+    for await (const event of this.#through(endMs)) {
+      // Events of windows that the payloads know nothing of come before those of this one.
+      if (Date.parse(event.windowEnd) === endMs) byName.set(nameOf(event), event);
+      else this.#note("extra", event, []);
+    }
     let last = 0;
     for (const event of replayed) {
       this.events++;
@@ -143,7 +218,8 @@ class Comparison {
         this.#note("missing", { ...event, windowEnd: event.data.windowEnd, position: null }, []);
         continue;
       }
-      const fields = eventDifferences(found, event);
+      const all = eventDifferences(found, event);
+      const fields = isMixed ? all.filter((field) => !dependsOnMemory(field)) : all;
       if (fields.length > 0) this.#note("different", found, fields);
       if (found.position < last) this.#note("order", found, []);
       last = found.position;
@@ -153,22 +229,21 @@ class Comparison {
 
   /** What the log still holds came out of no window. */
   async end(): Promise<void> {
-    for (const event of await this.#takeThrough(Number.POSITIVE_INFINITY)) {
+    for await (const event of this.#through(Number.POSITIVE_INFINITY)) {
       this.#note("extra", event, []);
     }
   }
 
-  async #takeThrough(endMs: number): Promise<RecordedEvent[]> {
+  /** The events of the log, up to those of a window; one at a time, since they may be many. */
+  async *#through(endMs: number): AsyncGenerator<RecordedEvent> {
     if (!this.#started) {
       this.#started = true;
       await this.#advance();
     }
-    const taken: RecordedEvent[] = [];
     while (this.#next !== undefined && Date.parse(this.#next.windowEnd) <= endMs) {
-      taken.push(this.#next);
+      yield this.#next;
       await this.#advance();
     }
-    return taken;
   }
 
   async #advance(): Promise<void> {
@@ -194,6 +269,7 @@ class Comparison {
     event: Pick<RecordedEvent, "windowEnd" | "customer" | "content"> & { position: number | null },
     fields: readonly Difference[],
   ): void {
+    if (++this.differencesTotal > differencesMax) return;
     const { position, windowEnd, customer, content } = event;
     const { partition } = this;
     this.differences.push({ kind, partition, position, windowEnd, customer, content, fields });

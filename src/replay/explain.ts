@@ -8,8 +8,10 @@ import type {
 } from "../actors/historyPorts.ts";
 import type { OpenWindowView, RecordedEvent } from "../actors/readPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
+import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { windowIndexOf } from "../domain/windows.ts";
+import { dependsOnMemory, rulesOfWindow } from "./memories.ts";
 import { type NotRetained, planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfActor } from "./sources.ts";
@@ -33,10 +35,11 @@ export async function explain(past: Past, query: ExplainQuery): Promise<Explanat
   // The row before the event: what a projection has applied by then is in the log after.
   const rows = await past.history.rows(query, windowEndMs, partition);
   const event = await past.history.sealedEvent(query, windowEndMs);
-  const replayed = await replayWindow(past, query, partition);
+  const { rules, isMixed, isNew } = await rulesOfWindow(past, partition, windowEndMs);
+  const replayed = await replayWindow({ ...past, rules }, query, partition, isNew);
   const hasRow = [rows.cdn, rows.p2p, rows.sessions].some((value) => value !== undefined);
   if (event === undefined && !hasRow && replayed.window === undefined) return undefined;
-  const compared = compare(event, rows, replayed);
+  const compared = compare(event, rows, replayed, isMixed);
   const recordedMs = event && Date.parse(event.recordedAt);
   return {
     customer,
@@ -50,6 +53,7 @@ export async function explain(past: Past, query: ExplainQuery): Promise<Explanat
     event,
     sealedAfterMs: recordedMs && recordedMs - windowEndMs,
     basis: replayed.basis,
+    sessionMemory: isMixed ? null : formatDuration(rules.sessionMemoryMs),
     replayed: replayed.window,
     agrees: compared.differences.length === 0,
     ...compared,
@@ -58,10 +62,15 @@ export async function explain(past: Past, query: ExplainQuery): Promise<Explanat
   };
 }
 
-async function replayWindow(past: Past, query: ExplainQuery, partition: number): Promise<Replayed> {
+async function replayWindow(
+  past: Past,
+  query: ExplainQuery,
+  partition: number,
+  fromEvents: boolean,
+): Promise<Replayed> {
   const { rules } = past;
   const startMs = query.windowEndMs - rules.windowMs;
-  const plan = await planReplay(past, partition, rules, startMs);
+  const plan = await planReplay(past, partition, rules, startMs, fromEvents);
   if (!holds(plan, startMs)) {
     const reason = "reason" in plan ? plan.reason : "the payloads of the window were dropped";
     const basis = { kind: "not-retained" as const, reason };
@@ -96,17 +105,22 @@ function isOf({ customer, content, data }: DomainEvent, query: ExplainQuery): bo
   return customer === query.customer && content === query.content && endMs === query.windowEndMs;
 }
 
-/** The event with the replay, and the rows with the event; whatever of them there is. */
+/**
+ * The event with the replay, and the rows with the event; whatever of them there is.
+ * @param isMixed the memory of tokens changed within the window.
+ */
 function compare(
   event: RecordedEvent | undefined,
   rows: TableRows,
   { event: replayed }: Replayed,
+  isMixed: boolean,
 ): Pick<Explanation, "compared" | "differences"> {
   const compared: Difference["what"][] = [];
   const differences: Difference[] = [];
   if (event !== undefined && replayed !== undefined) {
     compared.push("event");
-    differences.push(...eventDifferences(event, replayed));
+    const all = eventDifferences(event, replayed);
+    differences.push(...(isMixed ? all.filter((one) => !dependsOnMemory(one)) : all));
   }
   const window = event && recordedWindow(event);
   for (const what of ["stats", "sessions"] as const) {

@@ -3,6 +3,7 @@ import {
   type ActorName,
   type ExplainQuery,
   type Explanation,
+  type FutureMoment,
   type History,
   HistoryBusy,
   type PastActor,
@@ -12,6 +13,7 @@ import {
 import type { ActorDirectory } from "../actors/readPorts.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import { actorAt } from "./actorAt.ts";
+import { whileDropped } from "./dropped.ts";
 import { explain } from "./explain.ts";
 import { followReceipt } from "./receipt.ts";
 import type { Past } from "./sources.ts";
@@ -39,7 +41,11 @@ export class ReplayedHistory implements History {
     return this.#inTurn(() => followReceipt(this.#past, this.#actors, receipt));
   }
 
-  actorAt(name: ActorName, moment: PastMoment, events: number): Promise<PastActor | undefined> {
+  actorAt(
+    name: ActorName,
+    moment: PastMoment,
+    events: number,
+  ): Promise<PastActor | FutureMoment | undefined> {
     return this.#inTurn(() => actorAt(this.#past, name, moment, events));
   }
 
@@ -54,7 +60,7 @@ export class ReplayedHistory implements History {
       this.#running++;
     }
     try {
-      return await ask();
+      return await whileDropped(this.#past.clock, ask);
     } finally {
       const next = this.#waiting.shift();
       if (next === undefined) this.#running--;

@@ -38,24 +38,28 @@ export interface NotRetained {
   readonly reason: string;
 }
 
-/** How long the warm-up takes at least, ms: a multiple of the window of keys. */
+/**
+ * How long the warm-up takes at least, ms: a multiple of the window of keys. The numbers come before
+ * the keys, since a repeat that is taken for the original would have its key seen too late.
+ */
 export function warmUpMs({ windowMs, keyWindowMs = windowMs }: Rules): number {
-  return (
-    Math.ceil(Math.max(windowsKeyRemembered * keyWindowMs, repeatsMaxMs) / keyWindowMs) *
-    keyWindowMs
-  );
+  const neededMs = windowsKeyRemembered * keyWindowMs + repeatsMaxMs;
+  return Math.ceil(neededMs / keyWindowMs) * keyWindowMs;
 }
 
 /**
  * Plans to replay the windows that start at or after `fromMs`; all that come out exactly, when it
  * is undefined. Where less is retained than the warm-up needs, `exactFromMs` says so.
  * @param rules of the recorded events; a replay begins at the boundaries of their windows.
+ * @param fromEvents it is the events that say which tokens are known, also where every message
+ *   before is retained.
  */
 export async function planReplay(
   { streams, history }: Pick<Past, "streams" | "history">,
   partition: number,
   rules: Rules,
   fromMs: number | undefined,
+  fromEvents = false,
 ): Promise<ReplayPlan | NotRetained> {
   const [place, stream] = await Promise.all([history.place(partition), streams.state(partition)]);
   if (place.streamCreated !== "" && place.streamCreated !== stream.created) {
@@ -68,7 +72,7 @@ export async function planReplay(
   const earlyMs = Math.max(0, wantedMs - warmUp);
   const early = await history.lastWindowThrough(partition, earlyMs);
   const isWhole = firstSequence === 1 && !Number.isFinite(place.sequencesFromMs);
-  if (isWhole && early === undefined) {
+  if (isWhole && early === undefined && !fromEvents) {
     const basis = { kind: "whole-stream" as const, fromSequence: 1 };
     return { ...range, fromSequence: 1, start: undefined, exactFromMs: 0, basis };
   }

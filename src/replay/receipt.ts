@@ -5,6 +5,7 @@ import type { ActorDirectory, OpenWindowView } from "../actors/readPorts.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import { formatReceipt, type Receipt } from "../domain/receipt.ts";
 import { windowEndMs, windowIndexOf, windowStartMs } from "../domain/windows.ts";
+import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfActor } from "./sources.ts";
@@ -61,10 +62,13 @@ async function fateOf(
   batch: Batch,
   message: LogMessage,
 ): Promise<ReceiptFate> {
-  const { rules, history } = past;
+  const { history } = past;
+  const { windowMs } = past.rules;
+  const ownEndMs = windowEndMs(windowIndexOf(message.timeMs, windowMs), windowMs);
+  const { rules, isNew } = await rulesOfWindow(past, receipt.partition, ownEndMs);
   const payload = payloadAt(batch, receipt.index);
   const { customer, content } = payload;
-  const plan = await planReplay(past, receipt.partition, rules, message.timeMs);
+  const plan = await planReplay(past, receipt.partition, rules, message.timeMs, isNew);
   if ("reason" in plan) return { ...unknownFate(receipt), customer, content, basis: plan };
   const trace = new ReceiptTrace(receipt, batch);
   const after = await runReplay(past, {

@@ -9,7 +9,7 @@ export interface Past {
   readonly history: HistoryStore;
   readonly store: Pick<PartitionStore, "rememberedTokens">;
   readonly clock: Clock;
-  /** The rules that the events were made by. */
+  /** The rules of now. Events may have been made under another memory: see memories.ts. */
   readonly rules: Rules;
   readonly partitions: number;
 }

@@ -4,7 +4,6 @@ import type { Difference } from "../actors/historyPorts.ts";
 import type { OpenWindowView, RecordedEvent } from "../actors/readPorts.ts";
 import type { WindowActor } from "../actors/windowActor.ts";
 import type { DomainEvent } from "../domain/events.ts";
-import { upcastEventData } from "../domain/eventVersions.ts";
 
 /** The open window of an actor; undefined when it has none in the window with that index. */
 export function openWindow(
@@ -23,7 +22,7 @@ export function sealedWindow({ data }: DomainEvent): OpenWindowView {
 
 /** The window that an event of the log says; undefined when it cannot be read. */
 export function recordedWindow(event: RecordedEvent): OpenWindowView | undefined {
-  const data = upcastEventData(event);
+  const { data } = event;
   if (!isWindow(data)) return undefined;
   const { windowStart, windowEnd, cdn, p2p, sessions, payloads, duplicates } = data;
   const { firstSequence, lastSequence } = data;
@@ -59,7 +58,7 @@ export function eventDifferences(recorded: RecordedEvent, replayed: DomainEvent)
   const { type, customer, content, windowEnd } = recorded;
   // An older version that says the same is no difference.
   const version = Math.max(recorded.version, replayed.version);
-  const data = asFields(upcastEventData(recorded));
+  const data = asFields(recorded.data);
   const known = { type, version, customer, content, windowEnd, ...data };
   const expected = {
     type: replayed.type,

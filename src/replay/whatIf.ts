@@ -6,6 +6,8 @@ import type { ReplayBasis } from "../actors/historyPorts.ts";
 import type { WhatIfComparison, WhatIfRow, WhatIfStore } from "../actors/whatIfPorts.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import type { Rules } from "../domain/rules.ts";
+import { whileDropped } from "./dropped.ts";
+import { stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfPartition } from "./sources.ts";
@@ -13,6 +15,7 @@ import { type Past, tokensOfPartition } from "./sources.ts";
 export interface WhatIfQuery {
   readonly windowMs: number;
   readonly countTokenOnce: boolean;
+  readonly sessionMemoryMs: number;
   /** Windows that start at or after this time, epoch ms, and before the other. */
   readonly fromMs?: number | undefined;
   readonly toMs?: number | undefined;
@@ -28,6 +31,10 @@ export interface WhatIfResult {
   readonly from: string;
   readonly to: string;
   readonly basis: ReplayBasis["kind"];
+  /** Today's sessions were counted under several memories of tokens, and not under one. */
+  readonly memoryChanged: boolean;
+  /** Windows were left out because `stats` or `sessions` does not show them yet. */
+  readonly tablesBehind: boolean;
   /** Both sides are added up to buckets of this length, ms. */
   readonly bucketMs: number;
   readonly comparison: WhatIfComparison;
@@ -40,31 +47,56 @@ export interface NothingToRun {
 
 const rowsAtOnce = 5_000;
 
-export async function whatIf(
+export function whatIf(
   past: Past,
   store: WhatIfStore,
   query: WhatIfQuery,
   progress: (partition: number, messages: number) => void = () => {},
 ): Promise<WhatIfResult | NothingToRun> {
-  const { windowMs, countTokenOnce } = query;
-  const plans = await planAll(past, query.fromMs);
+  return whileDropped(past.clock, (lostMs) => runRetained(past, store, query, lostMs, progress));
+}
+
+/** @param lostMs so much was dropped while an attempt before ran. */
+async function runRetained(
+  past: Past,
+  store: WhatIfStore,
+  query: WhatIfQuery,
+  lostMs: number,
+  progress: (partition: number, messages: number) => void,
+): Promise<WhatIfResult | NothingToRun> {
+  const { windowMs, countTokenOnce, sessionMemoryMs } = query;
+  const plans = await planWithRoom(past, query.fromMs, lostMs);
   if ("reason" in plans) return plans;
-  const toMs = floorTo(Math.min(plans.sealedThroughMs, query.toMs ?? Infinity), windowMs);
+  const askedMs = ceilTo(query.toMs ?? Infinity, windowMs);
+  const sealedMs = Math.min(floorTo(plans.sealedThroughMs, windowMs), askedMs);
+  // Beside windows that the tables lack, today's numbers would be too small.
+  const toMs = Math.min(floorTo(await store.shownThrough(), windowMs), sealedMs);
   const fromMs = ceilTo(Math.max(plans.exactFromMs, query.fromMs ?? 0), windowMs);
-  if (fromMs >= toMs) return { reason: "no whole window of that length is sealed and retained" };
+  if (fromMs >= sealedMs)
+    return { reason: "no whole window of that length is sealed and retained" };
+  if (fromMs >= toMs) {
+    return { reason: "stats and sessions do not show these windows yet: see projection ls" };
+  }
   const rules = {
     windowMs,
-    sessionMemoryMs: past.rules.sessionMemoryMs,
+    sessionMemoryMs,
     partitions: past.partitions,
     // What is a repeat was decided when it was sent, and does not depend on how we look at it.
     keyWindowMs: past.rules.windowMs,
     countTokenOnce,
   };
-  const table = await store.create({ windowMs, countTokenOnce, fromMs, toMs });
+  const table = await store.create({ windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs });
   const run = new WhatIfRun(past, store, table, rules, { fromMs, toMs }, progress);
-  for (const plan of plans.plans) await run.partition(plan);
+  try {
+    for (const plan of plans.plans) await run.partition(plan);
+  } catch (error) {
+    // Half of the rows would look like all of them.
+    await store.drop(table).catch(() => {});
+    throw error;
+  }
   const bucketMs = leastCommonMultiple(windowMs, past.rules.windowMs);
   const range = { bucketMs, fromMs: ceilTo(fromMs, bucketMs), toMs: floorTo(toMs, bucketMs) };
+  const memoryChanged = await changedMemory(past, fromMs, toMs);
   const basis = plans.plans.find(({ basis }) => basis.kind !== "whole-stream") ?? plans.plans[0];
   return {
     table,
@@ -73,9 +105,21 @@ export async function whatIf(
     from: new Date(fromMs).toISOString(),
     to: new Date(toMs).toISOString(),
     basis: basis?.basis.kind ?? "whole-stream",
+    memoryChanged,
+    tablesBehind: toMs < sealedMs,
     bucketMs,
     comparison: await store.compare(table, range, query.limit),
   };
+}
+
+async function changedMemory(past: Past, fromMs: number, toMs: number): Promise<boolean> {
+  const memories = new Set<number>();
+  for (let partition = 0; partition < past.partitions; partition++) {
+    for (const one of await stretchesOf(past, partition, fromMs, toMs)) {
+      memories.add(one.sessionMemoryMs);
+    }
+  }
+  return memories.size > 1;
 }
 
 /** The plans of all partitions, and the range in which all of them come out exactly. */
@@ -83,6 +127,22 @@ interface Plans {
   readonly plans: readonly ReplayPlan[];
   readonly exactFromMs: number;
   readonly sealedThroughMs: number;
+}
+
+/** Every partition waits for its turn, and meanwhile the beginning of its stream is dropped. */
+async function planWithRoom(
+  past: Past,
+  fromMs: number | undefined,
+  lostMs: number,
+): Promise<Plans | NothingToRun> {
+  const plans = await planAll(past, fromMs);
+  if (lostMs === 0 || "reason" in plans) return plans;
+  const roomMs = 2 * lostMs + past.rules.windowMs;
+  const earliestMs = Math.max(plans.exactFromMs, fromMs ?? 0);
+  const laterMs = ceilTo(earliestMs + roomMs, past.rules.windowMs);
+  const later = await planAll(past, laterMs);
+  if ("reason" in later) return later;
+  return { ...later, exactFromMs: Math.max(later.exactFromMs, laterMs) };
 }
 
 async function planAll(past: Past, fromMs: number | undefined): Promise<Plans | NothingToRun> {
@@ -122,7 +182,7 @@ class WhatIfRun {
       rules,
       tokens: (from, through) => tokensOfPartition(past, partition, from, through),
       reading: () => {
-        if (++this.messages % 10_000 === 0) this.progress(partition, this.messages);
+        if (++this.messages % 100 === 0) this.progress(partition, this.messages);
       },
       sealed: (events) => this.#add(events),
       untilSealedMs: range.toMs,

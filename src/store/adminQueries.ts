@@ -7,7 +7,7 @@ import type {
   RecordedEvent,
 } from "../actors/readPorts.ts";
 import type { Database } from "./database.ts";
-import { type EventRow, selectEvents, toRecordedEvent } from "./eventPage.ts";
+import { type EventRow, eventColumns, selectEvents, toRecordedEvent } from "./eventPage.ts";
 import { readProjections } from "./projectionQueries.ts";
 
 export class PostgresAdminQueries implements AdminQueries {
@@ -55,7 +55,8 @@ export class PostgresAdminQueries implements AdminQueries {
   async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
     const [row] = await this.#database.run(
       (sql) => sql<EventRow[]>`
-        select * from events where partition = ${partition} and position = ${position}
+        select ${eventColumns(sql)} from events
+        where partition = ${partition} and position = ${position}
       `,
     );
     return row && toRecordedEvent(row);

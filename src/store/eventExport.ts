@@ -13,6 +13,19 @@ export interface ExportProgress {
   readonly of: number;
 }
 
+/** The log lacks an event that it must hold, so nothing that is made of it can be trusted. */
+export class LogGap extends Error {
+  constructor(
+    readonly partition: number,
+    readonly position: number,
+  ) {
+    super(
+      `partition ${partition} has no event ${position}: the event log is not whole. Restore that ` +
+        "event from a backup",
+    );
+  }
+}
+
 const pageRowsMax = 2_000;
 const pageBytesMax = 8 * 1_024 * 1_024;
 const pageDeadlineMs = 60_000;
@@ -25,6 +38,7 @@ interface EventLine {
 /**
  * The log as it is at the beginning, whatever is appended meanwhile: events never change, so the
  * pages fit together.
+ * @throws LogGap
  */
 export async function* exportEvents(
   database: Database,
@@ -39,7 +53,7 @@ export async function* exportEvents(
     let after = 0;
     while (after < last) {
       const page = await readPage(database, partition, after, last);
-      after = Number(page.at(-1)?.position ?? last);
+      after = endOf(page, partition, after);
       const text = page.map(({ line }) => `${line}\n`).join("");
       hasher.update(text);
       events += page.length;
@@ -49,6 +63,18 @@ export async function* exportEvents(
   }
   const footer: ArchiveFooter = { end: true, events, sha256: hasher.digest("hex") };
   yield `${JSON.stringify(footer)}\n`;
+}
+
+/** The position of the last event of a page. @throws LogGap when one before it is missing. */
+function endOf(page: readonly EventLine[], partition: number, after: number): number {
+  let position = after;
+  for (const line of page) {
+    if (Number(line.position) !== position + 1) break;
+    position += 1;
+  }
+  const isWhole = page.length > 0 && position === after + page.length;
+  if (!isWhole) throw new LogGap(partition, position + 1);
+  return position;
 }
 
 async function readLogHeader(database: Database): Promise<ArchiveHeader> {

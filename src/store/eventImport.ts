@@ -5,6 +5,7 @@
  * come and all is as header and footer promise. So an import that was stopped anywhere has
  * changed nothing; started again with the same file, it goes on where it was.
  */
+import { formatDuration } from "../domain/duration.ts";
 import { upcastEventData } from "../domain/eventVersions.ts";
 import type { Database } from "./database.ts";
 import {
@@ -17,8 +18,11 @@ import {
 } from "./eventArchive.ts";
 import type { ExportProgress } from "./eventExport.ts";
 import { prepareDatabase } from "./prepare.ts";
+import type { Settings } from "./settings.ts";
 
 export interface ImportOptions {
+  /** What whoever imports believes the settings of the log to be. */
+  readonly configured?: Partial<Settings>;
   /** The state of a partition that has read nothing. */
   readonly emptyState: object;
   /** Gives up what was staged of another file. */
@@ -32,10 +36,22 @@ export interface Imported {
   readonly stagedBefore: number;
   /** The whole log was there already. */
   readonly done: boolean;
+  /** Those of the log, which are fixed in the database now. */
+  readonly settings: Settings;
 }
 
 /** The database cannot take this log. Nothing was changed. */
 export class ImportRefused extends Error {}
+
+/** The log was written under other settings than those that are configured. */
+export class OtherSettings extends ImportRefused {
+  constructor(variable: "WINDOW" | "PARTITIONS", configured: string, written: string) {
+    super(
+      `${variable} is ${configured}, but the log was written with ${variable}=${written}. ` +
+        `Set ${variable}=${written}, here and for the service`,
+    );
+  }
+}
 
 const pageRowsMax = 2_000;
 const pageCharsMax = 8 * 1_024 * 1_024;
@@ -45,22 +61,25 @@ const finishDeadlineMs = 9 * 60_000;
 
 /**
  * Makes the database ready, with the settings of the log, and imports it.
- * @throws BadArchive, ImportRefused, SettingsMismatch, UnknownEventVersion
+ * @throws BadArchive, ImportRefused, OtherSettings, SettingsMismatch, UnknownEventVersion
  */
 export async function importEvents(
   database: Database,
   lines: AsyncIterable<string>,
-  { emptyState, restart = false, onProgress = () => {} }: ImportOptions,
+  { configured = {}, emptyState, restart = false, onProgress = () => {} }: ImportOptions,
 ): Promise<Imported> {
   const iterator = lines[Symbol.asyncIterator]();
   const first = await iterator.next();
   if (first.done === true) throw new BadArchive("the file is empty");
   const header = readHeader(first.value);
-  const { windowMs, partitions } = header;
-  await prepareDatabase(database, { windowMs, partitions: partitions.length });
+  const { partitions } = header;
+  const settings = { windowMs: header.windowMs, partitions: partitions.length };
+  // Before anything is fixed, and also when there is nothing left to import.
+  checkConfigured(configured, settings);
+  await prepareDatabase(database, settings);
   const started = await startImport(database, header, restart);
   const of = partitions.reduce((sum, { position }) => sum + position, 0);
-  if (started === "done") return { events: of, stagedBefore: of, done: true };
+  if (started === "done") return { events: of, stagedBefore: of, done: true, settings };
   const staged = await stagedPositions(database);
   const stagedBefore = [...staged.values()].reduce((sum, position) => sum + position, 0);
 
@@ -84,7 +103,16 @@ export async function importEvents(
   order.finish();
   await stage();
   await finishImport(database, header, emptyState);
-  return { events: of, stagedBefore, done: false };
+  return { events: of, stagedBefore, done: false, settings };
+}
+
+function checkConfigured({ windowMs, partitions }: Partial<Settings>, log: Settings): void {
+  if (windowMs !== undefined && windowMs !== log.windowMs) {
+    throw new OtherSettings("WINDOW", formatDuration(windowMs), formatDuration(log.windowMs));
+  }
+  if (partitions !== undefined && partitions !== log.partitions) {
+    throw new OtherSettings("PARTITIONS", String(partitions), String(log.partitions));
+  }
 }
 
 /** Checks that the lines are the events that the header promises, in order and without gaps. */

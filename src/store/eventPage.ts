@@ -2,6 +2,13 @@
 import type { EventQuery, RecordedEvent } from "../actors/readPorts.ts";
 import type { Sql } from "./database.ts";
 
+/** The columns of an event, with its data as the newest version has it. */
+export function eventColumns(sql: Sql) {
+  return sql`
+    partition, position, type, version, customer, content, window_end,
+    event_data(type, version, data) as data, recorded_at, epoch, sealed_by`;
+}
+
 export interface EventRow {
   readonly partition: number;
   readonly position: bigint;
@@ -34,7 +41,7 @@ function eventsOfPartition(sql: Sql, query: EventQuery, partition: number) {
         ? sql`and position < ${afterPosition}`
         : sql`and position > ${afterPosition}`;
   return sql<EventRow[]>`
-    select * from events
+    select ${eventColumns(sql)} from events
     where partition = ${partition} ${onward} ${isAbout(sql, query)}
     order by position ${direction(sql, query)}
     limit ${limit}
@@ -44,7 +51,7 @@ function eventsOfPartition(sql: Sql, query: EventQuery, partition: number) {
 /** In the order of windows. */
 function eventsOfCustomer(sql: Sql, query: EventQuery, customer: string) {
   return sql<EventRow[]>`
-    select * from events
+    select ${eventColumns(sql)} from events
     where type = 'WindowSealed' and customer = ${customer} ${isAbout(sql, query)}
     order by window_end ${direction(sql, query)}, partition, position
     limit ${query.limit}
@@ -57,8 +64,8 @@ function eventsOfAll(sql: Sql, query: EventQuery) {
   return sql<EventRow[]>`
     select e.* from partitions p
     cross join lateral (
-      select * from events
-      where partition = p.partition ${isAbout(sql, query)}
+      select ${eventColumns(sql)} from events
+      where events.partition = p.partition ${isAbout(sql, query)}
       order by position ${order}
       limit ${query.limit}
     ) as e

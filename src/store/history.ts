@@ -12,7 +12,8 @@ import type { RememberedTokens } from "../actors/ports.ts";
 import type { RecordedEvent } from "../actors/readPorts.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import type { Database, Sql } from "./database.ts";
-import { type EventRow, toRecordedEvent } from "./eventPage.ts";
+import { type EventRow, eventColumns, toRecordedEvent } from "./eventPage.ts";
+import { memorySpans, memoryThrough } from "./sessionMemories.ts";
 import { windowReaching } from "./windowSearch.ts";
 
 const pageRowsMax = 1_000;
@@ -74,7 +75,8 @@ export class PostgresHistoryStore implements HistoryStore {
   async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
     const [event] = await this.#events(
       (sql) => sql<EventRow[]>`
-        select * from events where partition = ${partition} and position = ${position}
+        select ${eventColumns(sql)} from events
+        where partition = ${partition} and position = ${position}
       `,
     );
     return event;
@@ -83,7 +85,7 @@ export class PostgresHistoryStore implements HistoryStore {
   async sealedEvent(name: ActorName, windowEndMs: number): Promise<RecordedEvent | undefined> {
     const [event] = await this.#events(
       (sql) => sql<EventRow[]>`
-        select * from events
+        select ${eventColumns(sql)} from events
         where ${isAbout(sql, name)} and window_end = ${new Date(windowEndMs)}
       `,
     );
@@ -110,7 +112,7 @@ export class PostgresHistoryStore implements HistoryStore {
   eventsAround(partition: number, windowEndMs: number, sequence: number, limit: number) {
     return this.#events(
       (sql) => sql<EventRow[]>`
-        select * from events
+        select ${eventColumns(sql)} from events
         where partition = ${partition} and type = 'WindowSealed'
           and window_end = ${new Date(windowEndMs)}
           and (event_data(type, version, data) ->> 'firstSequence')::bigint <= ${sequence}
@@ -123,7 +125,7 @@ export class PostgresHistoryStore implements HistoryStore {
   eventsThrough(name: ActorName, throughMs: number, position: number, limit: number) {
     return this.#events(
       (sql) => sql<EventRow[]>`
-        select * from events
+        select ${eventColumns(sql)} from events
         where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
           and position <= ${position}
         order by window_end desc limit ${limit}
@@ -169,6 +171,14 @@ export class PostgresHistoryStore implements HistoryStore {
       `,
     );
     return rows.map(({ window_end, tokens }) => ({ windowEndMs: window_end.getTime(), tokens }));
+  }
+
+  memorySpans(partition: number, afterMs: number, throughMs: number) {
+    return memorySpans(this.#database, partition, afterMs, throughMs);
+  }
+
+  memoryThrough(partition: number, timeMs: number) {
+    return memoryThrough(this.#database, partition, timeMs);
   }
 
   async rows(name: ActorName, windowEndMs: number, partition: number): Promise<TableRows> {
@@ -247,7 +257,7 @@ function eventsInWindows(
   throughMs: number,
 ) {
   return sql<EventRow[]>`
-    select * from (
+    select ${eventColumns(sql)} from (
       select *,
         sum(pg_column_size(data)) over (order by position) - pg_column_size(data) as bytes_before
       from (

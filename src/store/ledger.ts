@@ -49,7 +49,11 @@ export class PostgresLedgerStore implements LedgerStore {
           coalesce((state -> 'ledger' ->> 'read')::bigint, 0) as read,
           coalesce((state -> 'ledger' ->> 'duplicates')::bigint, 0) as duplicates,
           sealed_before + (
-            select coalesce(sum(e.payloads), 0)::bigint from events e
+            -- The column finds the number where the newest version has it; an older one may not.
+            select coalesce(sum(coalesce(
+              e.payloads, (event_data(e.type, e.version, e.data) ->> 'payloads')::bigint
+            )), 0)::bigint
+            from events e
             where e.partition = step.partition
               and e.position > step.after and e.position <= step.counted_to
           ) as sealed,

@@ -1,95 +1,151 @@
-/** Compares the tables with the fold of the events, in one statement and hence one snapshot. */
+/**
+ * Compares the table of each projection with the fold of the events that it has applied.
+ *
+ * The events are applied to a temporary table by the projection's own statement, and the two
+ * tables are joined in Postgres, so that nothing of a long log has to fit into memory. It all runs
+ * in one transaction with one snapshot, sent as one query: the temporary table goes with it.
+ */
 import type { TableAudit, TableComparison, TableDifference } from "../actors/historyPorts.ts";
-import type { Database, Sql } from "./database.ts";
+import type { Database } from "./database.ts";
+import type { ProjectionDefinition } from "./projections/definition.ts";
+import { projections } from "./projections/registry.ts";
 
 const differencesMax = 1_000;
 /** A long log takes its time. */
 const deadlineMs = 10 * 60 * 1_000;
 
-/** The columns of a table, from its row and from an event, as text. */
-const columnsOf = {
-  stats: {
-    ofRow: "jsonb_build_object('cdn', cdn::text, 'p2p', p2p::text)",
-    ofEvent: "jsonb_build_object('cdn', d ->> 'cdn', 'p2p', d ->> 'p2p')",
-  },
-  sessions: {
-    ofRow: "jsonb_build_object('sessions', sessions::text)",
-    ofEvent: "jsonb_build_object('sessions', d ->> 'sessions')",
-  },
-} as const;
-
-interface DifferenceRow {
-  readonly events: bigint;
-  readonly found: bigint | null;
-  readonly time: Date | null;
-  readonly customer: string;
-  readonly content: string;
-  readonly recorded: Record<string, string> | null;
-  readonly expected: Record<string, string> | null;
-}
-
 export class PostgresTableAudit implements TableAudit {
+  readonly tables: readonly string[];
   readonly #database: Database;
+  readonly #definitions: readonly ProjectionDefinition[];
 
-  constructor(database: Database) {
+  constructor(database: Database, definitions = projections) {
     this.#database = database;
+    this.#definitions = definitions;
+    this.tables = definitions.map(({ name }) => name);
   }
 
   async compare(
-    table: "stats" | "sessions",
-    afterMs: number,
-    throughMs: number,
+    table: string,
+    fromMs: number | undefined,
+    toMs: number | undefined,
   ): Promise<TableComparison> {
-    const rows = await this.#database.run(
-      (sql) => selectDifferences(sql, table, afterMs, throughMs),
+    const definition = this.#definitions.find(({ name }) => name === table);
+    if (definition === undefined) throw new Error(`there is no projection ${table}`);
+    const found = await this.#liveVersion(table);
+    const { version } = definition;
+    if (found !== version) {
+      const skipped = `the table has version ${found}, this program knows version ${version}`;
+      return { table, rows: 0, differences: [], differencesTotal: 0, skipped };
+    }
+    const results = await this.#database.run(
+      (sql) => sql.unsafe(comparison(definition, { fromMs, toMs })).simple(),
       deadlineMs,
     );
-    const differences = rows.flatMap((row): TableDifference[] => {
-      if (row.time === null) return [];
-      const { customer, content, recorded, expected } = row;
-      return [{ table, time: row.time.toISOString(), customer, content, recorded, expected }];
-    });
-    const [first] = rows;
-    return {
-      table,
-      events: Number(first?.events ?? 0n),
-      differences,
-      differencesTotal: Number(first?.found ?? 0n),
-    };
+    return toComparison(table, lastRows(results));
+  }
+
+  async #liveVersion(table: string): Promise<number | undefined> {
+    const [row] = await this.#database.run(
+      (sql) => sql<{ version: number }[]>`select version from projections where name = ${table}`,
+    );
+    return row?.version;
   }
 }
 
+/** Epoch ms. They are numbers: nothing to quote. */
+interface Range {
+  readonly fromMs: number | undefined;
+  readonly toMs: number | undefined;
+}
+
+/** True for what begins in the range. Without one it is true for all, whatever they begin with. */
+function within(start: string, { fromMs, toMs }: Range): string {
+  const time = (timeMs: number) => `to_timestamp(${Math.round(timeMs)} / 1000.0)`;
+  const conditions = [
+    ...(fromMs === undefined ? [] : [`${start} >= ${time(fromMs)}`]),
+    ...(toMs === undefined ? [] : [`${start} < ${time(toMs)}`]),
+  ];
+  return conditions.length === 0 ? "true" : conditions.join(" and ");
+}
+
 /** Events that a table has not applied yet are no difference. */
-function selectDifferences(
-  sql: Sql,
-  table: "stats" | "sessions",
-  afterMs: number,
-  throughMs: number,
-) {
-  const [after, through] = [new Date(Math.max(afterMs, 0)), new Date(throughMs)];
-  const { ofRow, ofEvent } = columnsOf[table];
-  return sql<DifferenceRow[]>`
-    with folded as (
-      select window_end as time, customer, content,
-        ${sql.unsafe(ofEvent)} as expected
-      from events
-      cross join lateral (select event_data(type, version, data) as d) as newest
-      join projection_positions applied using (partition)
-      where applied.projection = ${table} and applied.build = 'live'
-        and events.position <= applied.position and type = 'WindowSealed'
-        and window_end > ${after} and window_end <= ${through}
-    ), kept as (
-      select time, customer, content, ${sql.unsafe(ofRow)} as recorded
-      from ${sql(table)}
-      where time > ${after} and time <= ${through}
-    ), different as (
-      select time, customer, content, recorded, expected, count(*) over () as found
-      from folded full join kept using (time, customer, content)
-      where recorded is distinct from expected
-      order by time, customer, content
+function comparison(definition: ProjectionDefinition, range: Range): string {
+  const { name, columns, key, start, apply } = definition;
+  const keys = key.split(",").map((column) => column.trim());
+  const [first = ""] = keys;
+  const names = keys.map((column) => `'${column}'`).join(", ");
+  const shown = (row: string) => `(
+    select jsonb_object_agg(f.key, f.value)
+    from jsonb_each_text(to_jsonb(${row}) - array[${names}]) as f
+  )`;
+  return `
+    set transaction isolation level repeatable read;
+    create temporary table audit_fold (${columns}, primary key (${key})) on commit drop;
+    with batch as (
+      select * from (
+        select e.partition, e.position, e.type, e.customer, e.content, e.window_end,
+          event_data(e.type, e.version, e.data) as data, e.recorded_at
+        from events e
+        join projection_positions applied using (partition)
+        where applied.projection = '${name}' and applied.build = 'live'
+          and e.position <= applied.position
+      ) as upcast
+      where ${within(start.ofEvent, range)}
+    ) ${apply("audit_fold")};
+    with different as (
+      select ${key}, expected, recorded, count(*) over () as audit_found
+      from audit_fold as expected
+      full join (
+        select * from ${name} where ${within(start.ofRow, range)}
+      ) as recorded using (${key})
+      where expected is distinct from recorded
+      order by ${key}
       limit ${differencesMax}
     )
-    select (select count(*) from folded) as events, different.*
+    select (select count(*) from audit_fold) as audit_rows, ${key}, audit_found,
+      case when (recorded).${first} is not null then ${shown("recorded")} end as audit_recorded,
+      case when (expected).${first} is not null then ${shown("expected")} end as audit_expected
     from (select) as one left join different on true
-  `;
+    order by ${key};`;
+}
+
+type Row = Readonly<Record<string, unknown>>;
+
+/** The rows of the last of several statements. */
+function lastRows(results: unknown): readonly Row[] {
+  const last: unknown = Array.isArray(results) ? results.at(-1) : undefined;
+  if (Array.isArray(last)) return last;
+  throw new Error("Postgres gave no rows");
+}
+
+function toComparison(table: string, rows: readonly Row[]): TableComparison {
+  const [first = {}] = rows;
+  const differencesTotal = Number(first.audit_found ?? 0);
+  const differences = differencesTotal === 0 ? [] : rows.map((row) => toDifference(table, row));
+  const folded = Number(first.audit_rows ?? 0);
+  return { table, rows: folded, differences, differencesTotal, skipped: null };
+}
+
+function toDifference(table: string, row: Row): TableDifference {
+  const { audit_rows: _, audit_found: __, audit_recorded, audit_expected, ...key } = row;
+  return {
+    table,
+    key: Object.fromEntries(Object.entries(key).map(([name, value]) => [name, keyText(value)])),
+    recorded: toTexts(audit_recorded),
+    expected: toTexts(audit_expected),
+  };
+}
+
+function keyText(value: unknown): string {
+  return value instanceof Date ? value.toISOString() : String(value);
+}
+
+function toTexts(value: unknown): Readonly<Record<string, string | null>> | null {
+  if (typeof value !== "object" || value === null) return null;
+  const texts = Object.entries(value).map(([name, text]) => [
+    name,
+    text === null ? null : String(text),
+  ]);
+  return Object.fromEntries(texts);
 }

@@ -19,11 +19,21 @@ export class PostgresWhatIfStore implements WhatIfStore {
     this.#database = database;
   }
 
+  async shownThrough(): Promise<number> {
+    const [row] = await this.#database.run(
+      (sql) => sql<{ through: Date | null }[]>`
+        select min(coalesce(sealed_through, 'epoch')) as through from projection_positions
+        where projection in ('stats', 'sessions') and build = 'live'
+      `,
+    );
+    return row?.through?.getTime() ?? 0;
+  }
+
   async create(about: WhatIfAbout): Promise<string> {
     const table = `what_if_${crypto.randomUUID().slice(0, 8)}`;
-    const { windowMs, countTokenOnce, fromMs, toMs } = about;
+    const { windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs } = about;
     // Numbers and a boolean: there is nothing in it to quote.
-    const comment = JSON.stringify({ windowMs, countTokenOnce, fromMs, toMs });
+    const comment = JSON.stringify({ windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs });
     await this.#database.run((sql) =>
       sql
         .unsafe(

@@ -5,7 +5,9 @@ import { createProgram } from "../../src/cli/program.ts";
 import { readCliSettings } from "../../src/cli/settings.ts";
 import {
   type AdminServer,
+  idleProjection,
   openActor,
+  runningPartition,
   sealedEvent,
   startAdminServer,
 } from "../support/adminServer.ts";
@@ -21,6 +23,8 @@ const token = "a-secret-of-32-characters-or-more";
 
 beforeAll(() => {
   api = startAdminServer(token);
+  api.queries.partitionRows.push(runningPartition(1));
+  api.queries.projectionRows.push(idleProjection("stats"));
   env = { ADMIN_PORT: new URL(api.server.url).port, ADMIN_TOKEN: token };
 });
 afterAll(() => api.server.stop(0));
@@ -53,6 +57,14 @@ describe("help", () => {
   });
 });
 
+test("help of a group of verbs shows an example of it", async () => {
+  for (const group of ["partition", "actor", "projection", "events", "quarantine"]) {
+    const { code, stdout } = await payloadStats([group, "--help"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(new RegExp(`Example:\n  payload-stats ${group} `));
+  }
+});
+
 describe("wrong usage ends with exit code 2 and says why on stderr", () => {
   const wrong: readonly (readonly string[])[] = [
     ["frobnicate"],
@@ -62,7 +74,44 @@ describe("wrong usage ends with exit code 2 and says why on stderr", () => {
     ["partition", "accept-loss"],
     ["partition", "accept-loss", "x", "--yes"],
     ["partition", "accept-loss", "1"],
+    ["partition", "accept-loss", "-1", "--yes"],
+    ["partition", "accept-loss", "99", "--yes"],
     ["quarantine", "ls", "--state", "lost"],
+    ["quarantine", "ls", "--limit", "many"],
+    ["quarantine", "ls", "--limit", "0"],
+    ["quarantine", "ls", "--partition", "99"],
+    ["quarantine", "show", "zz"],
+    ["quarantine", "retry", "zz"],
+    ["quarantine", "discard", "zz", "--yes"],
+    ["explain"],
+    ["explain", "--time", "garbage", "--customer", "a", "--content", "b"],
+    ["explain", "--time", "2026-01-31T10:11:00Z", "--customer", "a", "--content", "b"],
+    ["explain", "--time", "2026-01-31T10:10:00Z", "--customer", "", "--content", "b"],
+    ["receipt", "xxx"],
+    ["receipt", "7.1042"],
+    ["actor", "get", "a"],
+    ["actor", "get", "a", "b", "--at", "bogus"],
+    ["actor", "get", "a", "b", "--at", "0"],
+    ["actor", "ls", "--sort", "age"],
+    ["actor", "ls", "--limit", "100000"],
+    ["events", "tail", "-n", "x"],
+    ["events", "tail", "-n", "1001"],
+    ["events", "show", "99", "1"],
+    ["events", "show", "1", "0"],
+    ["projection", "show", "nosuch"],
+    ["projection", "pause", "nosuch"],
+    ["projection", "rebuild", "nosuch"],
+    ["projection", "verify", "stats", "--from", "yesterday"],
+    ["projection", "verify", "stats", "--from", "2026-01-02", "--to", "2026-01-01"],
+    ["audit", "--from", "yesterday"],
+    ["audit", "--from", "2026-01-02", "--to", "2026-01-01"],
+    ["audit", "--partition", "x"],
+    ["what-if", "--window", "7s"],
+    ["what-if", "--from", "2026-01-02", "--to", "2026-01-01"],
+    ["what-if", "--list", "--from", "2026-01-02"],
+    ["what-if", "--drop", "what_if_00000000", "--count-token-once"],
+    ["simulate", "--devices", "none"],
+    ["ledger", "--token", "no\u2028header"],
     ["ledger", "-o", "xml"],
     ["ledger", "--admin", "somewhere"],
   ];
@@ -70,6 +119,55 @@ describe("wrong usage ends with exit code 2 and says why on stderr", () => {
     const { code, stdout, stderr } = await payloadStats(args, env);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
     expect(stderr).not.toBe("");
+  });
+});
+
+test("an environment that makes no sense is wrong usage", async () => {
+  for (const [wrong, args] of [
+    [{ ADMIN_PORT: "none" }, ["ledger"]],
+    [{ WINDOW: "7s" }, ["audit"]],
+    [{ WINDOW: "7s" }, ["events", "export", "never.gz"]],
+  ] as const) {
+    expect(await payloadStats(args, { ...env, ...wrong })).toMatchObject({ code: 2, stdout: "" });
+  }
+});
+
+test("a moment in the future is wrong usage, and the newest one is named", async () => {
+  api.history.past = { kind: "future", newest: { kind: "position", position: 12 } };
+  const { code, stderr } = await payloadStats(["actor", "get", "a", "b", "--at", "99"], env);
+  expect({ code, stderr }).toEqual({
+    code: 2,
+    stderr:
+      "The moment is in the future.\n  ?at is in the future: the newest moment is position 12\n",
+  });
+});
+
+describe("what destroys asks, and nobody is there to answer", () => {
+  test.each([
+    "projection cancel stats",
+    "projection accept-diff stats",
+    "projection rebuild stats --accept-diff",
+    "quarantine discard 7.1042.3",
+  ])("%s", async (line) => {
+    const before = [...api.projections.commands, ...api.quarantine.decided];
+    const { code, stdout, stderr } = await payloadStats(line.split(" "), env);
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/\. Add --yes to do it\.\n$/);
+    expect([...api.projections.commands, ...api.quarantine.decided]).toEqual(before);
+  });
+
+  test("--yes answers", async () => {
+    for (const [command, asked] of [
+      [["cancel", "stats", "--yes"], "cancel stats"],
+      [["accept-diff", "stats", "-y"], "accept-diff stats"],
+      [
+        ["rebuild", "stats", "--accept-diff", "--yes", "--no-wait"],
+        'rebuild stats {"acceptDifferences":true}',
+      ],
+    ] as const) {
+      const { code } = await payloadStats(["projection", ...command], env);
+      expect({ code, asked: api.projections.commands.at(-1) }).toEqual({ code: 0, asked });
+    }
   });
 });
 
@@ -92,11 +190,48 @@ describe("results", () => {
   test("of events", async () => {
     api.queries.recorded.push(sealedEvent("a", "b", 1), sealedEvent("a", "c", 2));
     const tail = await payloadStats(["events", "tail", "-n", "5"], env);
-    expect(tail.stdout.trim().split("\n")).toHaveLength(2);
-    expect(tail.stdout).toContain('7/1 WindowSealed "a" "b"');
+    const [head = "", first = "", ...rest] = tail.stdout.trim().split("\n");
+    expect(rest).toHaveLength(1);
+    expect(head).toMatch(/^RECORDED AT +EVENT +TYPE +WINDOW END +CUSTOMER +CONTENT +CDN +P2P/);
+    expect(first).toMatch(/ 7\/2 +WindowSealed +2026-01-31T10:10:00.000Z +a +c +1 +0 +1 +-$/);
+    const lines = await payloadStats(["events", "tail", "-n", "5", "-o", "json"], env);
+    expect(
+      lines.stdout
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line).content),
+    ).toEqual(["c", "b"]);
+    const record = await payloadStats(["events", "show", "7", "2"], env);
+    expect(record.stdout).toMatch(/^data\.cdn +1$/m);
+    expect(record.stdout).not.toContain("{");
     const shown = await payloadStats(["events", "show", "7", "2", "-o", "json"], env);
     expect(JSON.parse(shown.stdout)).toMatchObject({ position: 2, content: "c" });
     expect(await payloadStats(["events", "show", "7", "9"], env)).toMatchObject({ code: 1 });
+  });
+
+  test("of a receipt lead to the row", async () => {
+    api.history.fate = {
+      receipt: "7.1042.3",
+      status: "sealed",
+      partition: 7,
+      receivedAt: "2026-01-31T10:06:00.000Z",
+      customer: "it's",
+      content: "b c",
+      windowStart: "2026-01-31T10:05:00.000Z",
+      windowEnd: "2026-01-31T10:10:00.000Z",
+      startsSession: true,
+      event: sealedEvent("it's", "b c"),
+      duplicateOf: null,
+      reason: null,
+      candidates: [],
+      basis: null,
+    };
+    const { stdout, stderr } = await payloadStats(["receipt", "7.1042.3"], env);
+    expect(stdout).toMatch(/^status +sealed$/m);
+    expect(stderr).toBe(
+      "its row: payload-stats explain --time 2026-01-31T10:10:00.000Z " +
+        "--customer 'it'\\''s' --content 'b c'\n",
+    );
   });
 
   test("of commands", async () => {

@@ -25,6 +25,7 @@ function explanation(fields: Partial<Explanation> = {}): Explanation {
     event: sealedEvent("a/b", "c"),
     sealedAfterMs: 100,
     basis: wholeStream,
+    sessionMemory: "24h",
     replayed: undefined,
     agrees: true,
     compared: ["event"],
@@ -157,6 +158,20 @@ describe("an actor as it was", () => {
       { moment: { kind: "position", position: 12 } },
       { moment },
     ]);
+  });
+
+  test("in the future is refused, with the newest moment that there is", async () => {
+    for (const [newest, at] of [
+      [{ kind: "time", timeMs: Date.parse(time) }, time],
+      [{ kind: "position", position: 12 }, "position 12"],
+    ] as const) {
+      api.history.past = { kind: "future", newest };
+      const response = await api.get("/admin/actors/a/b?at=2126-01-01");
+      const { errors } = await expectProblem(response, 422);
+      expect(errors).toEqual([
+        { pointer: "?at", detail: `is in the future: the newest moment is ${at}` },
+      ]);
+    }
   });
 
   test("that nobody knew then, and at no time", async () => {

@@ -15,6 +15,10 @@ export interface MemoryPastOptions {
   readonly rules: Rules;
   /** Messages up to this one were dropped. */
   readonly droppedThrough?: number;
+  /** SESSION_MEMORY of whoever sealed the window that ends then. */
+  readonly memoryOf?: (windowEndMs: number) => number | undefined;
+  /** The wall clock, epoch ms. */
+  readonly nowMs?: number;
 }
 
 export function memoryPast(
@@ -36,19 +40,23 @@ export function memoryPast(
         return new ListFeed(stream.slice(from - 1));
       },
     },
-    history: new MemoryHistory(recorded, {
-      streamCreated: created,
-      sequence: lastSequence,
-      position: recorded.length,
-      sealedThroughMs: Math.floor((stream.at(-1)?.timeMs ?? 0) / rules.windowMs) * rules.windowMs,
-      sequencesFromMs: Number.NEGATIVE_INFINITY,
-    }),
+    history: new MemoryHistory(
+      recorded,
+      {
+        streamCreated: created,
+        sequence: lastSequence,
+        position: recorded.length,
+        sealedThroughMs: Math.floor((stream.at(-1)?.timeMs ?? 0) / rules.windowMs) * rules.windowMs,
+        sequencesFromMs: Number.NEGATIVE_INFINITY,
+      },
+      options.memoryOf ?? (() => undefined),
+    ),
     store: {
       async *rememberedTokens(_, afterMs) {
         yield tokensOf(recorded.filter((event) => endOf(event) > afterMs));
       },
     },
-    clock: systemClock,
+    clock: { ...systemClock, now: () => options.nowMs ?? Date.now() },
     rules,
     partitions: 1,
   };
@@ -107,6 +115,7 @@ class MemoryHistory implements HistoryStore {
   constructor(
     private readonly events: readonly RecordedEvent[],
     private readonly at: Awaited<ReturnType<HistoryStore["place"]>>,
+    private readonly memoryOf: (windowEndMs: number) => number | undefined,
   ) {}
 
   async place() {
@@ -168,6 +177,19 @@ class MemoryHistory implements HistoryStore {
     );
   }
 
+  async memorySpans(_: number, afterMs: number, throughMs: number) {
+    return this.#ends()
+      .filter((end) => end > afterMs && end <= throughMs)
+      .map((end) => ({ firstEndMs: end, sessionMemoryMs: this.memoryOf(end) }));
+  }
+
+  async memoryThrough(_: number, timeMs: number) {
+    const end = this.#ends().findLast((end) => end <= timeMs);
+    return end === undefined
+      ? undefined
+      : { windowEndMs: end, sessionMemoryMs: this.memoryOf(end) };
+  }
+
   async rows(name: ActorName, windowEndMs: number) {
     const event = await this.sealedEvent(name, windowEndMs);
     const value = (column: string) =>
@@ -178,6 +200,10 @@ class MemoryHistory implements HistoryStore {
 
   async quarantined() {
     return undefined;
+  }
+
+  #ends(): number[] {
+    return [...new Set(this.events.map(endOf))].sort((a, b) => a - b);
   }
 
   #of({ customer, content }: ActorName): RecordedEvent[] {

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { Partition } from "../../src/actors/partition.ts";
+import type { LogMessage } from "../../src/actors/ports.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import type { Rules } from "../../src/domain/rules.ts";
+import { auditPartition } from "../../src/replay/audit.ts";
 import { planReplay, warmUpMs } from "../../src/replay/plan.ts";
 import { runReplay } from "../../src/replay/run.ts";
 import { type Past, tokensOfPartition } from "../../src/replay/sources.ts";
@@ -107,8 +110,114 @@ test("a replay under shorter windows adds up to the same bytes, repeats or not",
   );
 });
 
-test("the warm-up covers the memory of keys and the retries of publishers", () => {
-  expect(warmUpMs({ windowMs: 300_000, sessionMemoryMs: 86_400_000 })).toBe(600_000);
-  expect(warmUpMs({ windowMs: 1_000, sessionMemoryMs: 86_400_000 })).toBe(60_000);
-  expect(warmUpMs({ windowMs: 7_000, sessionMemoryMs: 86_400_000 })).toBe(63_000);
+test("a repeat at the beginning of the warm-up does not make its key newer", async () => {
+  const payload = { token: "d", customer: "x", content: "2", timespan: 30_000, p2p: 0, cdn: 0 };
+  const payloads = [{ ...payload, sessionDuration: 0, key: "k" }];
+  const message = (timeMs: number, number: number) => ({
+    timeMs,
+    publisher: "p",
+    number,
+    payloads,
+  });
+  const stream = streamOf(
+    [
+      { ...message(startMs + 3_000, 1), payloads: [] },
+      message(startMs + 22_000, 2),
+      // A repeat: its key was last seen in the window before.
+      message(startMs + windowMs, 2),
+      // So this one counts again.
+      message(startMs + 3 * windowMs, 4),
+    ],
+    endMs,
+  );
+  const { events } = run(stream, rules);
+  const again = await replayed(memoryPast({ stream, events, rules, droppedThrough: 1 }), undefined);
+  expect(again.events).toEqual(since(events, again.plan.exactFromMs));
 });
+
+test("the warm-up covers the memory of keys and the retries of publishers", () => {
+  expect(warmUpMs({ windowMs: 300_000, sessionMemoryMs: 86_400_000 })).toBe(900_000);
+  expect(warmUpMs({ windowMs: 1_000, sessionMemoryMs: 86_400_000 })).toBe(62_000);
+  expect(warmUpMs({ windowMs: 7_000, sessionMemoryMs: 86_400_000 })).toBe(77_000);
+});
+
+describe("an audit", () => {
+  test("of a log whose memory of tokens was changed finds no difference", async () => {
+    const short: Rules = { windowMs, sessionMemoryMs: 2 * windowMs };
+    const range = fc.nat(20);
+    let changed = 0;
+    let sensitive = 0;
+    await fc.assert(
+      fc.asyncProperty(streams, fc.nat(80), fc.boolean(), range, async (messages, at, grows, i) => {
+        const stream = streamOf(messages, endMs);
+        const [first, then] = grows ? [short, rules] : [rules, short];
+        const { events, changedAtMs } = runChanged(stream, first, then, 1 + (at % stream.length));
+        const memoryOf = (endMs: number) =>
+          endMs > changedAtMs ? then.sessionMemoryMs : first.sessionMemoryMs;
+        const past = memoryPast({ stream, events, rules: then, memoryOf });
+        const audit = await auditPartition(past, 0, {});
+        expect(audit.differences).toEqual([]);
+        expect(audit.events).toBe(events.length);
+        if (audit.sessionMemory.length > 1) changed++;
+        const fromMs = startMs + i * windowMs;
+        expect((await auditPartition(past, 0, { fromMs })).differences).toEqual([]);
+        const unaware = memoryPast({ stream, events, rules: then });
+        if ((await auditPartition(unaware, 0, {})).differencesTotal > 0) sensitive++;
+      }),
+      { numRuns: 400 },
+    );
+    // The streams are such that it matters.
+    expect(changed).toBeGreaterThan(100);
+    expect(sensitive).toBeGreaterThan(20);
+  });
+
+  test("names the first differences and counts all", async () => {
+    const names = Array.from({ length: 300 }, (_, i) => `channel ${i}`);
+    const messages = Array.from({ length: 6 }, (_, window) => ({
+      timeMs: startMs + window * windowMs,
+      publisher: "p",
+      number: window + 1,
+      payloads: names.map((content) => ({
+        token: "t",
+        customer: "c",
+        content,
+        timespan: 1,
+        p2p: 0,
+        cdn: 1,
+        sessionDuration: 1,
+      })),
+    }));
+    const stream = streamOf(messages, startMs + 6 * windowMs);
+    const events = run(stream, rules).events.map((event) => ({
+      ...event,
+      data: { ...event.data, cdn: "2" },
+    }));
+    const audit = await auditPartition(memoryPast({ stream, events, rules }), 0, {});
+    expect(audit.differencesTotal).toBe(1_800);
+    expect(audit.differences.length).toBe(1_000);
+  });
+});
+
+/** The events of a stream whose owner got other rules after a message, as a restart gives them. */
+function runChanged(stream: readonly LogMessage[], first: Rules, then: Rules, at: number) {
+  let partition = new Partition(first);
+  const events: DomainEvent[] = [];
+  let changedAtMs = Number.POSITIVE_INFINITY;
+  for (const message of stream) {
+    if (partition.endsWindow(message.timeMs)) {
+      events.push(...partition.seal(message.timeMs));
+      partition.committed();
+    }
+    partition.apply(message);
+    if (message.sequence !== at) continue;
+    const state = partition.save();
+    const { sequence, sealedThroughMs } = partition;
+    partition = new Partition(then);
+    partition.restore(sequence, sealedThroughMs, state);
+    for (const { data } of events) {
+      partition.remember({ windowEndMs: Date.parse(data.windowEnd), tokens: data.tokens });
+    }
+    changedAtMs = sealedThroughMs;
+  }
+  return { events, changedAtMs };
+}

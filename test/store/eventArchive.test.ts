@@ -92,6 +92,7 @@ test("export, import into an empty database, rebuild: identical, byte for byte",
     events: 360,
     stagedBefore: 0,
     done: false,
+    settings: { windowMs, partitions: 3 },
   });
   to.project();
   await to.projected();

@@ -74,7 +74,7 @@ describe("a later start", () => {
 
   test("applies a migration wholly or not at all", async () => {
     await using store = await freshStore(1);
-    const version = migrations.length + 1;
+    const version = (migrations.at(-1)?.version ?? 0) + 1;
     const broken = "create table half (n int); create table half (n int);";
     const list = [...migrations, { version, name: "broken", statements: broken }];
     await expect(migrate(store.database, list)).rejects.toThrow("already exists");

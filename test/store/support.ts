@@ -188,3 +188,41 @@ export async function tableText(database: Database, table: string): Promise<stri
   );
   return rows.map(({ line }) => line).join("\n");
 }
+
+/** An event as it may stand in the log, of whatever version. */
+export interface RawEvent {
+  readonly type: string;
+  readonly version: number;
+  readonly customer: string;
+  readonly content: string;
+  readonly data: unknown;
+}
+
+/** Commits events of one kind to partition 0 under its first epoch, as no program would write them. */
+export async function commitRaw(
+  store: TestStore,
+  events: readonly RawEvent[],
+  checkpoint: {
+    readonly expectedSequence: number;
+    readonly expectedPosition: number;
+    readonly sequence: number;
+    readonly streamCreated: string;
+    readonly sealedThrough: Date | null;
+    readonly state: unknown;
+  },
+): Promise<unknown> {
+  const { type = "", version = 0 } = events[0] ?? {};
+  const lines = (of: (event: RawEvent) => string) => events.map(of).join("\n");
+  const { expectedSequence, expectedPosition, sequence, streamCreated, sealedThrough } = checkpoint;
+  const state = checkpoint.state === null ? null : JSON.stringify(checkpoint.state);
+  const [row] = await store.database.run(
+    (sql) => sql`
+      select commit_partition(0, 0, 'test', ${expectedSequence}, ${expectedPosition},
+        ${streamCreated}, ${sequence}, '', ${sealedThrough}, ${state}::text::jsonb,
+        ${type}, ${version}, ${lines(({ customer }) => customer)},
+        ${lines(({ content }) => content)}, ${lines(({ data }) => JSON.stringify(data))},
+        '[]') as outcome
+    `,
+  );
+  return row?.outcome;
+}

@@ -1,5 +1,6 @@
 /** The admin application on a free port, over ports in memory. */
-import type { ActorView, RecordedEvent } from "../../src/actors/readPorts.ts";
+import type { ProjectionInfo } from "../../src/actors/projectionPorts.ts";
+import type { ActorView, PartitionInfo, RecordedEvent } from "../../src/actors/readPorts.ts";
 import { createAdminApp } from "../../src/http/adminApp.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
@@ -66,6 +67,32 @@ export function openActor(customer: string, content: string): ActorView {
       firstSequence: 10,
       lastSequence: 11,
     },
+  };
+}
+
+export function runningPartition(partition: number): PartitionInfo {
+  return {
+    partition,
+    owner: "host1-1-a",
+    epoch: 3,
+    sequence: 11,
+    position: 2,
+    sealedThrough: "2026-01-31T10:10:00.000Z",
+    checkpointedAt: "2026-01-31T10:10:00.100Z",
+    stopped: undefined,
+  };
+}
+
+export function idleProjection(name: string): ProjectionInfo {
+  return {
+    name,
+    version: 1,
+    state: "running",
+    applied: 2,
+    events: 2,
+    sealedThrough: "2026-01-31T10:10:00.000Z",
+    rebuild: undefined,
+    lastRebuild: undefined,
   };
 }
 

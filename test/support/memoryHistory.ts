@@ -3,6 +3,7 @@ import type {
   ActorName,
   ExplainQuery,
   Explanation,
+  FutureMoment,
   History,
   PastActor,
   PastMoment,
@@ -13,7 +14,7 @@ import type { Receipt } from "../../src/domain/receipt.ts";
 export class MemoryHistory implements History {
   explanation: Explanation | undefined;
   fate: ReceiptFate | undefined;
-  past: PastActor | undefined;
+  past: PastActor | FutureMoment | undefined;
   failure: Error | undefined;
   readonly asked: unknown[] = [];
 

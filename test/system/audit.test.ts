@@ -90,9 +90,11 @@ describe("audit", () => {
       partitions.map(() => "whole-stream"),
     );
     const tables = asList(report.tables).map(asObject);
-    expect(tables.map(({ table, events }) => [table, events])).toEqual([
+    const hours = await sql`select count(*)::int as count from content_hourly`;
+    expect(tables.map(({ table, rows }) => [table, rows])).toEqual([
       ["stats", sum("events")],
       ["sessions", sum("events")],
+      ["content_hourly", hours[0]?.count],
     ]);
   }, 30_000);
 
@@ -117,8 +119,7 @@ describe("audit", () => {
     expect(differencesOf(report, "tables")).toMatchObject([
       {
         table: "stats",
-        time: row?.time.toISOString(),
-        content: row?.content,
+        key: { time: row?.time.toISOString(), customer: "Customer1", content: row?.content },
         recorded: { cdn: row?.cdn },
         expected: { cdn: String(Number(row?.cdn) - 1) },
       },
@@ -135,8 +136,13 @@ describe("audit", () => {
     `;
     const found = differencesOf(await answer(1, "audit"), "tables");
     expect(found).toMatchObject([
-      { table: "sessions", customer: "nobody", recorded: { sessions: "3" }, expected: null },
-      { table: "sessions", content: gone?.content, recorded: null },
+      {
+        table: "sessions",
+        key: { customer: "nobody" },
+        recorded: { sessions: "3" },
+        expected: null,
+      },
+      { table: "sessions", key: { content: gone?.content }, recorded: null },
     ]);
     await sql`delete from sessions where customer = 'nobody'`;
     await sql`insert into sessions ${sql(gone ?? {})}`;
@@ -257,7 +263,9 @@ describe("what-if", () => {
     const listed = asList((await answer(0, "what-if", "--list")).tables).map(asObject);
     expect(listed.map((one) => one.table)).toContain(table);
     for (const one of listed) {
-      expect((await cli("what-if", "--drop", String(one.table))).code).toBe(0);
+      const drop = ["what-if", "--drop", String(one.table)];
+      expect((await cli(...drop)).code).toBe(2);
+      expect((await cli(...drop, "--yes")).code).toBe(0);
     }
     expect(asList((await answer(0, "what-if", "--list")).tables)).toEqual([]);
     expect((await cli("what-if", "--drop", "stats")).code).toBe(1);

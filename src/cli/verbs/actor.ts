@@ -1,7 +1,9 @@
 import { type Command, Option } from "commander";
+import { eventColumns } from "../eventColumns.ts";
 import { isObject, type JsonObject, objectsIn } from "../json.ts";
 import type { Column } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
+import { moment } from "../times.ts";
 import { contextOf, count, example } from "../verb.ts";
 
 interface ListOptions {
@@ -30,7 +32,10 @@ const columns: readonly Column[] = [
 ];
 
 export function addActorVerbs(program: Command, settings: CliSettings): void {
-  const actor = program.command("actor").description("one for each customer and content");
+  const actor = program
+    .command("actor")
+    .description("one for each customer and content")
+    .addHelpText("after", example("actor get Customer1 channel1"));
   actor
     .command("ls")
     .description("list the actors that are alive, with their open windows")
@@ -67,12 +72,21 @@ export function addActorVerbs(program: Command, settings: CliSettings): void {
     .description("show one actor, its open window and its last events")
     .argument("<customer>")
     .argument("<content>")
-    .option("--at <moment>", "as it was at a time, or at a position of its partition's events")
+    .option(
+      "--at <moment>",
+      "as it was at a time, or at a position of its partition's events",
+      moment,
+    )
     .addHelpText("after", example("actor get Customer1 channel1 --at 2026-01-31T10:12:00Z"))
     .action(async (customer: string, content: string, options: GetOptions, command: Command) => {
       const { client, out } = contextOf(command, settings);
       const path = [customer, content].map(encodeURIComponent).join("/");
-      out.record(await client.get(`/admin/actors/${path}`, { at: options.at }));
+      const body = await client.get(`/admin/actors/${path}`, { at: options.at });
+      const { events: _, ...actor } = body;
+      out.either(body, () => {
+        out.record(actor);
+        out.rows(body, objectsIn(body, "events"), eventColumns);
+      });
     });
 }
 

@@ -1,20 +1,22 @@
-import { createReadStream, createWriteStream } from "node:fs";
-import { rename, rm } from "node:fs/promises";
+import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { emptyPartitionState } from "../../actors/partitionState.ts";
 import { type Config, readConfig } from "../../config.ts";
+import { formatDuration } from "../../domain/duration.ts";
 import { createLog } from "../../log.ts";
 import type { Database } from "../../store/database.ts";
 import { compressed, linesOf } from "../../store/eventArchive.ts";
 import { type ExportProgress, exportEvents } from "../../store/eventExport.ts";
-import { importEvents } from "../../store/eventImport.ts";
+import { importEvents, OtherSettings } from "../../store/eventImport.ts";
 import { openDatabase } from "../../store/open.ts";
+import { fixedSettings, type Settings } from "../../store/settings.ts";
 import { CliFailure } from "../failure.ts";
 import type { Output } from "../output.ts";
 import type { CliSettings, Environment } from "../settings.ts";
 import { contextOf, example } from "../verb.ts";
+import { checkAbsent, writeWhole } from "../wholeFile.ts";
 
 const waitMs = 5_000;
 const deadlineMs = 30_000;
@@ -26,10 +28,12 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
     .command("export")
     .description("write the event log to a file, as NDJSON with gzip")
     .argument("<file>", "- for stdout")
+    .option("-f, --force", "overwrite the file if there is one")
     .addHelpText("after", example("events export events.ndjson.gz"))
-    .action(async (file: string, _options: unknown, command: Command) => {
+    .action(async (file: string, { force = false }: { force?: boolean }, command: Command) => {
       const { out } = contextOf(command, settings);
-      await withDatabase(settings.env, (database) => exportTo(database, file, out));
+      if (file !== "-") checkAbsent(file, force);
+      await withDatabase(settings.env, (database) => exportTo(database, file, force, out));
     });
   events
     .command("import")
@@ -43,32 +47,43 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
         const bytes = file === "-" ? process.stdin : createReadStream(file);
         const onProgress = progressOn(out);
         const imported = await importEvents(database, linesOf(bytes), {
+          configured: configuredIn(settings.env),
           emptyState: emptyPartitionState,
           restart: restart === true,
           onProgress,
         });
-        out.record({ ...imported });
+        const { settings: fixed, ...counts } = imported;
+        const WINDOW = formatDuration(fixed.windowMs);
+        out.record({ ...counts, window: WINDOW, partitions: fixed.partitions });
         out.note(
           imported.done
             ? "this log was imported before"
             : "the projections are built when a projector runs; partitions go on after accept-loss",
         );
+        out.note(`start the service with WINDOW=${WINDOW} PARTITIONS=${fixed.partitions}`);
       });
     });
 }
 
-/** A file is there whole or not at all. */
-async function exportTo(database: Database, file: string, out: Output): Promise<void> {
+async function exportTo(
+  database: Database,
+  file: string,
+  force: boolean,
+  out: Output,
+): Promise<void> {
+  if ((await fixedSettings(database)) === undefined) {
+    throw new CliFailure("nothing was ever started on this database");
+  }
   const bytes = Readable.from(compressed(exportEvents(database, progressOn(out))));
   if (file === "-") return pipeline(bytes, process.stdout, { end: false });
-  const unfinished = `${file}.unfinished`;
-  try {
-    await pipeline(bytes, createWriteStream(unfinished));
-    await rename(unfinished, file);
-  } catch (error) {
-    await rm(unfinished, { force: true });
-    throw error;
-  }
+  await writeWhole(file, bytes, force);
+}
+
+/** The settings that were chosen, and not the defaults: a file says by itself what it needs. */
+function configuredIn(env: Environment): Partial<Settings> {
+  const { windowMs, partitions } = readConfig(env);
+  const isSet = (name: string) => (env[name] ?? "").trim() !== "";
+  return { ...(isSet("WINDOW") && { windowMs }), ...(isSet("PARTITIONS") && { partitions }) };
 }
 
 function progressOn(out: Output): (progress: ExportProgress) => void {
@@ -98,9 +113,10 @@ async function withDatabase(
   try {
     await use(database);
   } catch (error) {
-    if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-      throw new CliFailure("there is no such file", 2);
-    }
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") throw new CliFailure("there is no such file or directory", 2);
+    if (code === "EISDIR") throw new CliFailure("that is a directory, not a file", 2);
+    if (error instanceof OtherSettings) throw new CliFailure(error.message, 2);
     throw error;
   } finally {
     await database.close();

@@ -1,10 +1,11 @@
-import type { Command } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
 import type { AdminClient } from "../adminClient.ts";
+import { eventColumns } from "../eventColumns.ts";
 import { CliFailure } from "../failure.ts";
-import { isObject, type JsonObject, objectsIn } from "../json.ts";
+import { objectsIn } from "../json.ts";
 import type { Output } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
-import { contextOf, count, example } from "../verb.ts";
+import { contextOf, count, example, ordinal } from "../verb.ts";
 import { addArchiveVerbs } from "./eventArchive.ts";
 
 interface TailOptions {
@@ -20,12 +21,15 @@ const pollMs = 1_000;
 const pageMax = 1_000;
 
 export function addEventsVerbs(program: Command, settings: CliSettings): void {
-  const events = program.command("events").description("the event log");
+  const events = program
+    .command("events")
+    .description("the event log")
+    .addHelpText("after", example("events tail -n 5"));
   addArchiveVerbs(events, settings);
   events
     .command("tail")
     .description("show the newest events, and go on with --follow")
-    .option("-n, --lines <number>", "how many", count, 20)
+    .option("-n, --lines <number>", `how many, at most ${pageMax}`, lineCount, 20)
     .option("-f, --follow", "wait for more")
     .option("--customer <name>", "only of exactly this customer")
     .option("--content <name>", "only of exactly this content")
@@ -44,7 +48,7 @@ export function addEventsVerbs(program: Command, settings: CliSettings): void {
     .command("show")
     .description("show one event")
     .argument("<partition>", "from 0", count)
-    .argument("<position>", "from 1", count)
+    .argument("<position>", "from 1", ordinal)
     .addHelpText("after", example("events show 7 12"))
     .action(async (partition: number, position: number, _options: unknown, command: Command) => {
       const { client, out } = contextOf(command, settings);
@@ -58,6 +62,12 @@ export function addEventsVerbs(program: Command, settings: CliSettings): void {
     });
 }
 
+function lineCount(text: string): number {
+  const lines = count(text);
+  if (lines <= pageMax) return lines;
+  throw new InvalidArgumentError(`It must be at most ${pageMax}.`);
+}
+
 /** Of each partition, the position after which events are new. */
 async function positions(client: AdminClient): Promise<Map<number, number>> {
   const partitions = objectsIn(await client.get("/admin/partitions"), "partitions");
@@ -65,9 +75,9 @@ async function positions(client: AdminClient): Promise<Map<number, number>> {
 }
 
 async function showNewest(client: AdminClient, out: Output, lines: number, filter: Filter) {
-  const query = { ...filter, limit: Math.min(lines, pageMax) };
+  const query = { ...filter, limit: lines };
   const newest = objectsIn(await client.get("/admin/events", query), "events");
-  for (const event of newest.toReversed()) out.line(event, textOf(event));
+  out.stream(newest.toReversed(), eventColumns);
 }
 
 async function showNew(
@@ -81,20 +91,8 @@ async function showNew(
     if (position <= afterPosition) continue;
     const query = { ...filter, partition, afterPosition, order: "asc", limit: pageMax };
     const found = objectsIn(await client.get("/admin/events", query), "events");
-    for (const event of found) out.line(event, textOf(event));
+    out.stream(found, eventColumns);
     const last = Number(found.at(-1)?.position ?? 0);
     after.set(partition, found.length < pageMax ? Math.max(position, last) : last);
   }
-}
-
-function textOf(event: JsonObject): string {
-  const { recordedAt, partition, position, type, customer, content, windowEnd } = event;
-  const data = isObject(event.data) ? event.data : {};
-  const head = `${String(recordedAt)} ${String(partition)}/${String(position)} ${String(type)}`;
-  if (type !== "WindowSealed") return `${head} ${JSON.stringify(data)}`;
-  const { cdn, p2p, sessions, payloads } = data;
-  const name = `${JSON.stringify(customer)} ${JSON.stringify(content)}`;
-  const sums = Object.entries({ cdn, p2p, sessions, payloads });
-  const texts = sums.map(([field, value]) => `${field}=${String(value)}`);
-  return `${head} ${name} ${String(windowEnd)} ${texts.join(" ")}`;
 }

@@ -2,11 +2,13 @@ import type { Command } from "commander";
 import { CliFailure } from "../failure.ts";
 import { isObject, type JsonObject, objectsIn } from "../json.ts";
 import type { Column } from "../output.ts";
+import { receipt as receiptText } from "../receipts.ts";
 import type { CliSettings } from "../settings.ts";
+import { time as timeMs } from "../times.ts";
 import { contextOf, count, example } from "../verb.ts";
 
 interface ExplainOptions {
-  readonly time: string;
+  readonly time: number;
   readonly customer: string;
   readonly content: string;
   readonly limit?: number;
@@ -36,7 +38,7 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
   program
     .command("explain")
     .description("from a row of stats to its event and its payloads, added up again")
-    .requiredOption("--time <time>", "the row's time: the end of its window")
+    .requiredOption("--time <time>", "the row's time: the end of its window", timeMs)
     .requiredOption("--customer <name>", "exactly this customer")
     .requiredOption("--content <name>", "exactly this content")
     .option("--limit <number>", "payloads to list at most", count)
@@ -63,7 +65,7 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
   program
     .command("receipt")
     .description("what became of one payload")
-    .argument("<receipt>", "as the device got it")
+    .argument("<receipt>", "as the device got it", receiptText)
     .addHelpText("after", example("receipt 7.1042.3"))
     .action(async (receipt: string, _options: unknown, command: Command) => {
       const { client, out } = contextOf(command, settings);
@@ -74,7 +76,18 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
         const candidates = objectsIn(body, "candidates");
         if (candidates.length > 0) out.rows(body, candidates, candidateColumns);
       });
+      if (isObject(event)) out.note(`its row: ${explainLine(body)}`);
     });
+}
+
+/** The command that explains the row that a payload is counted in. */
+function explainLine({ windowEnd, customer, content }: JsonObject): string {
+  const [time, ...names] = [windowEnd, customer, content].map((one) => shellWord(String(one)));
+  return `payload-stats explain --time ${time} --customer ${names[0]} --content ${names[1]}`;
+}
+
+function shellWord(text: string): string {
+  return /^[\w.:-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 const candidateColumns: readonly Column[] = [
@@ -88,6 +101,7 @@ const candidateColumns: readonly Column[] = [
 /** The parts of an explanation, one a line. */
 function explanation(body: JsonObject): JsonObject {
   const { state, row, event, sealedAfterMs, basis, replayed, agrees, payloadsTotal } = body;
+  const { sessionMemory } = body;
   return {
     state,
     agrees,
@@ -96,6 +110,7 @@ function explanation(body: JsonObject): JsonObject {
     sealedAfterMs,
     replayed,
     payloadsTotal,
+    sessionMemory,
     basis,
   };
 }

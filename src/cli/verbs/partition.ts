@@ -1,12 +1,16 @@
 import type { Command } from "commander";
 import { confirm } from "../confirm.ts";
+import { CliFailure } from "../failure.ts";
 import { objectsIn } from "../json.ts";
 import { coloured } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { contextOf, count, example, yesOption } from "../verb.ts";
 
 export function addPartitionVerbs(program: Command, settings: CliSettings): void {
-  const partition = program.command("partition").description("partitions and their checkpoints");
+  const partition = program
+    .command("partition")
+    .description("partitions and their checkpoints")
+    .addHelpText("after", example("partition ls"));
   partition
     .command("ls")
     .description("list all partitions")
@@ -34,7 +38,10 @@ export function addPartitionVerbs(program: Command, settings: CliSettings): void
       const { client, out } = contextOf(command, settings);
       const body = await client.get("/admin/partitions");
       const found = objectsIn(body, "partitions").find((row) => row.partition === number);
-      if (found !== undefined && typeof found.stopped === "string") out.note(found.stopped);
+      if (found === undefined) throw new CliFailure(`there is no partition ${number}`, 2);
+      if (typeof found.stopped === "string") {
+        out.note(`partition ${number} is stopped: ${found.stopped}`);
+      }
       await confirm(
         `Payloads of partition ${number} that are lost will never be counted, ` +
           "and that is recorded for good.",

@@ -1,19 +1,23 @@
-import type { Command } from "commander";
+import { Argument, type Command } from "commander";
+import { projections } from "../../store/projections/registry.ts";
+import { confirm } from "../confirm.ts";
 import { CliFailure } from "../failure.ts";
 import { isObject, type JsonObject, objectsIn } from "../json.ts";
 import type { Column, Output } from "../output.ts";
 import { watchBuild } from "../projectionProgress.ts";
 import type { CliSettings } from "../settings.ts";
-import { contextOf, example } from "../verb.ts";
+import { checkRange, time } from "../times.ts";
+import { contextOf, example, yesOption } from "../verb.ts";
 
 interface RebuildOptions {
   readonly acceptDiff?: boolean;
   readonly wait?: boolean;
+  readonly yes?: boolean;
 }
 
 interface VerifyOptions {
-  readonly from?: string;
-  readonly to?: string;
+  readonly from?: number;
+  readonly to?: number;
   readonly customer?: string;
   readonly content?: string;
 }
@@ -22,16 +26,28 @@ interface PartOptions {
   readonly rebuildOnly?: boolean;
 }
 
+/** Of rows that the events give, and the table has. */
+const countColumns: readonly Column[] = [
+  ["EQUAL", "equal"],
+  ["MISSING", "missing"],
+  ["EXTRA", "extra"],
+  ["DIFFERENT", "different"],
+];
+
 const exampleColumns: readonly Column[] = [
   ["ROW", "kind"],
   ["LIVE", "live"],
   ["REBUILT", "rebuilt"],
 ];
 
+const nameArgument = () =>
+  new Argument("<name>", "its name").choices(projections.map(({ name }) => name));
+
 export function addProjectionVerbs(program: Command, settings: CliSettings): void {
   const projection = program
     .command("projection")
-    .description("the tables that are made from the events");
+    .description("the tables that are made from the events")
+    .addHelpText("after", example("projection rebuild stats"));
   addLooks(projection, settings);
   addBuilds(projection, settings);
   addSwitches(projection, settings);
@@ -59,11 +75,21 @@ function addLooks(projection: Command, settings: CliSettings): void {
   projection
     .command("show")
     .description("show one projection, with the report of its build")
-    .argument("<name>", "for example stats")
+    .addArgument(nameArgument())
     .addHelpText("after", example("projection show stats"))
     .action(async (name: string, _options: unknown, command: Command) => {
       const { client, out } = contextOf(command, settings);
-      out.record(await client.get(`/admin/projections/${encodeURIComponent(name)}`));
+      const body = await client.get(`/admin/projections/${encodeURIComponent(name)}`);
+      const { rebuild, lastRebuild } = body;
+      out.either(body, () => {
+        const shown = {
+          rebuild: withoutExamples(rebuild),
+          lastRebuild: withoutExamples(lastRebuild),
+        };
+        out.record({ ...body, ...shown });
+        const rows = examplesOf(isObject(rebuild) ? rebuild : lastRebuild);
+        if (rows.length > 0) out.rows(body, rows, exampleColumns);
+      });
     });
 }
 
@@ -71,12 +97,15 @@ function addBuilds(projection: Command, settings: CliSettings): void {
   projection
     .command("rebuild")
     .description("make its table anew from the event log, while the old one is read")
-    .argument("<name>", "for example stats")
+    .addArgument(nameArgument())
     .option("--accept-diff", "let it take the old one's place also when they differ")
     .option("--no-wait", "only ask for it")
+    .addOption(yesOption())
     .addHelpText("after", example("projection rebuild stats"))
-    .action(async (name: string, { acceptDiff, wait }: RebuildOptions, command: Command) => {
+    .action(async (name: string, options: RebuildOptions, command: Command) => {
       const { client, out } = contextOf(command, settings);
+      const { acceptDiff, wait, yes = false } = options;
+      if (acceptDiff === true) await confirm(takesPlace(name), yes);
       const path = `/admin/projections/${encodeURIComponent(name)}`;
       const asked = await client.post(`${path}/rebuild`, { acceptDiff });
       if (wait === false) return out.record(asked);
@@ -96,15 +125,16 @@ function addBuilds(projection: Command, settings: CliSettings): void {
   projection
     .command("verify")
     .description("compare its table with the event log, and change nothing")
-    .argument("<name>", "for example stats")
-    .option("--from <time>", "rows that begin at or after it")
-    .option("--to <time>", "rows that begin before it")
+    .addArgument(nameArgument())
+    .option("--from <time>", "rows that begin at or after it", time)
+    .option("--to <time>", "rows that begin before it", time)
     .option("--customer <name>", "only of exactly this customer")
     .option("--content <name>", "only of exactly this content")
     .addHelpText("after", example("projection verify stats --from 2026-01-31 --customer Customer1"))
     .action(async (name: string, options: VerifyOptions, command: Command) => {
       const { client, out } = contextOf(command, settings);
       const { from, to, customer, content } = options;
+      checkRange(command, options);
       const path = `/admin/projections/${encodeURIComponent(name)}`;
       await client.post(`${path}/verify`, { from, to, customer, content });
       const ended = await watchBuild(client, name);
@@ -125,7 +155,7 @@ function addSwitches(projection: Command, settings: CliSettings): void {
     projection
       .command(verb)
       .description(description)
-      .argument("<name>", "for example stats")
+      .addArgument(nameArgument())
       .option("--rebuild-only", partHelp)
       .addHelpText("after", example(`projection ${verb} stats`))
       .action(async (name: string, { rebuildOnly }: PartOptions, command: Command) => {
@@ -135,37 +165,56 @@ function addSwitches(projection: Command, settings: CliSettings): void {
         out.record(await client.post(path, query));
       });
   }
-  for (const [verb, description] of [
-    ["cancel", "end its build; the table that is read stays"],
-    ["accept-diff", "let the rebuilt table take the place of one that differs"],
+  for (const [verb, description, consequence] of [
+    [
+      "cancel",
+      "end its build; the table that is read stays",
+      (name: string) => `What was built of ${name} so far will be dropped.`,
+    ],
+    ["accept-diff", "let the rebuilt table take the place of one that differs", takesPlace],
   ] as const) {
     projection
       .command(verb)
       .description(description)
-      .argument("<name>", "for example stats")
+      .addArgument(nameArgument())
       .addHelpText("after", example(`projection ${verb} stats`))
-      .action(async (name: string, _options: unknown, command: Command) => {
+      .addOption(yesOption())
+      .action(async (name: string, { yes = false }: { yes?: boolean }, command: Command) => {
         const { client, out } = contextOf(command, settings);
+        await confirm(consequence(name), yes);
         out.record(await client.post(`/admin/projections/${encodeURIComponent(name)}/${verb}`));
       });
   }
 }
 
-/** The counts on stderr, the rows that differ on stdout. */
+function takesPlace(name: string): string {
+  return `Rows of ${name} that differ from the event log will be replaced, and are not kept.`;
+}
+
+/** What the comparison counted, and the rows that differ. */
 function show(out: Output, { build }: { readonly build: JsonObject }): JsonObject {
   const report = isObject(build.report) ? build.report : {};
+  const rows = examplesOf(build);
+  out.either(build, () => {
+    if ("equal" in report) out.rows(build, [report], countColumns);
+    if (rows.length > 0) out.rows(build, rows, exampleColumns);
+  });
+  return report;
+}
+
+/** The rows that a build found to differ. */
+function examplesOf(build: unknown): JsonObject[] {
+  const report = isObject(build) && isObject(build.report) ? build.report : {};
   const examples = isObject(report.examples) ? report.examples : {};
-  const rows = ["missing", "extra", "different"].flatMap((kind) =>
+  return ["missing", "extra", "different"].flatMap((kind) =>
     kind in examples ? objectsIn(examples, kind).map((pair) => ({ kind, ...pair })) : [],
   );
-  const { equal, missing, extra, different } = report;
-  out.note(
-    `rows: ${String(equal)} equal, ${String(missing)} missing, ${String(extra)} extra, ` +
-      `${String(different)} different`,
-  );
-  if (rows.length > 0) out.rows(build, rows, exampleColumns);
-  else out.json(build);
-  return report;
+}
+
+function withoutExamples(build: unknown): unknown {
+  if (!isObject(build) || !isObject(build.report)) return build;
+  const { examples: _, ...counts } = build.report;
+  return { ...build, report: counts };
 }
 
 function differences({ missing, extra, different }: JsonObject): number {

@@ -2,8 +2,9 @@ import { type Command, Option } from "commander";
 import { quarantineStates } from "../../actors/operatorPorts.ts";
 import { confirm } from "../confirm.ts";
 import { objectsIn } from "../json.ts";
+import { place } from "../receipts.ts";
 import type { CliSettings } from "../settings.ts";
-import { contextOf, count, example, yesOption } from "../verb.ts";
+import { contextOf, count, example, ordinal, yesOption } from "../verb.ts";
 
 interface ListOptions {
   readonly partition?: number;
@@ -19,15 +20,16 @@ const foundCharsShown = 60;
 export function addQuarantineVerbs(program: Command, settings: CliSettings): void {
   const quarantine = program
     .command("quarantine")
-    .description("messages and payloads that could not be applied");
+    .description("messages and payloads that could not be applied")
+    .addHelpText("after", example("quarantine ls --state held"));
   quarantine
     .command("ls")
     .description("list them, the newest first")
     .option("--partition <number>", "only of this partition", count)
     .addOption(new Option("--state <state>", "only in this state").choices([...quarantineStates]))
     .option("--reason <text>", "only with exactly this reason")
-    .option("--before <id>", "only with a smaller id: the next page", count)
-    .option("--limit <number>", "rows at most", count)
+    .option("--before <id>", "only with a smaller id: the next page", ordinal)
+    .option("--limit <number>", "rows at most", ordinal)
     .addHelpText("after", example("quarantine ls --state held --limit 20"))
     .action(async (options: ListOptions, command: Command) => {
       const { client, out } = contextOf(command, settings);
@@ -47,7 +49,7 @@ export function addQuarantineVerbs(program: Command, settings: CliSettings): voi
   quarantine
     .command("show")
     .description("show one, with all that was found")
-    .argument("<receipt>", receiptHelp)
+    .argument("<receipt>", receiptHelp, place)
     .addHelpText("after", example("quarantine show 7.1042.3"))
     .action(async (receipt: string, _options: unknown, command: Command) => {
       const { client, out } = contextOf(command, settings);
@@ -56,7 +58,7 @@ export function addQuarantineVerbs(program: Command, settings: CliSettings): voi
   quarantine
     .command("retry")
     .description("publish it again as it was; it is counted once")
-    .argument("<receipt>", receiptHelp)
+    .argument("<receipt>", receiptHelp, place)
     .addHelpText("after", example("quarantine retry 7.1042.3"))
     .action(async (receipt: string, _options: unknown, command: Command) => {
       const { client, out } = contextOf(command, settings);
@@ -65,7 +67,7 @@ export function addQuarantineVerbs(program: Command, settings: CliSettings): voi
   quarantine
     .command("discard")
     .description("let it be for good; it stays in the table")
-    .argument("<receipt>", receiptHelp)
+    .argument("<receipt>", receiptHelp, place)
     .addOption(yesOption())
     .addHelpText("after", example("quarantine discard 7.1042.3 --yes"))
     .action(async (receipt: string, { yes = false }: { yes?: boolean }, command: Command) => {

@@ -3,23 +3,28 @@ import type { Sums } from "../../actors/whatIfPorts.ts";
 import { formatDuration } from "../../domain/duration.ts";
 import { type WhatIfResult, whatIf } from "../../replay/whatIf.ts";
 import { PostgresWhatIfStore } from "../../store/whatIf.ts";
+import { confirm } from "../confirm.ts";
 import { withPast } from "../direct.ts";
 import { CliFailure } from "../failure.ts";
 import type { Column, Output } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
-import { time, windowLength } from "../times.ts";
-import { contextOf, count, example } from "../verb.ts";
+import { checkRange, duration, time, windowLength } from "../times.ts";
+import { contextOf, count, example, yesOption } from "../verb.ts";
 
 interface WhatIfOptions {
   readonly window?: number;
   readonly from?: number;
   readonly to?: number;
   readonly countTokenOnce?: boolean;
+  readonly sessionMemory?: number;
   readonly limit?: number;
   readonly list?: boolean;
   readonly drop?: string;
+  readonly yes?: boolean;
 }
 
+/** Options that say how to run it. */
+const runOptions = ["window", "countTokenOnce", "sessionMemory", "from", "to", "limit"];
 const pairsDefault = 20;
 const progressMs = 500;
 
@@ -29,25 +34,31 @@ export function addWhatIfVerb(program: Command, settings: CliSettings): void {
     .description("the retained payloads under other rules, into a table of its own, beside today's")
     .option("--window <duration>", "length of windows (by default as it is)", windowLength)
     .option("--count-token-once", "a token starts one session, whatever its bytes")
+    .option("--session-memory <duration>", "how long tokens are remembered", duration)
     .option("--from <time>", "windows that start at or after", time)
     .option("--to <time>", "windows that start before", time)
     .option("--limit <number>", "sums to show at most, those that differ first", count)
-    .addOption(new Option("--list", "list the tables of earlier runs").conflicts("window"))
-    .addOption(new Option("--drop <table>", "drop one of them").conflicts(["window", "list"]))
+    .addOption(new Option("--list", "list the tables of earlier runs").conflicts(runOptions))
+    .addOption(new Option("--drop <table>", "drop one of them").conflicts([...runOptions, "list"]))
+    .addOption(yesOption())
     .addHelpText("after", example("what-if --window 1m --from 2026-01-31T10:00:00Z"))
     .action(async (options: WhatIfOptions, command: Command) => {
       const { out } = contextOf(command, settings);
+      checkRange(command, options);
       await withPast(settings.env, async ({ past, database }) => {
         const store = new PostgresWhatIfStore(database);
         if (options.list === true) return await list(out, store);
-        if (options.drop !== undefined) return await drop(out, store, options.drop);
+        if (options.drop !== undefined)
+          return await drop(out, store, options.drop, options.yes === true);
         const windowMs = options.window ?? past.rules.windowMs;
-        if (past.rules.sessionMemoryMs < 2 * windowMs) {
+        const sessionMemoryMs = options.sessionMemory ?? past.rules.sessionMemoryMs;
+        if (sessionMemoryMs < 2 * windowMs) {
           throw new CliFailure("SESSION_MEMORY must be at least two of these windows", 2);
         }
         const query = {
           windowMs,
           countTokenOnce: options.countTokenOnce === true,
+          sessionMemoryMs,
           fromMs: options.from,
           toMs: options.to,
           limit: options.limit ?? pairsDefault,
@@ -65,6 +76,8 @@ async function list(out: Output, store: PostgresWhatIfStore): Promise<void> {
     rows,
     window: formatDuration(about.windowMs),
     countTokenOnce: about.countTokenOnce,
+    sessionMemory:
+      about.sessionMemoryMs === undefined ? null : formatDuration(about.sessionMemoryMs),
     from: new Date(about.fromMs).toISOString(),
     to: new Date(about.toMs).toISOString(),
   }));
@@ -73,13 +86,22 @@ async function list(out: Output, store: PostgresWhatIfStore): Promise<void> {
     ["ROWS", "rows"],
     ["WINDOW", "window"],
     ["TOKEN ONCE", "countTokenOnce"],
+    ["MEMORY", "sessionMemory"],
     ["FROM", "from"],
     ["TO", "to"],
   ]);
 }
 
-async function drop(out: Output, store: PostgresWhatIfStore, table: string): Promise<void> {
-  if (!(await store.drop(table))) throw new CliFailure(`there is no such table: see --list`);
+async function drop(
+  out: Output,
+  store: PostgresWhatIfStore,
+  table: string,
+  yes: boolean,
+): Promise<void> {
+  const found = (await store.list()).find((one) => one.table === table);
+  if (found === undefined) throw new CliFailure("there is no such table: see --list");
+  await confirm(`The ${found.rows} rows of ${table} will be gone.`, yes);
+  await store.drop(table);
   out.note(`${table} is dropped`);
 }
 
@@ -116,6 +138,15 @@ function show(out: Output, { comparison, bucketMs, ...result }: WhatIfResult): v
     if (pairs.length > 0) out.rows(body, pairs, pairColumns);
     out.record({ ...result, bucket, buckets, bytesEqual, sessionsEqual, ...totals });
   });
+  if (result.memoryChanged) {
+    out.note(
+      "SESSION_MEMORY was changed within these windows, so today's sessions were counted under " +
+        "several, and those of this run under one. audit says when.",
+    );
+  }
+  if (result.tablesBehind) {
+    out.note("stats or sessions is behind, so later windows were left out: see projection ls.");
+  }
   out.note(`The rows are in the table ${result.table}. what-if --drop ${result.table} removes it.`);
 }
 

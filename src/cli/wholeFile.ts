@@ -1,0 +1,65 @@
+/** A file that is there whole or not at all. */
+import { createWriteStream, existsSync, statSync } from "node:fs";
+import { link, open, rename, rm } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { CliFailure } from "./failure.ts";
+
+/** @throws CliFailure when there is such a file and nobody said to overwrite it, or a directory. */
+export function checkAbsent(file: string, force: boolean): void {
+  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
+    throw new CliFailure(`${file} is a directory`, 2);
+  }
+  if (!force && existsSync(file)) {
+    throw new CliFailure(`${file} is there already. Add --force to overwrite it.`, 2);
+  }
+}
+
+/**
+ * Writes under another name and gives the file its own when all of it is on disk. What came under
+ * that name meanwhile is left alone unless `force` is given.
+ */
+export async function writeWhole(
+  file: string,
+  bytes: NodeJS.ReadableStream,
+  force: boolean,
+): Promise<void> {
+  checkAbsent(file, force);
+  // Of this process, so that two exports to one file do not mix.
+  const unfinished = `${file}.${process.pid}.unfinished`;
+  try {
+    await pipeline(bytes, createWriteStream(unfinished));
+    await sync(unfinished);
+    if (force) await rename(unfinished, file);
+    else await nameNew(unfinished, file);
+  } finally {
+    await rm(unfinished, { force: true });
+  }
+}
+
+async function sync(file: string): Promise<void> {
+  const handle = await open(file, "r+");
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+/** Unlike a rename, a link fails when the name is taken. Not every file system has links. */
+async function nameNew(unfinished: string, file: string): Promise<void> {
+  try {
+    await link(unfinished, file);
+  } catch (error) {
+    checkAbsent(file, false);
+    if (!isUnsupported(error)) throw error;
+    await rename(unfinished, file);
+  }
+}
+
+function isUnsupported(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    (error.code === "EPERM" || error.code === "ENOTSUP" || error.code === "EOPNOTSUPP")
+  );
+}

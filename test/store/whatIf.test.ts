@@ -1,0 +1,26 @@
+/** Up to when the tables of today show what is sealed. */
+import { expect, test } from "bun:test";
+import { PostgresProjectionControl } from "../../src/store/projectionControl.ts";
+import { PostgresWhatIfStore } from "../../src/store/whatIf.ts";
+import { until } from "../support/until.ts";
+import { firstEndMs, freshStore, Writer, windowMs, windowOf } from "./support.ts";
+
+test("the tables show windows through the one that the slower projection has applied", async () => {
+  await using store = await freshStore(1);
+  const whatIf = new PostgresWhatIfStore(store.database);
+  expect(await whatIf.shownThrough()).toBe(0);
+  const writer = new Writer(store.partitions, 0);
+  await writer.commit(windowOf(0, 2, firstEndMs));
+  store.project();
+  await store.projected();
+  expect(await whatIf.shownThrough()).toBe(firstEndMs);
+  const control = new PostgresProjectionControl(store.database);
+  await control.pause("stats");
+  await writer.commit(windowOf(0, 2, firstEndMs + windowMs));
+  const sessions = () => store.database.run((sql) => sql`select from sessions`);
+  await until(async () => (await sessions()).length === 4, { what: "sessions to have gone on" });
+  expect(await whatIf.shownThrough()).toBe(firstEndMs);
+  await control.resume("stats");
+  await store.projected();
+  expect(await whatIf.shownThrough()).toBe(firstEndMs + windowMs);
+});
