@@ -1,5 +1,5 @@
 /**
- * How does the rate of batch ingest, until counted, change with the number of contents, with the
+ * How does the rate of batch ingest, until the worker has it all, change with the number of contents, with the
  * rows of a request, and with the number of partitions?
  */
 import { type BatchLoad, openBatchSite } from "./support/batches.ts";
@@ -72,7 +72,7 @@ await runBench(async () => {
       unit: "payloads/s",
       values,
     }));
-    const curve = { x, y: "payloads/s until counted", points: measured };
+    const curve = { x, y: "payloads/s", points: measured };
     await report(name, `Batch ingest by ${x}?`, rows, { ...base, curve });
   }
 });

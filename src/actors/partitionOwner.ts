@@ -91,7 +91,7 @@ export class PartitionOwner {
     this.#state = new Partition(context.rules, ownership.partition);
     const { partition } = this;
     this.#trimmer = new Trimmer({ ...context, ...context.rules, partition, log: this.#log });
-    this.#replicas = new ReplicaCheck({ ...context, partition });
+    this.#replicas = new ReplicaCheck({ ...context, partition, signal: this.#abort.signal });
     this.done = this.#run();
   }
 

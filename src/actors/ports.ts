@@ -175,8 +175,11 @@ export interface PartitionStore {
   rememberedTokens(partition: number, afterMs: number): AsyncIterable<readonly RememberedTokens[]>;
   /** Notes why a partition is stopped, for people and readiness; undefined: it runs. */
   markStopped(partition: number, epoch: number, reason: string | undefined): Promise<void>;
-  /** The last sequence of the windows that end at or before a time; 0 when there is none. */
-  lastSealedSequence(partition: number, windowEndMs: number): Promise<number>;
+  /**
+   * The last sequence of the windows that end at or before a time, and were sealed, by the clock of
+   * the database, at or before another; 0 when there is none.
+   */
+  lastSealedSequence(partition: number, windowEndMs: number, sealedMs: number): Promise<number>;
 }
 
 // ------------------------------------------------------------------------------ ownership (Postgres)

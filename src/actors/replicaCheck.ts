@@ -15,12 +15,14 @@ export interface ReplicaChecking {
   readonly partition: number;
   readonly streams: Pick<PayloadStreams, "state" | "message">;
   readonly clock: Pick<Clock, "monotonic" | "sleep">;
+  /** Aborted when the owner is to end. */
+  readonly signal: AbortSignal;
 }
 
 /** What an old leader can have stored by itself lay in its sockets: a few messages a publisher. */
 const comparedMax = 128;
 const atOnce = 16;
-/** Publishers that give up many messages, as in an outage, must not keep the owner from reading. */
+/** In an outage publishers give up many messages; the owner reads on in between. */
 const pauseMs = 200;
 /** A new leader may take a moment before it answers. */
 const triesMax = 5;
@@ -44,21 +46,25 @@ export class ReplicaCheck {
     if (this.#recent.length > 2 * comparedMax) this.#recent = this.#recent.slice(-comparedMax);
     if (gaps === this.#gaps) return;
     this.#gaps = gaps;
-    const { clock } = this.checking;
-    if (clock.monotonic() - this.#comparedAt < pauseMs) return;
+    const { clock, signal } = this.checking;
+    const restMs = this.#comparedAt + pauseMs - clock.monotonic();
+    if (restMs > 0) await clock.sleep(restMs, signal);
     this.#comparedAt = clock.monotonic();
     for (let tries = 1; ; tries++) {
+      // What was read is not committed then, and the next owner reads it again.
+      if (signal.aborted) throw new Error("stopped before the replicas were compared");
       try {
-        await this.#compare(this.#recent.slice(-comparedMax));
+        await this.#compare(this.#recent.slice(-comparedMax), tries === triesMax);
         return;
       } catch (error) {
         if (error instanceof PartitionHalted || tries === triesMax) throw error;
-        await clock.sleep(retryMs);
+        await clock.sleep(retryMs, signal);
       }
     }
   }
 
-  async #compare(read: readonly Place[]): Promise<void> {
+  /** @param isLast whether what the leader does not have yet counts as something it lacks. */
+  async #compare(read: readonly Place[], isLast: boolean): Promise<void> {
     const { partition, streams } = this.checking;
     for (let at = 0; at < read.length; at += atOnce) {
       const places = read.slice(at, at + atOnce);
@@ -66,11 +72,14 @@ export class ReplicaCheck {
         places.map(({ sequence }) => streams.message(partition, sequence)),
       );
       // Asked afterwards: what was trimmed meanwhile is no difference.
-      const { firstSequence } = await streams.state(partition);
+      const { firstSequence, lastSequence } = await streams.state(partition);
       const wrong = places.find(
         ({ sequence, time }, i) => sequence >= firstSequence && held[i]?.time !== time,
       );
       if (wrong === undefined) continue;
+      if (wrong.sequence > lastSequence && !isLast) {
+        throw new Error(`the leader has not applied message ${wrong.sequence} yet`);
+      }
       throw new PartitionHalted(
         partition,
         `the broker's replicas disagree: message ${wrong.sequence} is not the one that the ` +

@@ -64,7 +64,8 @@ export class Trimmer {
 
   async #trimNow(beforeMs: number): Promise<void> {
     const { partition, store, streams } = this.trimming;
-    const named = await store.lastSealedSequence(partition, beforeMs);
+    // After a long downtime windows are sealed long after their ends: retention begins then.
+    const named = await store.lastSealedSequence(partition, beforeMs, beforeMs);
     const sequence = Math.max(named, await this.#lastUnnamed(named, beforeMs));
     if (sequence <= this.#trimmedTo) return;
     await streams.purge(partition, sequence);

@@ -155,6 +155,7 @@ export class LaneSender {
 
   #launch(lane: Lane, message: OutgoingMessage): void {
     lane.queue.shift();
+    this.#busy.add(lane);
     this.#flights++;
     const number = ++lane.lastNumber;
     lane.flight = {
@@ -220,8 +221,8 @@ export class LaneSender {
   /** What was in flight when the connection broke is sent again as soon as it is back. */
   #reconnected(): void {
     for (const lane of [...this.#busy]) {
-      if (lane.flight === undefined) this.#sendNext(lane);
-      else this.#transmit(lane);
+      if (lane.flight !== undefined) this.#transmit(lane);
+      else if (!lane.due) this.#sendNext(lane);
     }
   }
 

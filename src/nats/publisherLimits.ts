@@ -39,7 +39,7 @@ const defaults: PublisherLimits = {
   pauseMsMax: 4,
   attemptMs: 2_000,
   retryPauseMs: 200,
-  absencesMax: 15,
+  absencesMax: 30,
   deadlineMs: 8_000,
   tendIntervalMs: 50,
 };

@@ -108,6 +108,7 @@ function commitStatement(
         p_state => ${state}::text::jsonb,
         p_type => ${events.type},
         p_version => ${events.version},
+        p_events => ${commit.events.length},
         p_customers => ${events.customers}::text,
         p_contents => ${events.contents}::text,
         p_data => ${events.data}::text,

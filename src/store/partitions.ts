@@ -96,7 +96,11 @@ export class PostgresPartitionStore implements PartitionStore {
     }
   }
 
-  async lastSealedSequence(partition: number, windowEndMs: number): Promise<number> {
+  async lastSealedSequence(
+    partition: number,
+    windowEndMs: number,
+    sealedMs: number,
+  ): Promise<number> {
     const [row] = await this.#database.run(
       // The windows of a partition are contiguous ranges of its sequences, so the last of them
       // holds the last sequence. Windows from before an accepted loss name other sequences.
@@ -109,6 +113,7 @@ export class PostgresPartitionStore implements PartitionStore {
           select max(window_end) from events
           where partition = ${partition} and type = 'WindowSealed'
             and window_end <= ${new Date(windowEndMs)}
+            and recorded_at <= ${new Date(sealedMs)}
             and window_end > (
               select sequences_from from partitions where partition = ${partition}
             )

@@ -12,7 +12,6 @@ import { eventsChannel } from "./eventLog.ts";
 import { Loop, type TurnResult } from "./loop.ts";
 import { Patience } from "./patience.ts";
 import {
-  type Applied,
   applyToLive,
   type Held,
   holdProjection,
@@ -55,7 +54,7 @@ export class Projector {
     this.#workerId = options.workerId;
     this.#log = options.log;
     this.#leaseMs = options.leaseMs ?? 5_000;
-    this.#patience = new Patience(pollMs);
+    this.#patience = new Patience(Math.min(pollMs, this.#leaseMs / 10));
     this.#definitions = options.definitions ?? projections;
     const logOf = ({ name }: ProjectionDefinition) => options.log.with({ projection: name });
     this.#liveLoops = this.#definitions.map((definition) => {
@@ -100,7 +99,10 @@ export class Projector {
   }
 
   async #liveTurn(definition: ProjectionDefinition, eventsMax: number): Promise<TurnResult> {
-    const step = () => this.#liveStep(definition, eventsMax);
+    // Whoever waits for its turn holds the projection meanwhile.
+    const held = await this.#hold(definition);
+    if (held === undefined || held.paused) return "wait";
+    const step = () => applyToLive(this.#database, definition, held, eventsMax, stepDeadlineMs);
     if (!definition.isPatient) {
       const { behind } = await this.#patience.urgent(step(), ({ applied }) => applied > 0n);
       return behind > 0n ? "again" : "wait";
@@ -110,12 +112,6 @@ export class Projector {
     const { behind } = await step();
     if (behind === 0n) this.#patience.caughtUp();
     return behind > 0n ? "again" : "wait";
-  }
-
-  async #liveStep(definition: ProjectionDefinition, eventsMax: number): Promise<Applied> {
-    const held = await this.#hold(definition);
-    if (held === undefined || held.paused) return { applied: 0n, behind: 0n };
-    return applyToLive(this.#database, definition, held, eventsMax, stepDeadlineMs);
   }
 
   async #rebuildTurn(rebuilder: Rebuilder, definition: ProjectionDefinition): Promise<TurnResult> {

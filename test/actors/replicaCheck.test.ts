@@ -97,6 +97,17 @@ test("numbers that a replica lacks stop the owner before it commits what it read
   expect(end).toMatchObject({ reason: expect.stringMatching(/replicas disagree: message 4 /) });
 });
 
+test("a second gap soon after the first one is looked into as well", async () => {
+  await publish([1, 2, 3]);
+  const owner = own();
+  await publish([5]);
+  await readsThrough(owner, 4);
+  await until(() => asked.length === 4, { what: "the first gap is looked into" });
+  differing = 4;
+  await publish([7]);
+  expect(await owner.done).toMatchObject({ kind: "halted" });
+});
+
 test("what was trimmed since is not compared", async () => {
   await publish([1, 2, 3]);
   const owner = own();

@@ -106,11 +106,11 @@ describe("an accepted loss", () => {
         quarantined: [odd(7)],
       });
     expect(await commit([sealed(both)], place, 1)).toBe("committed");
-    expect(await store.partitions.lastSealedSequence(0, later)).toBe(0);
+    expect(await store.partitions.lastSealedSequence(0, later, 4e12)).toBe(0);
     const next = { content: "after", windowEndMs: later + windowMs, lastSequence: 3 };
     const after = { position: 4, sequence: 3, sealedThroughMs: later + windowMs };
     expect(await commit([sealed(next)], after, 2)).toBe("committed");
-    expect(await store.partitions.lastSealedSequence(0, later + windowMs)).toBe(3);
+    expect(await store.partitions.lastSealedSequence(0, later + windowMs, 4e12)).toBe(3);
 
     const quarantine = new PostgresQuarantineStore(store.database);
     const where = { partition: 0, sequence: 7, index: -1 };

@@ -58,12 +58,15 @@ test("the last sealed sequence is that of the last window up to a time", async (
     sealed({ content: "b", lastSequence: 12 }),
   ]);
   await writer.commit([sealed({ windowEndMs: firstEndMs + 2 * windowMs, lastSequence: 90 })]);
-  const last = (ms: number, partition = 0) => store.partitions.lastSealedSequence(partition, ms);
+  const last = (ms: number, partition = 0, sealedMs = Date.now() + 60_000) =>
+    store.partitions.lastSealedSequence(partition, ms, sealedMs);
   expect(await last(firstEndMs - 1)).toBe(0);
   expect(await last(firstEndMs)).toBe(17);
   expect(await last(firstEndMs + windowMs)).toBe(17);
   expect(await last(firstEndMs + 2 * windowMs)).toBe(90);
   expect(await last(firstEndMs, 1)).toBe(0);
+  // The windows of 2024 were sealed now, as after a long downtime.
+  expect(await last(firstEndMs, 0, Date.now() - 60_000)).toBe(0);
 });
 
 describe("for the admin API", () => {

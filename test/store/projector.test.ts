@@ -126,7 +126,7 @@ test("an event that commits late is not skipped", async () => {
   await slow`begin`.simple();
   await slow`
     select commit_partition(0, 0, 'slow', 0, 0, '', 1, '', ${new Date(firstEndMs)}, null,
-      'WindowSealed', 1, ${lines(({ customer }) => customer)}::text,
+      'WindowSealed', 1, ${events.length}, ${lines(({ customer }) => customer)}::text,
       ${lines(({ content }) => content)}::text, ${lines(({ data }) => JSON.stringify(data))}::text,
       '[]')
   `;

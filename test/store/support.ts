@@ -219,7 +219,7 @@ export async function commitRaw(
     (sql) => sql`
       select commit_partition(0, 0, 'test', ${expectedSequence}, ${expectedPosition},
         ${streamCreated}, ${sequence}, '', ${sealedThrough}, ${state}::text::jsonb,
-        ${type}, ${version}, ${lines(({ customer }) => customer)},
+        ${type}, ${version}, ${events.length}, ${lines(({ customer }) => customer)},
         ${lines(({ content }) => content)}, ${lines(({ data }) => JSON.stringify(data))},
         '[]') as outcome
     `,

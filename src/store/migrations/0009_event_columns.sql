@@ -17,6 +17,7 @@ create function commit_partition(
   p_state jsonb,
   p_type text,
   p_version int,
+  p_events int,
   p_customers text,
   p_contents text,
   p_data text,
@@ -54,6 +55,11 @@ begin
     offset 0
   ) as e;
   get diagnostics v_added = row_count;
+  -- A text with a line break in it would shift the names of all events after it.
+  if v_added <> p_events then
+    raise exception '% events were found in the text of %', v_added, p_events
+      using errcode = 'invalid_parameter_value';
+  end if;
 
   insert into quarantine (partition, incarnation, sequence, index, reason, found)
   select p_partition, v_before.incarnation, q.sequence, q.index, q.reason, q.found
