@@ -79,7 +79,7 @@ export class PartitionOwner {
   #committedPayloads = 0;
   readonly #trimmer: Trimmer;
   readonly #replicas: ReplicaCheck;
-  #fullReason: string | undefined;
+  #noRoom: { readonly reason: string; readonly atMs: number } | undefined;
   #waiting: (() => void)[] = [];
   #waitingForMessages = false;
 
@@ -108,7 +108,7 @@ export class PartitionOwner {
 
   /** Why the stream takes no more messages; undefined when it does. */
   get full(): string | undefined {
-    return this.#fullReason;
+    return this.#noRoom?.reason;
   }
 
   /** Ends the owner after what it is doing now; with a last checkpoint unless it ended already. */
@@ -123,11 +123,10 @@ export class PartitionOwner {
     try {
       const feed = await this.#start();
       ticking = keepTicking({
+        ...this.#context,
+        ...this.#context.rules,
         partition: this.partition,
-        streams: this.#context.streams,
-        clock: this.#context.clock,
         log: this.#log,
-        windowMs: this.#context.rules.windowMs,
         progress: () => ({ sequence: this.#state.sequence, timeMs: this.#state.timeMs }),
         changed: () => new Promise((resolve) => this.#waiting.push(resolve)),
         restartFeed: () => feed.restart(),
@@ -235,6 +234,7 @@ export class PartitionOwner {
     }
     this.#state.apply(message);
     this.#messageTime = message.time;
+    if (this.#noRoom !== undefined && message.timeMs > this.#noRoom.atMs) this.#full(undefined);
     await this.#replicas.applied(message, this.#state.publisherGaps);
   }
 
@@ -303,8 +303,8 @@ export class PartitionOwner {
   }
 
   #full(reason: string | undefined): void {
-    const isNews = (reason === undefined) !== (this.#fullReason === undefined);
-    this.#fullReason = reason;
+    const isNews = (reason === undefined) !== (this.#noRoom === undefined);
+    this.#noRoom = reason === undefined ? undefined : { reason, atMs: this.#context.clock.now() };
     if (reason !== undefined) this.#trimmer.makeRoom();
     if (!isNews) return;
     if (reason === undefined) this.#log.info("the stream takes messages again");
