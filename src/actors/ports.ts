@@ -14,6 +14,20 @@ export interface PayloadLog {
    * @throws PayloadLogUnavailable when not all of them are known to be stored.
    */
   append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]>;
+
+  /**
+   * The same for one payload, and `waiter` hears of it. Thousands wait at a time, and a waiter is
+   * one object where a promise and what awaits it are many.
+   */
+  appendOne(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter): void;
+}
+
+/** Waits for payloads to be stored. It hears of each of them once. */
+export interface AppendWaiter {
+  /** @param position of the payload among those that it waits for, from 0. */
+  stored(position: number, receipt: Receipt): void;
+  /** One of its payloads is not known to be stored. */
+  failed(error: () => PayloadLogUnavailable): void;
 }
 
 /** The log cannot take payloads now; nothing is known to be stored. The caller may try again. */

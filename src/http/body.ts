@@ -39,25 +39,22 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
 }
 
 /** The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8. */
-export async function readBody(
+export function readBody(
   request: Request,
   plan: BodyPlan,
   arrivalMs = arrivalMsMax,
 ): Promise<string | Problem> {
-  let bytes: Uint8Array;
-  const { compression, length = Number.POSITIVE_INFINITY } = plan;
-  if (compression === undefined && length <= wholeBytesMax) {
-    try {
-      bytes = await request.bytes();
-    } catch {
-      return incomplete();
-    }
-  } else {
-    const read = await readStream(request, plan, arrivalMs);
-    if (read instanceof Problem) return read;
-    bytes = read;
-  }
-  if (bytes.length > plan.bytesMax) return tooLarge(plan.bytesMax);
+  const { compression, length = Number.POSITIVE_INFINITY, bytesMax } = plan;
+  const isWhole = compression === undefined && length <= wholeBytesMax;
+  const bytes = isWhole ? request.bytes() : readStream(request, plan, arrivalMs);
+  return bytes.then(
+    (read) => (read instanceof Problem ? read : decode(read, bytesMax)),
+    incomplete,
+  );
+}
+
+function decode(bytes: Uint8Array, bytesMax: number): string | Problem {
+  if (bytes.length > bytesMax) return tooLarge(bytesMax);
   try {
     return decoder.decode(bytes);
   } catch {

@@ -3,8 +3,8 @@
  * response that answer every failure themselves, so a server can call them with or without a
  * router. 202 is sent only after the log has acknowledged (invariant I1).
  */
-import type { PayloadLog } from "../actors/ports.ts";
-import { formatReceipt } from "../domain/receipt.ts";
+import type { AppendWaiter, PayloadLog } from "../actors/ports.ts";
+import { formatReceipt, type Receipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
 import { Admission, type AdmissionLimits } from "./admission.ts";
 import { batchAnswer, checkRows } from "./batch.ts";
@@ -47,7 +47,7 @@ export interface IngestDependencies {
 
 /** The handlers of `POST /stats` and `POST /stats/batch`; their promises never reject. */
 export interface IngestHandlers {
-  single(request: Request): Promise<Response>;
+  single(request: Request): Response | Promise<Response>;
   batch(request: Request): Promise<Response>;
 }
 
@@ -89,28 +89,58 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     return problemResponse(problem);
   }
 
-  // This is the hottest path there is: it is kept flat, because every further async function
-  // costs a noticeable part of what the whole request does.
-  async function single(request: Request): Promise<Response> {
+  /** Answers a request with one payload when its fate is known. */
+  class WaitingSingle implements AppendWaiter {
+    constructor(
+      private readonly answer: (response: Response) => void,
+      private readonly reservedBytes: number,
+    ) {}
+
+    stored(_position: number, receipt: Receipt): void {
+      counters.accepted(1);
+      this.#end(accepted(`{"receipt":"${formatReceipt(receipt)}"}`));
+    }
+
+    failed(error: () => unknown): void {
+      this.refused(failureProblem(log, error()));
+    }
+
+    refused(problem: Problem): void {
+      this.#end(refuse(problem));
+    }
+
+    #end(response: Response): void {
+      singles.admission.leave(this.reservedBytes);
+      this.answer(response);
+    }
+  }
+
+  // This is the hottest path there is, and thousands of requests wait at a time. So what waits is
+  // a promise and an object, and not an async function with all that it holds: memory that is
+  // taken up anew for each request is what costs the most here.
+  function single(request: Request): Response | Promise<Response> {
     const admitted = admit(request, singles);
     if (admitted instanceof Problem) return refuse(admitted);
-    const { key, plan } = admitted;
+    return new Promise((answer) => {
+      const waiting = new WaitingSingle(answer, admitted.plan.reservedBytes);
+      readBody(request, admitted.plan).then(
+        (text) => takeSingle(text, admitted.key, waiting),
+        (error: unknown) => waiting.failed(() => error),
+      );
+    });
+  }
+
+  function takeSingle(text: string | Problem, key: string | undefined, waiting: WaitingSingle) {
     try {
-      const text = await readBody(request, plan);
-      if (text instanceof Problem) return refuse(text);
+      if (text instanceof Problem) return waiting.refused(text);
       const check = readPayloadText(text);
-      if (check === undefined) return refuse(notJson());
-      if (!check.ok) return refuse(invalidPayload(check.problems));
+      if (check === undefined) return waiting.refused(notJson());
+      if (!check.ok) return waiting.refused(invalidPayload(check.problems));
       const { payload } = check;
-      const keyDigests = key === undefined ? undefined : [keyDigest(key, 0, payload)];
-      const [receipt] = await payloadLog.append([payload], keyDigests);
-      if (receipt === undefined) throw new Error("the log of payloads gave no receipt");
-      counters.accepted(1);
-      return accepted(`{"receipt":"${formatReceipt(receipt)}"}`);
+      const digest = key === undefined ? undefined : keyDigest(key, 0, payload);
+      payloadLog.appendOne(payload, digest, waiting);
     } catch (error) {
-      return refuse(failureProblem(log, error));
-    } finally {
-      singles.admission.leave(plan.reservedBytes);
+      waiting.failed(() => error);
     }
   }
 

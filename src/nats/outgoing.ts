@@ -1,11 +1,11 @@
 /** Payloads on their way to the log: appends that wait, the messages that carry them, and lanes. */
-import type { PayloadLogUnavailable } from "../actors/ports.ts";
+import type { AppendWaiter, PayloadLogUnavailable } from "../actors/ports.ts";
 import { BatchBuilder } from "../domain/envelope.ts";
 import type { Payload } from "../domain/payload.ts";
 import type { Receipt } from "../domain/receipt.ts";
 
 /** One call of `append`: one promise, however many payloads and messages it takes. */
-export class PendingAppend {
+export class PendingAppend implements AppendWaiter {
   readonly #receipts: Receipt[];
   #missing: number;
   #settled = false;
@@ -40,8 +40,8 @@ export class PendingAppend {
 /** A message that is being filled, or that waits for its turn. */
 export class OutgoingMessage {
   readonly #builder = new BatchBuilder();
-  readonly #appends: PendingAppend[] = [];
-  /** The place of each payload in its append. */
+  readonly #waiters: AppendWaiter[] = [];
+  /** The position of each payload among those its waiter waits for. */
   readonly #positions: number[] = [];
 
   constructor(readonly queuedAtMs: number) {}
@@ -54,9 +54,9 @@ export class OutgoingMessage {
     return this.#builder.bytes;
   }
 
-  add(payload: Payload, keyDigest: string | undefined, append: PendingAppend, position: number) {
+  add(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter, position: number) {
     this.#builder.add(payload, keyDigest);
-    this.#appends.push(append);
+    this.#waiters.push(waiter);
     this.#positions.push(position);
   }
 
@@ -66,13 +66,13 @@ export class OutgoingMessage {
 
   /** The message is stored: every payload gets its receipt. */
   stored(partition: number, sequence: number): void {
-    for (const [index, append] of this.#appends.entries()) {
-      append.stored(this.#positions[index] ?? 0, { partition, sequence, index });
+    for (const [index, waiter] of this.#waiters.entries()) {
+      waiter.stored(this.#positions[index] ?? 0, { partition, sequence, index });
     }
   }
 
   failed(error: () => PayloadLogUnavailable): void {
-    for (const append of this.#appends) append.failed(error);
+    for (const waiter of this.#waiters) waiter.failed(error);
   }
 }
 

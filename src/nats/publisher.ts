@@ -2,7 +2,7 @@
  * Appends payloads to the log: decides whether they are taken, and puts them into the lanes of
  * their partitions. `LaneSender` sends what the lanes hold.
  */
-import { type PayloadLog, PayloadLogUnavailable } from "../actors/ports.ts";
+import { type AppendWaiter, type PayloadLog, PayloadLogUnavailable } from "../actors/ports.ts";
 import { partitionOf } from "../domain/digest.ts";
 import type { Payload } from "../domain/payload.ts";
 import type { Receipt } from "../domain/receipt.ts";
@@ -60,9 +60,7 @@ export class Publisher implements PayloadLog {
   }
 
   append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]> {
-    const [first] = payloads;
-    if (first === undefined) return Promise.resolve([]);
-    if (payloads.length === 1) return this.#appendOne(first, keyDigests?.[0]);
+    if (payloads.length === 0) return Promise.resolve([]);
     const lanes = payloads.map((payload) => this.#laneOf(payload));
     const refusal = this.#refusal(lanes);
     if (refusal !== undefined) return Promise.reject(new PayloadLogUnavailable(refusal));
@@ -78,6 +76,13 @@ export class Publisher implements PayloadLog {
     });
   }
 
+  appendOne(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter): void {
+    const lane = this.#laneOf(payload);
+    const refusal = this.#refusalOfAll(1) ?? this.#refusalOfLane(lane, 1);
+    if (refusal !== undefined) waiter.failed(() => new PayloadLogUnavailable(refusal));
+    else this.#enqueue(lane, this.#now(), payload, keyDigest, waiter, 0);
+  }
+
   /**
    * Refuses new payloads, waits until those under way are settled, or for `graceMs`, and lets go
    * of the connection. Idempotent.
@@ -85,17 +90,6 @@ export class Publisher implements PayloadLog {
   stop(graceMs = 10_000): Promise<void> {
     this.#stopping ??= this.#sender.finish(graceMs);
     return this.#stopping;
-  }
-
-  /** What nearly every request is: nothing needs to be grouped by lane. */
-  #appendOne(payload: Payload, keyDigest: string | undefined): Promise<Receipt[]> {
-    const lane = this.#laneOf(payload);
-    const refusal = this.#refusalOfAll(1) ?? this.#refusalOfLane(lane, 1);
-    if (refusal !== undefined) return Promise.reject(new PayloadLogUnavailable(refusal));
-    return new Promise((resolve, reject) => {
-      const append = new PendingAppend(1, resolve, reject);
-      this.#enqueue(lane, this.#now(), payload, keyDigest, append, 0);
-    });
   }
 
   #laneOf(payload: Payload): Lane {
@@ -136,12 +130,12 @@ export class Publisher implements PayloadLog {
     nowMs: number,
     payload: Payload,
     keyDigest: string | undefined,
-    append: PendingAppend,
+    waiter: AppendWaiter,
     position: number,
   ): void {
     const message = lane.open(nowMs, this.#limits);
     const before = message.bytes;
-    message.add(payload, keyDigest, append, position);
+    message.add(payload, keyDigest, waiter, position);
     this.#sender.queued(lane, message.bytes - before);
   }
 }

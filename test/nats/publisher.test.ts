@@ -3,6 +3,7 @@ import { partitionOf } from "../../src/domain/digest.ts";
 import type { Payload } from "../../src/domain/payload.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
 import {
+  appendOne,
   batchOf,
   freshStreams,
   payload,
@@ -93,6 +94,24 @@ describe("receipts", () => {
     const message = await broker.streams.message(0, first[0]?.sequence ?? 0);
     expect(second.map((receipt) => receipt.index)).toEqual([1, 2]);
     expect(batchOf(message).keys).toEqual([1, "00ab34cd00ab34cd", 2, "11ab34cd00ab34cd"]);
+    await publisher.stop();
+  });
+
+  test("of single payloads are as those of an append", async () => {
+    await using broker = await setUp(2);
+    const publisher = publisherOn(broker.link, 2);
+    const sent = Array.from({ length: 50 }, (_, i) =>
+      payload(`token-${i}`, { content: `channel-${i % 7}`, cdn: i }),
+    );
+    const digest = (i: number) => (i % 3 === 0 ? undefined : `${1_000 + i}`.padStart(16, "0"));
+    const answers = await Promise.all(sent.map((one, i) => appendOne(publisher, one, digest(i))));
+    for (const [i, { position, receipt }] of answers.entries()) {
+      expect(position).toBe(0);
+      const batch = batchOf(await broker.streams.message(receipt.partition, receipt.sequence));
+      expect(payloadsOf(batch)[receipt.index]).toEqual(sent[i]);
+      const place = batch.keys.indexOf(receipt.index);
+      expect(place === -1 ? undefined : batch.keys[place + 1]).toBe(digest(i));
+    }
     await publisher.stop();
   });
 
@@ -206,6 +225,7 @@ describe("stopping", () => {
     const underWay = publisher.append(payloads(10_000));
     const stopped = publisher.stop();
     expect(await refusalOf(publisher.append(payloads(1)))).toBe("stopping");
+    expect(await refusalOf(appendOne(publisher, payload("late")))).toBe("stopping");
     expect(await underWay).toHaveLength(10_000);
     await stopped;
     await publisher.stop();

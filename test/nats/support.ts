@@ -1,7 +1,12 @@
 /** What the tests of this folder share. */
 import { expect } from "bun:test";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import type { LogMessage, PayloadFeed, PayloadLogUnavailable } from "../../src/actors/ports.ts";
+import type {
+  LogMessage,
+  PayloadFeed,
+  PayloadLog,
+  PayloadLogUnavailable,
+} from "../../src/actors/ports.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../../src/domain/envelope.ts";
 import type { Payload } from "../../src/domain/payload.ts";
 import type { Receipt } from "../../src/domain/receipt.ts";
@@ -58,6 +63,20 @@ export function payloads(count: number, fields: Partial<Payload> = {}): Payload[
 }
 
 /** Why an append was refused; fails when it was not. */
+/** One payload through `appendOne`, as a promise. */
+export function appendOne(
+  log: PayloadLog,
+  one: Payload,
+  keyDigest?: string,
+): Promise<{ position: number; receipt: Receipt }> {
+  return new Promise((resolve, reject) => {
+    log.appendOne(one, keyDigest, {
+      stored: (position, receipt) => resolve({ position, receipt }),
+      failed: (error) => reject(error()),
+    });
+  });
+}
+
 export async function refusalOf(append: Promise<unknown>): Promise<string> {
   const outcome = await append.then(
     () => "stored",

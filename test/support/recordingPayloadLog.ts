@@ -1,5 +1,5 @@
 /** A log of payloads in memory: numbers what it gets as one partition's stream would. */
-import type { PayloadLog } from "../../src/actors/ports.ts";
+import type { AppendWaiter, PayloadLog, PayloadLogUnavailable } from "../../src/actors/ports.ts";
 import type { Payload } from "../../src/domain/payload.ts";
 import type { Receipt } from "../../src/domain/receipt.ts";
 
@@ -19,6 +19,13 @@ export class RecordingPayloadLog implements PayloadLog {
     if (this.failure !== undefined) throw this.failure;
     const sequence = this.appends.push({ payloads, keyDigests });
     return payloads.map((_, index) => ({ partition: 0, sequence, index }));
+  }
+
+  appendOne(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter): void {
+    this.append([payload], keyDigest === undefined ? undefined : [keyDigest]).then(
+      ([receipt]) => receipt && waiter.stored(0, receipt),
+      (error: PayloadLogUnavailable) => waiter.failed(() => error),
+    );
   }
 
   get payloads(): readonly Payload[] {
