@@ -9,11 +9,17 @@ import type {
 } from "../actors/ports.ts";
 import type { Database } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
+import { Semaphore } from "./semaphore.ts";
 
 const pageRowsMax = 2_000;
 const pageBytesMax = 8 * 1_024 * 1_024;
 /** An event takes some hundredths of this; a commit given up too early is only done again. */
 const eventDeadlineMs = 0.5;
+/**
+ * A commit of so many events keeps a core busy for more than a moment. One at a time is made: at a
+ * boundary more of them would only take the cores from ingest, whose p99 they doubled.
+ */
+const largeEvents = 500;
 
 interface TokensRow {
   readonly position: bigint;
@@ -35,6 +41,7 @@ export class PostgresPartitionStore implements PartitionStore {
   readonly #database: Database;
   readonly #commitDeadlineMs: number;
   readonly #turns: Turns;
+  readonly #largeCommits = new Semaphore(1, Number.POSITIVE_INFINITY);
 
   /**
    * @param commitDeadlineMs after which the outcome of a commit without events counts as unknown.
@@ -78,9 +85,16 @@ export class PostgresPartitionStore implements PartitionStore {
     };
   }
 
-  commit(commit: Commit): Promise<CommitOutcome> {
+  async commit(commit: Commit): Promise<CommitOutcome> {
     const deadlineMs = this.#commitDeadlineMs + commit.events.length * eventDeadlineMs;
-    return commitPartition(this.#database, commit, this.#turns, deadlineMs);
+    const isLarge = commit.events.length >= largeEvents;
+    // Who waited in vain goes on all the same: nothing depends on it but the time of others.
+    const entered = isLarge && (await this.#largeCommits.acquire(deadlineMs));
+    try {
+      return await commitPartition(this.#database, commit, this.#turns, deadlineMs);
+    } finally {
+      if (entered) this.#largeCommits.release();
+    }
   }
 
   async *rememberedTokens(

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { freshStore, sealed, type TestStore, Writer, windowOf } from "./support.ts";
+import postgres from "postgres";
+import { firstEndMs, freshStore, sealed, type TestStore, Writer, windowOf } from "./support.ts";
 
 const int64Max = 9_223_372_036_854_775_807n;
 
@@ -147,6 +148,32 @@ describe("a commit", () => {
       (sql) => sql`select cdn, p2p from stats where customer = ${names[1] ?? ""}`,
     );
     expect(stats).toEqual({ cdn: int64Max, p2p: int64Max });
+  });
+
+  test("that is large waits for another large one, and a small one for none", async () => {
+    await using store = await freshStore(3);
+    const [first, second, small] = [0, 1, 2].map((n) => new Writer(store.partitions, n));
+    const ended: string[] = [];
+    const commitLarge = async (writer: Writer | undefined, name: string) => {
+      const outcome = await writer?.commit(windowOf(writer.partition, 500, firstEndMs));
+      ended.push(`${name} ${outcome}`);
+    };
+    const { promise: released, resolve: release } = Promise.withResolvers<void>();
+    const locked = Promise.withResolvers<void>();
+    const holder = postgres(store.url, { max: 1 });
+    const holding = holder.begin(async (held) => {
+      await held`select from partitions where partition = 0 for update`;
+      locked.resolve();
+      await released;
+    });
+    await locked.promise;
+    const larges = [commitLarge(first, "first"), commitLarge(second, "second")];
+    // As long as the second would take, if it did not wait.
+    for (let i = 0; i < 50; i++) expect(await small?.commit([])).toBe("committed");
+    release();
+    await Promise.all([holding, ...larges]);
+    await holder.end();
+    expect(ended).toEqual(["first committed", "second committed"]);
   });
 
   test("quarantines whatever text, and the same place once", async () => {
