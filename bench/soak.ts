@@ -28,11 +28,12 @@ Usage: bun run soak [options]
   --help
 
 Memory is what is resident and not shared; that of all Postgres backends is one sum, and what they
-share stands by itself, once. Slopes are of the last two thirds of the time: least squares, with the
-standard error. Exit code 1: a process grows by more than the bound, or opens more files a minute than
-one and than 2 % of those it has, in both cases by more than three standard errors; or payloads that
-were acknowledged are not counted. The first minutes grow: nats-server keeps the block that it writes
-of each stream (8 MiB), and Postgres's backends open the files that they touch.
+share stands by itself, once. Open files are those of the process that has most. Slopes are of the
+last two thirds of the time: least squares, with the standard error. Exit code 1: a process grows by
+more than the bound, or opens more files a minute than one and than 2 % of those it has, in both cases
+by more than three standard errors; or payloads that were acknowledged are not counted. The first
+minutes grow: nats-server keeps the block that it writes of each stream (8 MiB), and Postgres's
+backends open the files that they touch.
 `;
 
 const rootName = "payload-stats";

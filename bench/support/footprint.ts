@@ -1,10 +1,11 @@
-/** Memory and open files of a process tree, summed by program, from /proc. */
+/** Memory and open files of a process tree, by program, from /proc. */
 import { readdirSync, readFileSync } from "node:fs";
 import { processesOf } from "./processTree.ts";
 
 export interface Footprint {
   /** Bytes that are resident, without what is shared with other processes. */
   readonly memoryBytes: number;
+  /** Of the process that has most of them: how many backends Postgres has goes up and down. */
   readonly files: number;
 }
 
@@ -22,7 +23,7 @@ export function footprintsOf(root: number, rootName: string): Map<string, Footpr
     const sum = sums.get(program) ?? { memoryBytes: 0, files: 0 };
     sums.set(program, {
       memoryBytes: sum.memoryBytes + memory.ownBytes,
-      files: sum.files + filesOf(pid),
+      files: Math.max(sum.files, filesOf(pid)),
     });
     sharedBytes = Math.max(sharedBytes, memory.sharedBytes);
   }
