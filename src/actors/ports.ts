@@ -22,7 +22,10 @@ export interface PayloadLog {
   appendOne(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter): void;
 }
 
-/** Waits for payloads to be stored. It hears of each of them once. */
+/**
+ * Waits for payloads to be stored. It hears of each of them once, of a refusal before `appendOne`
+ * returns. It is called in the middle of the log's own work, so it must not throw.
+ */
 export interface AppendWaiter {
   /** @param position of the payload among those that it waits for, from 0. */
   stored(position: number, receipt: Receipt): void;

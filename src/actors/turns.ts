@@ -3,9 +3,8 @@ import type { Turns } from "./ports.ts";
 
 /**
  * At a boundary every partition has thousands of actors to seal, all in the one thread that also
- * answers requests. Work in turns is done one after the other, so that the first partition's commit
- * is on its way while the second still seals; and in slices, so that everything else that is
- * ready runs in between.
+ * answers requests. Work in turns is done one after the other, since done in parts of each it would
+ * all end late; and in slices, so that everything else that is ready runs in between.
  */
 export class SlicedTurns implements Turns {
   readonly #clock: Pick<Clock, "monotonic" | "yield">;

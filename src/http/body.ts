@@ -46,11 +46,11 @@ export function readBody(
 ): Promise<string | Problem> {
   const { compression, length = Number.POSITIVE_INFINITY, bytesMax } = plan;
   const isWhole = compression === undefined && length <= wholeBytesMax;
-  const bytes = isWhole ? request.bytes() : readStream(request, plan, arrivalMs);
-  return bytes.then(
-    (read) => (read instanceof Problem ? read : decode(read, bytesMax)),
-    incomplete,
-  );
+  return isWhole
+    ? request.bytes().then((bytes) => decode(bytes, bytesMax), incomplete)
+    : readStream(request, plan, arrivalMs).then((read) =>
+        read instanceof Problem ? read : decode(read, bytesMax),
+      );
 }
 
 function decode(bytes: Uint8Array, bytesMax: number): string | Problem {

@@ -204,8 +204,8 @@ export class LaneSender {
       lane.full = undefined;
       lane.absences = 0;
       this.#settle(lane, message);
-      message.stored(lane.partition, answer.sequence);
       this.#landed(lane);
+      message.stored(lane.partition, answer.sequence);
     }
   }
 

@@ -20,6 +20,8 @@ const eventDeadlineMs = 0.5;
  * boundary more of them would only take the cores from ingest, whose p99 they doubled.
  */
 const largeEvents = 500;
+/** It waits no longer for others: one that does not end must not hold up the other partitions. */
+const largeWaitMs = 3_000;
 
 interface TokensRow {
   readonly position: bigint;
@@ -88,8 +90,9 @@ export class PostgresPartitionStore implements PartitionStore {
   async commit(commit: Commit): Promise<CommitOutcome> {
     const deadlineMs = this.#commitDeadlineMs + commit.events.length * eventDeadlineMs;
     const isLarge = commit.events.length >= largeEvents;
-    // Who waited in vain goes on all the same: nothing depends on it but the time of others.
-    const entered = isLarge && (await this.#largeCommits.acquire(deadlineMs));
+    // Who waited in vain goes on all the same: nothing depends on it but the time of others. An
+    // owner has one commit at a time, so at most as many wait as there are partitions.
+    const entered = isLarge && (await this.#largeCommits.acquire(largeWaitMs));
     try {
       return await commitPartition(this.#database, commit, this.#turns, deadlineMs);
     } finally {

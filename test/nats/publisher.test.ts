@@ -175,25 +175,29 @@ describe("group commit", () => {
 });
 
 describe("bounds", () => {
-  const refused = async (limits: object, appends: readonly (readonly Payload[])[]) => {
+  const refused = async (limits: object, filling: Payload[], more: Payload[]) => {
     await using broker = await setUp(2);
     const publisher = publisherOn(broker.link, 2, { limits });
-    const results = appends.map((one) => publisher.append(one));
-    const last = results.pop() ?? Promise.resolve();
-    expect(await refusalOf(last)).toBe("overloaded");
-    await Promise.all(results);
+    const underWay = publisher.append(filling);
+    expect(await refusalOf(publisher.append(more))).toBe("overloaded");
+    const [single] = more;
+    if (more.length === 1 && single !== undefined) {
+      expect(await refusalOf(appendOne(publisher, single))).toBe("overloaded");
+    }
+    await underWay;
     // What was refused has left nothing behind, and there is room again.
     expect(publisher.pending).toBe(0);
     await publisher.append(payloads(1));
     await publisher.stop();
   };
 
-  test("on payloads in all", () => refused({ payloadsMax: 100 }, [payloads(60), payloads(41)]));
+  test("on payloads in all", () => refused({ payloadsMax: 100 }, payloads(60), payloads(41)));
+  test("on the last payload", () => refused({ payloadsMax: 100 }, payloads(100), payloads(1)));
   test("on payloads of a partition", () =>
-    refused({ partitionPayloadsMax: 100 }, [payloads(100), payloads(1)]));
-  test("on bytes in all", () => refused({ bytesMax: 1_000 }, [payloads(20), payloads(1)]));
+    refused({ partitionPayloadsMax: 100 }, payloads(100), payloads(1)));
+  test("on bytes in all", () => refused({ bytesMax: 1_000 }, payloads(20), payloads(1)));
   test("on bytes of a partition", () =>
-    refused({ partitionBytesMax: 1_000 }, [payloads(20), payloads(1)]));
+    refused({ partitionBytesMax: 1_000 }, payloads(20), payloads(1)));
 });
 
 describe("a full stream", () => {

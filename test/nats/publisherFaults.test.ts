@@ -9,6 +9,7 @@ import { ensureStreams } from "../../src/nats/topology.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import {
+  appendOne,
   batchOf,
   countedPayloads,
   freshStreams,
@@ -94,6 +95,7 @@ test("while disconnected appends are refused at once; afterwards they go on", as
   await until(() => !link.connected, { what: "the loss is noticed" });
   const startMs = performance.now();
   expect(await refusalOf(publisher.append(payloads(1)))).toBe("disconnected");
+  expect(await refusalOf(appendOne(publisher, payload("single")))).toBe("disconnected");
   expect(performance.now() - startMs).toBeLessThan(50);
   await server.start();
   await until(() => link.connected, { what: "the connection is back" });
@@ -136,7 +138,9 @@ test("a message without an answer is given up at its deadline, its number not us
   const publisher = publisherOn(link, 1, { limits });
   await pause(server);
   const startMs = performance.now();
+  const single = appendOne(publisher, payload("single"));
   expect(await refusalOf(publisher.append(payloads(1)))).toBe("timeout");
+  expect(await refusalOf(single)).toBe("timeout");
   expect(performance.now() - startMs).toBeGreaterThanOrEqual(350);
   resume(server);
   await publisher.append([payload("second")]);

@@ -62,7 +62,6 @@ export function payloads(count: number, fields: Partial<Payload> = {}): Payload[
   return Array.from({ length: count }, (_, i) => payload(`token-${i}`, fields));
 }
 
-/** Why an append was refused; fails when it was not. */
 /** One payload through `appendOne`, as a promise. */
 export function appendOne(
   log: PayloadLog,
@@ -77,6 +76,7 @@ export function appendOne(
   });
 }
 
+/** Why an append was refused; fails when it was not. */
 export async function refusalOf(append: Promise<unknown>): Promise<string> {
   const outcome = await append.then(
     () => "stored",

@@ -168,12 +168,25 @@ describe("a commit", () => {
     });
     await locked.promise;
     const larges = [commitLarge(first, "first"), commitLarge(second, "second")];
-    // As long as the second would take, if it did not wait.
-    for (let i = 0; i < 50; i++) expect(await small?.commit([])).toBe("committed");
-    release();
-    await Promise.all([holding, ...larges]);
-    await holder.end();
+    try {
+      // As long as the second would take, if it did not wait.
+      for (let i = 0; i < 50; i++) expect(await small?.commit([])).toBe("committed");
+    } finally {
+      release();
+      await Promise.all([holding, ...larges]);
+      await holder.end();
+    }
     expect(ended).toEqual(["first committed", "second committed"]);
+  });
+
+  test("that is large and fails leaves its place to the next", async () => {
+    await using store = await freshStore(2);
+    const [failing, next] = [0, 1].map((n) => new Writer(store.partitions, n));
+    const twice = windowOf(0, 500, firstEndMs).concat(windowOf(0, 1, firstEndMs));
+    await expect(failing?.commit(twice)).rejects.toThrow("duplicate key");
+    const waited = Bun.sleep(2_900).then(() => "waited");
+    const outcome = next?.commit(windowOf(1, 500, firstEndMs));
+    expect(await Promise.race([outcome, waited])).toBe("committed");
   });
 
   test("quarantines whatever text, and the same place once", async () => {

@@ -1,5 +1,9 @@
 /** A log of payloads in memory: numbers what it gets as one partition's stream would. */
-import type { AppendWaiter, PayloadLog, PayloadLogUnavailable } from "../../src/actors/ports.ts";
+import {
+  type AppendWaiter,
+  type PayloadLog,
+  PayloadLogUnavailable,
+} from "../../src/actors/ports.ts";
 import type { Payload } from "../../src/domain/payload.ts";
 import type { Receipt } from "../../src/domain/receipt.ts";
 
@@ -21,10 +25,16 @@ export class RecordingPayloadLog implements PayloadLog {
     return payloads.map((_, index) => ({ partition: 0, sequence, index }));
   }
 
+  /** Refuses at once, as the real one does; an error that nobody expected is thrown. */
   appendOne(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter): void {
-    this.append([payload], keyDigest === undefined ? undefined : [keyDigest]).then(
-      ([receipt]) => receipt && waiter.stored(0, receipt),
-      (error: PayloadLogUnavailable) => waiter.failed(() => error),
+    const { failure } = this;
+    if (failure instanceof PayloadLogUnavailable) {
+      waiter.failed(() => failure);
+      return;
+    }
+    if (failure !== undefined) throw failure;
+    void this.append([payload], keyDigest === undefined ? undefined : [keyDigest]).then(
+      ([receipt = { partition: 0, sequence: 0, index: 0 }]) => waiter.stored(0, receipt),
     );
   }
 
