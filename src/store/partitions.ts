@@ -15,14 +15,6 @@ const pageRowsMax = 2_000;
 const pageBytesMax = 8 * 1_024 * 1_024;
 /** An event takes some hundredths of this; a commit given up too early is only done again. */
 const eventDeadlineMs = 0.5;
-/**
- * A commit of so many events keeps a core busy for more than a moment. One at a time is made: at a
- * boundary more of them would only take the cores from ingest, whose p99 they doubled.
- */
-const largeEvents = 500;
-/** It waits no longer for others: one that does not end must not hold up the other partitions. */
-const largeWaitMs = 3_000;
-
 interface TokensRow {
   readonly position: bigint;
   readonly window_end: Date;
@@ -87,17 +79,9 @@ export class PostgresPartitionStore implements PartitionStore {
     };
   }
 
-  async commit(commit: Commit): Promise<CommitOutcome> {
+  commit(commit: Commit): Promise<CommitOutcome> {
     const deadlineMs = this.#commitDeadlineMs + commit.events.length * eventDeadlineMs;
-    const isLarge = commit.events.length >= largeEvents;
-    // Who waited in vain goes on all the same: nothing depends on it but the time of others. An
-    // owner has one commit at a time, so at most as many wait as there are partitions.
-    const entered = isLarge && (await this.#largeCommits.acquire(largeWaitMs));
-    try {
-      return await commitPartition(this.#database, commit, this.#turns, deadlineMs);
-    } finally {
-      if (entered) this.#largeCommits.release();
-    }
+    return commitPartition(this.#database, commit, this.#turns, this.#largeCommits, deadlineMs);
   }
 
   async *rememberedTokens(

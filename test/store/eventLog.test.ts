@@ -155,7 +155,7 @@ describe("a commit", () => {
     const [first, second, small] = [0, 1, 2].map((n) => new Writer(store.partitions, n));
     const ended: string[] = [];
     const commitLarge = async (writer: Writer | undefined, name: string) => {
-      const outcome = await writer?.commit(windowOf(writer.partition, 500, firstEndMs));
+      const outcome = await writer?.commit(windowOf(writer.partition, 600, firstEndMs));
       ended.push(`${name} ${outcome}`);
     };
     const { promise: released, resolve: release } = Promise.withResolvers<void>();
@@ -182,10 +182,10 @@ describe("a commit", () => {
   test("that is large and fails leaves its place to the next", async () => {
     await using store = await freshStore(2);
     const [failing, next] = [0, 1].map((n) => new Writer(store.partitions, n));
-    const twice = windowOf(0, 500, firstEndMs).concat(windowOf(0, 1, firstEndMs));
+    const twice = windowOf(0, 600, firstEndMs).concat(windowOf(0, 1, firstEndMs));
     await expect(failing?.commit(twice)).rejects.toThrow("duplicate key");
     const waited = Bun.sleep(2_900).then(() => "waited");
-    const outcome = next?.commit(windowOf(1, 500, firstEndMs));
+    const outcome = next?.commit(windowOf(1, 600, firstEndMs));
     expect(await Promise.race([outcome, waited])).toBe("committed");
   });
 
