@@ -59,6 +59,8 @@ const stretchMs = 8;
 /** A checkpoint between boundaries is written after so many payloads, or so much time. */
 const checkpointPayloads = 200_000;
 const checkpointMs = 10_000;
+/** All partitions commit at a boundary; their next checkpoints are spread over a half of the time. */
+const checkpointPhases = 16;
 
 class Fenced extends Error {}
 
@@ -243,7 +245,9 @@ export class PartitionOwner {
     if (payloads === 0) return false;
     if (this.#state.quarantineIsFull) return true;
     const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
-    return payloads >= checkpointPayloads || elapsedMs >= checkpointMs;
+    const phase = (this.partition % checkpointPhases) / checkpointPhases;
+    const dueMs = checkpointMs * (0.75 + phase / 2);
+    return payloads >= checkpointPayloads || elapsedMs >= dueMs;
   }
 
   /** Writes the checkpoint and events, however long it takes, as long as the epoch is ours. */
