@@ -9,6 +9,7 @@ import type { DomainEvent } from "../domain/events.ts";
 import { generationsRemembered, type Rules, windowsPerGeneration } from "../domain/rules.ts";
 import { errorMessage, type Log } from "../log.ts";
 import { backoffMs } from "./backoff.ts";
+import { checkpointIsDue } from "./checkpointing.ts";
 import type { Clock } from "./clock.ts";
 import { Partition } from "./partition.ts";
 import { readPartitionState } from "./partitionState.ts";
@@ -56,11 +57,6 @@ export type OwnerEnd =
 const messagesAtOnce = 256;
 /** After so much work at a stretch, ms, other partitions and requests get their turn. */
 const stretchMs = 8;
-/** A checkpoint between boundaries is written after so many payloads, or so much time. */
-const checkpointPayloads = 200_000;
-const checkpointMs = 10_000;
-/** All partitions commit at a boundary; their next checkpoints are spread over a half of the time. */
-const checkpointPhases = 16;
 
 class Fenced extends Error {}
 
@@ -242,12 +238,9 @@ export class PartitionOwner {
 
   #checkpointDue(): boolean {
     const payloads = this.#state.payloadsRead - this.#committedPayloads;
-    if (payloads === 0) return false;
-    if (this.#state.quarantineIsFull) return true;
+    if (this.#state.quarantineIsFull) return payloads > 0;
     const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
-    const phase = (this.partition % checkpointPhases) / checkpointPhases;
-    const dueMs = checkpointMs * (0.75 + phase / 2);
-    return payloads >= checkpointPayloads || elapsedMs >= dueMs;
+    return checkpointIsDue(this.partition, payloads, elapsedMs);
   }
 
   /** Writes the checkpoint and events, however long it takes, as long as the epoch is ours. */
