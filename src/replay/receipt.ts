@@ -14,7 +14,10 @@ import { payloadAt, ReceiptTrace } from "./trace.ts";
 /** Events that are named when a payload itself is no longer there to ask. */
 const candidatesMax = 100;
 
-/** Undefined when the broker never gave that receipt, or it names no payload. */
+/**
+ * Undefined when the broker never gave that receipt, or it names no payload. After an accepted
+ * loss nobody knows how far the lost stream went.
+ */
 export async function followReceipt(
   past: Past,
   actors: Pick<ActorDirectory, "get">,
@@ -29,7 +32,9 @@ export async function followReceipt(
   ]);
   const isOther = place.streamCreated !== "" && place.streamCreated !== stream.created;
   if (message === undefined || isOther) {
-    if (sequence > Math.max(place.sequence, stream.lastSequence) || sequence < 1) return undefined;
+    const mayBeOfLostStream = Number.isFinite(place.sequencesFromMs);
+    const isKnown = sequence <= Math.max(place.sequence, stream.lastSequence);
+    if (sequence < 1 || !(isKnown || mayBeOfLostStream)) return undefined;
     return await withoutPayload(past, receipt);
   }
   const decoded = decodeMessage(message.data);

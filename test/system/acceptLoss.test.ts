@@ -140,6 +140,12 @@ describe("broker data that was put back from an older copy", () => {
     expect(asObject(loss?.data).reason).toMatch(/older copy/);
     const ledger = await get("/admin/ledger?recount=true");
     expect(ledger).toMatchObject({ balanced: true });
+    // The lost stream may have given any receipt.
+    expect(await get("/admin/receipts/0.9999999.0")).toMatchObject({
+      status: "gone",
+      candidates: [],
+    });
+    expect((await fetch(`${running.adminUrl}/admin/receipts/1.9999999.0`)).status).toBe(404);
   }, 120_000);
 });
 
