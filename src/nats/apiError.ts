@@ -15,6 +15,7 @@ export const apiCodes = {
   messageNotFound: 10037,
   streamNameInUse: 10058,
   streamNotFound: 10059,
+  subjectsOverlap: 10065,
   replicasNotSupported: 10074,
   storeFailed: 10077,
 } as const;

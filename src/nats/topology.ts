@@ -21,6 +21,8 @@ export interface Topology {
 
 const parallelism = 32;
 const patienceMs = 60_000;
+/** How long subjects may overlap: with the same stream while another process makes it. */
+const overlapMs = 2_000;
 const duplicateWindowMs = 120_000;
 
 /**
@@ -55,6 +57,7 @@ async function ensureStream(
   deadlineMs: number,
 ): Promise<void> {
   const config = streamConfig(topology, partition);
+  const overlapEndsMs = performance.now() + overlapMs;
   for (;;) {
     try {
       const found = await findStream(link, config.name);
@@ -63,10 +66,11 @@ async function ensureStream(
       else await align(link, topology, found, config);
       return;
     } catch (error) {
-      const raced = apiCodeOf(error) === apiCodes.streamNameInUse;
-      if ((!isTransient(error) && !raced) || performance.now() > deadlineMs) {
-        throw refusal(error, config);
-      }
+      const code = apiCodeOf(error);
+      const overlaps = code === apiCodes.subjectsOverlap;
+      const mayPass = isTransient(error) || overlaps || code === apiCodes.streamNameInUse;
+      const endsMs = overlaps ? overlapEndsMs : deadlineMs;
+      if (!mayPass || performance.now() > endsMs) throw refusal(error, config);
       await Bun.sleep(250);
     }
   }
@@ -135,6 +139,13 @@ function refusal(error: unknown, config: OurConfig): Error {
   if (apiCodeOf(error) === apiCodes.replicasNotSupported) {
     return new NatsUnusable(
       `streams with ${config.num_replicas} replicas need a NATS cluster; set STREAM_REPLICAS=1`,
+      { cause: error },
+    );
+  }
+  if (apiCodeOf(error) === apiCodes.subjectsOverlap) {
+    return new NatsUnusable(
+      `another stream than ${config.name} takes ${config.subjects.join()}; ` +
+        "use another NATS account, or remove that stream",
       { cause: error },
     );
   }

@@ -73,6 +73,29 @@ test("a stream with other subjects is refused", async () => {
   await expect(refused).rejects.toThrow(/subjects/);
 });
 
+test("a subject that another stream takes is refused with the way out", async () => {
+  await link.manager.streams.add({ name: "OTHER", subjects: ["payloads.*"] });
+  const refused = ensureStreams(link, { partitions: 1, replicas: 1 });
+  await expect(refused).rejects.toThrow(/another stream .* payloads.0000; .*remove that stream/);
+});
+
+test("a stream whose subject is taken for a moment is made, as in a race for it", async () => {
+  await link.manager.streams.add({ name: "OTHER", subjects: ["payloads.0000"] });
+  const refused = Promise.withResolvers<void>();
+  const audit = link.connection.subscribe("$JS.EVENT.ADVISORY.API", {
+    callback: (_, msg) => {
+      if (msg.string().includes("overlap")) refused.resolve();
+    },
+  });
+  await link.connection.flush();
+  const ensured = ensureStreams(link, { partitions: 1, replicas: 1 });
+  await refused.promise;
+  await link.manager.streams.delete("OTHER");
+  await ensured;
+  audit.unsubscribe();
+  expect((await link.manager.streams.info("PAYLOADS_0000")).state.messages).toBe(0);
+});
+
 test("replicas without a cluster are refused with the way out", async () => {
   const refused = ensureStreams(link, { partitions: 1, replicas: 3 });
   await expect(refused).rejects.toThrow(/STREAM_REPLICAS=1/);
