@@ -2,7 +2,8 @@
 import type { AnyElysia } from "elysia";
 import type { Log } from "../log.ts";
 import { unexpectedProblem } from "./errorHandler.ts";
-import { problemResponse } from "./problem.ts";
+import { withOrigin } from "./origin.ts";
+import { Problem, problemResponse } from "./problem.ts";
 
 export type Handler = (request: Request) => Response | Promise<Response>;
 
@@ -62,7 +63,10 @@ function listen({ app, host, port, portSetting, log, directPosts = {} }: ServeOp
       routes: Object.fromEntries(
         Object.entries(directPosts).map(([path, handler]) => [path, { POST: handler }]),
       ),
-      fetch: (request) => app.fetch(request),
+      fetch: (request) => {
+        const readable = withOrigin(request);
+        return readable instanceof Problem ? problemResponse(readable) : app.fetch(readable);
+      },
       error: (error) => problemResponse(unexpectedProblem(log, error)),
     });
   } catch (error) {
