@@ -64,6 +64,18 @@ describe("problems", () => {
     }
   });
 
+  test("take an empty name for no name, and do not mind a slash at the end", async () => {
+    for (const path of ["/rows/a/", "/rows//b", "/rows//", "/rows/a/b/c", "/nothing/", "/"]) {
+      expect((await fetch(server.url + path)).status).toBe(404);
+    }
+    for (const path of ["/rows/a/b/", "/livez/"]) {
+      expect((await fetch(server.url + path)).status).toBe(200);
+      const response = await fetch(server.url + path, { method: "PUT" });
+      expect(response.status).toBe(405);
+      expect(response.headers.get("allow")).toBe("GET");
+    }
+  });
+
   test("do not depend on the name of the host", async () => {
     for (const host of ["x", "app", "localhost:8080", "stats.example.com"]) {
       expect((await fetch(`${server.url}/livez`, { headers: { host } })).status).toBe(200);
