@@ -3,6 +3,7 @@
  * This file is the only reader of the environment. Names, defaults and bounds are the
  * contract of docs/OPERATIONS.md.
  */
+import { isIPv4 } from "node:net";
 import { formatDuration, parseDuration } from "./domain/duration.ts";
 
 export const roles = ["ingest", "worker", "projector", "admin"] as const;
@@ -83,7 +84,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 
 /** True for addresses that only this machine can reach. */
 export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+  return host === "localhost" || host === "::1" || (isIPv4(host) && host.startsWith("127."));
 }
 
 function crossFieldProblems(config: Config, problems: string[]): void {
@@ -169,7 +170,8 @@ class Reader {
     const text = this.optional(name);
     if (text === undefined) return undefined;
     // The value may hold a password: it is never repeated in the message.
-    if (!URL.canParse(text) || !protocols.includes(new URL(text).protocol)) {
+    const href = URL.parse(text)?.href ?? "";
+    if (!protocols.some((protocol) => href.startsWith(`${protocol}//`))) {
       this.problems.push(`${name}: must be a URL that starts with ${protocols[0]}//`);
     }
     return text;

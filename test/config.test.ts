@@ -140,7 +140,8 @@ describe("URLs", () => {
   });
 
   test("a bad DATABASE_URL is refused without repeating its password", () => {
-    for (const url of ["mysql://u:hunter2@host/db", "hunter2", "postgres//hunter2"]) {
+    const schemeOnly = ["postgres:hunter2", "postgresql:/u:hunter2@host/db", "postgres//hunter2"];
+    for (const url of ["mysql://u:hunter2@host/db", "hunter2", ...schemeOnly]) {
       const [problem = ""] = problems({ DATABASE_URL: url });
       expect(problem).toStartWith("DATABASE_URL: ");
       expect(problem).not.toContain("hunter2");
@@ -205,6 +206,7 @@ describe("rules over several variables", () => {
     ["::1", true],
     ["0.0.0.0", false],
     ["127.example.org", false],
+    ["127.0.0.999", false],
     ["10.0.0.1", false],
   ])("%s is a loopback address: %p", (host, loopback) => {
     expect(isLoopback(host)).toBe(loopback);
