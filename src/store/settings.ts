@@ -7,17 +7,23 @@ export interface Settings {
   readonly partitions: number;
 }
 
-/** The configuration differs from what the database was started with. */
+/** One setting that differs. */
+interface Difference {
+  readonly variable: "WINDOW" | "PARTITIONS";
+  readonly configured: string;
+  readonly fixed: string;
+}
+
+/** The configuration differs from what the database was started with. Says all of it at once. */
 export class SettingsMismatch extends Error {
-  constructor(
-    variable: "WINDOW" | "PARTITIONS",
-    readonly configured: string,
-    readonly fixed: string,
-  ) {
+  constructor(differences: readonly Difference[]) {
+    const configured = differences.map((one) => `${one.variable} is ${one.configured}`);
+    const fixed = differences.map((one) => `${one.variable}=${one.fixed}`).join(" ");
+    const values = differences.length === 1 ? "value" : "values";
     super(
-      `${variable} is ${configured}, but this database was started with ${variable}=${fixed}, ` +
-        `and its events depend on that. Either set ${variable}=${fixed}, or start with a new ` +
-        "database (and a new DATA_DIR or NATS) to use the other value",
+      `${configured.join(" and ")}, but this database was started with ${fixed}, ` +
+        `and its events depend on that. Either set ${fixed}, or start with a new ` +
+        `database (and a new DATA_DIR or NATS) to use the other ${values}`,
     );
   }
 }
@@ -32,13 +38,16 @@ export async function ensureSettings(database: Database, settings: Settings): Pr
   );
   const windowMs = fixed.get("window_ms") ?? Number.NaN;
   const partitions = fixed.get("partitions") ?? Number.NaN;
+  const differences: Difference[] = [];
   if (windowMs !== settings.windowMs) {
     const configured = formatDuration(settings.windowMs);
-    throw new SettingsMismatch("WINDOW", configured, formatDuration(windowMs));
+    differences.push({ variable: "WINDOW", configured, fixed: formatDuration(windowMs) });
   }
   if (partitions !== settings.partitions) {
-    throw new SettingsMismatch("PARTITIONS", String(settings.partitions), String(partitions));
+    const configured = String(settings.partitions);
+    differences.push({ variable: "PARTITIONS", configured, fixed: String(partitions) });
   }
+  if (differences.length > 0) throw new SettingsMismatch(differences);
 }
 
 /** What holds in this database; undefined before its first start. */

@@ -63,6 +63,9 @@ describe("a later start", () => {
       "WINDOW is 1m, but this database was started with WINDOW=5m",
     );
     await expect(start({ partitions: 5 })).rejects.toThrow("Either set PARTITIONS=4");
+    await expect(start({ windowMs: 60_000, partitions: 5 })).rejects.toThrow(
+      /^WINDOW is 1m and PARTITIONS is 5, .* Either set WINDOW=5m PARTITIONS=4, or .* values$/,
+    );
     expect(await store.database.run((sql) => sql`select from partitions`)).toHaveLength(4);
   });
 
