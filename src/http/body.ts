@@ -83,13 +83,16 @@ async function readStream(
   arrivalMs: number,
 ): Promise<Uint8Array | Problem> {
   const { compression } = plan;
-  if (request.body === null) return new Uint8Array(0);
-  if (compression === undefined) return await collect(request.body, plan, arrivalMs, incomplete);
+  const { body } = request;
+  if (compression === undefined) {
+    return body === null ? new Uint8Array(0) : await collect(body, plan, arrivalMs, incomplete);
+  }
+  const broken = () => new Problem("malformed-body", `The body is not valid ${compression}.`);
+  // Even what is empty takes some bytes when it is compressed, so these were lost on the way.
+  if (body === null) return broken();
   // Unlike the functions of node:zlib, the stream also notices a zstd frame that was cut short.
-  const inflated = request.body.pipeThrough(new DecompressionStream(compression));
-  return await collect(inflated, plan, arrivalMs, () => {
-    return new Problem("malformed-body", `The body is not valid ${compression}.`);
-  });
+  const inflated = body.pipeThrough(new DecompressionStream(compression));
+  return await collect(inflated, plan, arrivalMs, broken);
 }
 
 /** Gathers a stream's bytes, and lets go of it at once when they are too many or too late. */

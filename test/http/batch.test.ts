@@ -64,6 +64,17 @@ describe("a batch", () => {
     expect(server.payloadLog.appends).toEqual([]);
   });
 
+  test("is not empty when its compressed body was lost whole", async () => {
+    for (const [encoding, compress] of [
+      ["gzip", gzipSync],
+      ["zstd", zstdCompressSync],
+    ] as const) {
+      const headers = { ...ndjson, "content-encoding": encoding };
+      expect((await postBatch(compress(""), headers)).status).toBe(202);
+      expect((await postBatch("", headers)).status).toBe(400);
+    }
+  });
+
   test("keeps its good rows when others are bad, and says which and why", async () => {
     const bad = '{"token":"t","customer":"c","content":1,"timespan":-1,"p2p":0,"cdn":0}';
     const body = [good, bad, "{", "", good, `${good.slice(0, -1)},"cdn":1}`].join("\n");
