@@ -57,6 +57,9 @@ export class Worker {
   readonly #stopped = new Map<number, { reason: string; untilMs: number; epoch: number }>();
   /** The epoch under which each partition last had an owner here. */
   readonly #used = new Map<number, number>();
+  /** Partitions whose owner was told to end, and what has to happen before they are gone. */
+  readonly #leaving = new Set<number>();
+  readonly #partings = new Set<Promise<void>>();
   #nudged = new AbortController();
   #trustedUntilMs = 0;
   #running: Promise<void> | undefined;
@@ -99,6 +102,7 @@ export class Worker {
   async #run(): Promise<void> {
     const { leases, leaseMs, identity } = this.#options;
     const stopListening = await leases.onChange(() => this.#nudged.abort());
+    const watching = this.#watchLease();
     await this.#forgetTheDead();
     while (!this.#abort.signal.aborted) {
       this.#nudged = new AbortController();
@@ -106,7 +110,8 @@ export class Worker {
       await this.#clock.sleep(leaseMs / renewalsPerLease, this.#nudged.signal);
     }
     await stopListening();
-    await this.#standDown([...this.#holdings.keys()]);
+    await watching;
+    await Promise.all([...this.#partings, this.#standDown([...this.#holdings.keys()])]);
     await leases.leave(identity).catch((error) => {
       this.#log.warn("the lease could not be given back, it will run out", { error });
     });
@@ -132,27 +137,40 @@ export class Worker {
     try {
       const { owned, surplus } = await leases.renew(identity, leaseMs);
       this.#trustedUntilMs = askedAt + leaseMs * trustedPart;
-      await this.#adopt(owned, surplus);
+      this.#adopt(owned, surplus);
     } catch (error) {
       this.#log.warn("the lease could not be renewed", { error: errorMessage(error) });
-      if (this.#clock.monotonic() >= this.#trustedUntilMs) {
-        await this.#standDown([...this.#holdings.keys()]);
-      }
     }
   }
 
-  async #adopt(owned: readonly Ownership[], surplus: number): Promise<void> {
+  /** A renewal may take longer than the lease is trusted: who waits for it must not work on. */
+  async #watchLease(): Promise<void> {
+    const { leaseMs } = this.#options;
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      const leftMs = this.#trustedUntilMs - this.#clock.monotonic();
+      if (leftMs <= 0) this.#part([...this.#holdings.keys()], false);
+      await this.#clock.sleep(leftMs > 0 ? leftMs : leaseMs / renewalsPerLease, signal);
+    }
+  }
+
+  #adopt(owned: readonly Ownership[], surplus: number): void {
     const epochs = new Map(owned.map(({ partition, epoch }) => [partition, epoch]));
     const gone = [...this.#holdings].filter(
       ([partition, { owner }]) => epochs.get(partition) !== owner.epoch,
     );
-    await this.#standDown(gone.map(([partition]) => partition));
+    this.#part(
+      gone.map(([partition]) => partition),
+      false,
+    );
     // A stopped partition that is under a new epoch was taken over, or may go on.
     for (const [partition, { epoch }] of this.#stopped) {
       if (epochs.get(partition) !== epoch) this.#stopped.delete(partition);
     }
-    const released = owned.slice(0, surplus).map(({ partition }) => partition);
-    for (const ownership of owned.slice(surplus)) {
+    const staying = owned.filter(({ partition }) => !this.#leaving.has(partition));
+    const excess = Math.max(0, surplus - (owned.length - staying.length));
+    const released = staying.slice(0, excess).map(({ partition }) => partition);
+    for (const ownership of staying.slice(excess)) {
       const { partition, epoch } = ownership;
       if (this.#holdings.has(partition) || this.#waits(partition)) continue;
       // A commit that its former owner gave up may still take effect under this epoch, so the
@@ -160,10 +178,32 @@ export class Worker {
       if (this.#used.get(partition) === epoch) released.push(partition);
       else this.#begin(ownership);
     }
-    if (released.length === 0) return;
-    await this.#standDown(released);
-    await this.#options.leases.release(this.#options.identity, released);
-    this.#log.info("partitions released", { partitions: released });
+    this.#part(released, true);
+  }
+
+  /** Renewals go on meanwhile: an owner may have a commit to wait for. */
+  #part(partitions: readonly number[], release: boolean): void {
+    if (partitions.length === 0) return;
+    const parting = this.#partNow(partitions, release).catch((error) => {
+      this.#log.warn("partitions could not be released", { error: errorMessage(error) });
+    });
+    this.#partings.add(parting);
+    void parting.finally(() => this.#partings.delete(parting));
+  }
+
+  async #partNow(partitions: readonly number[], release: boolean): Promise<void> {
+    const { leases, identity } = this.#options;
+    for (const partition of partitions) this.#leaving.add(partition);
+    try {
+      await this.#standDown(partitions);
+      if (!release) return;
+      await leases.release(identity, partitions);
+      this.#log.info("partitions released", { partitions });
+    } finally {
+      for (const partition of partitions) this.#leaving.delete(partition);
+      // One of them may be ours again, under another epoch.
+      this.#nudged.abort();
+    }
   }
 
   /** True when a partition was stopped so recently that it is not tried again yet. */

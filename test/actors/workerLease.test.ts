@@ -1,0 +1,116 @@
+/** What a worker does when its lease runs out under it, or when an owner of it is slow to end. */
+import { expect, test } from "bun:test";
+import type { LeaseState, LeaseStore } from "../../src/actors/ports.ts";
+import { SlicedTurns } from "../../src/actors/turns.ts";
+import { Worker } from "../../src/actors/worker.ts";
+import { SimulatedProcess } from "../simulation/process.ts";
+import { Scheduler } from "../simulation/scheduler.ts";
+import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
+
+const leaseMs = 5_000;
+
+/** Gives out two partitions, and answers as it is told. */
+class FakeLeases implements LeaseStore {
+  surplus = 0;
+  /** How long a renewal takes; then it fails, like one that misses its deadline. */
+  failsAfterMs: number | undefined;
+  readonly renewedAtMs: number[] = [];
+  readonly released: number[] = [];
+  readonly #epochs = [1, 1];
+
+  constructor(private readonly process: SimulatedProcess) {}
+
+  async renew(): Promise<LeaseState> {
+    const { failsAfterMs } = this;
+    if (failsAfterMs !== undefined) {
+      await this.process.clock.sleep(failsAfterMs);
+      throw new Error("Postgres did not answer");
+    }
+    this.renewedAtMs.push(this.process.clock.monotonic());
+    const owned = this.#epochs.map((epoch, partition) => ({ partition, epoch }));
+    const rest = owned.filter(({ partition }) => !this.released.includes(partition));
+    return { owned: rest, surplus: Math.max(0, this.surplus - this.released.length) };
+  }
+
+  async release(_worker: unknown, partitions: readonly number[]): Promise<void> {
+    this.released.push(...partitions);
+  }
+
+  async leave(): Promise<void> {}
+
+  async forget(): Promise<void> {}
+
+  async workers() {
+    return [];
+  }
+
+  async onChange() {
+    return async () => {};
+  }
+}
+
+class SlowStore extends FakeStore {
+  commitMs = 0;
+
+  constructor(private readonly process: SimulatedProcess) {
+    super();
+  }
+
+  override async commit() {
+    await this.process.clock.sleep(this.commitMs);
+    return super.commit();
+  }
+}
+
+function runningWorker() {
+  const scheduler = new Scheduler();
+  const running = new SimulatedProcess("worker", 1, scheduler, 0);
+  const { clock } = running;
+  const leases = new FakeLeases(running);
+  const store = new SlowStore(running);
+  const worker = new Worker({
+    identity: { id: "worker", host: "host", pid: 1 },
+    leases,
+    leaseMs,
+    owner: {
+      streams: new FakeStreams("one", 0),
+      store,
+      clock,
+      log: silentLog,
+      rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
+      rawRetentionMs: 0,
+      turns: new SlicedTurns(clock),
+    },
+    serveActors: () => () => {},
+    isDead: () => false,
+  });
+  worker.start();
+  scheduler.run(10_500);
+  expect(worker.status).toMatchObject({ running: 2, trusted: true });
+  return { scheduler, leases, store, worker };
+}
+
+test("owns nothing any more when its lease may be over, though a renewal is under way", () => {
+  const { scheduler, leases, worker } = runningWorker();
+  const lastMs = leases.renewedAtMs.at(-1) ?? 0;
+  leases.failsAfterMs = leaseMs / 2;
+  scheduler.run(lastMs + 0.75 * leaseMs);
+  expect(worker.status.owned).toBe(2);
+  scheduler.run(lastMs + 0.9 * leaseMs);
+  expect(worker.status).toMatchObject({ owned: 0, trusted: false });
+});
+
+test("keeps its lease and the other partitions while an owner is slow to end", () => {
+  const { scheduler, leases, store, worker } = runningWorker();
+  store.commitMs = 3 * leaseMs;
+  leases.surplus = 1;
+  const startMs = scheduler.nowMs;
+  scheduler.run(startMs + 2 * leaseMs);
+  const renewed = leases.renewedAtMs.filter((atMs) => atMs > startMs);
+  expect(renewed.length).toBeGreaterThanOrEqual(9);
+  expect(worker.status).toMatchObject({ owned: 1, running: 1, trusted: true });
+  expect(leases.released).toEqual([]);
+  scheduler.run(startMs + 4 * leaseMs);
+  expect(leases.released).toEqual([0]);
+  expect(worker.status).toMatchObject({ owned: 1, running: 1, trusted: true });
+});
