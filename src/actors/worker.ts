@@ -55,6 +55,8 @@ export class Worker {
   readonly #abort = new AbortController();
   readonly #holdings = new Map<number, Holding>();
   readonly #stopped = new Map<number, { reason: string; untilMs: number; epoch: number }>();
+  /** Partitions that the database has a reason for not to be read, from before one was. */
+  readonly #unstarted = new Set<number>();
   /** The epoch under which each partition last had an owner here. */
   readonly #used = new Map<number, number>();
   /** Partitions whose owner was told to end, and what has to happen before they are gone. */
@@ -138,6 +140,7 @@ export class Worker {
       const { owned, surplus } = await leases.renew(identity, leaseMs);
       this.#trustedUntilMs = askedAt + leaseMs * trustedPart;
       this.#adopt(owned, surplus);
+      void this.#sayWhatRuns();
     } catch (error) {
       this.#log.warn("the lease could not be renewed", { error: errorMessage(error) });
     }
@@ -234,9 +237,29 @@ export class Worker {
     const retryMs = end.kind === "halted" ? haltedRetryMs : failedRetryMs;
     const untilMs = this.#clock.monotonic() + retryMs;
     this.#stopped.set(partition, { reason: end.reason, untilMs, epoch });
+    if (owner.ready) this.#unstarted.delete(partition);
+    else this.#unstarted.add(partition);
     await this.#options.owner.store.markStopped(partition, epoch, end.reason).catch((error) => {
       this.#log.warn("the reason of a stop could not be noted", { partition, error });
     });
+  }
+
+  /**
+   * What kept an owner from starting is over as soon as one has started. A commit says so too, but
+   * without payloads the next one may be a window away. What ended an owner that was reading may
+   * end the next one again: there a commit has to say it.
+   */
+  async #sayWhatRuns(): Promise<void> {
+    for (const partition of this.#unstarted) {
+      const owner = this.#holdings.get(partition)?.owner;
+      if (owner === undefined || !owner.ready) continue;
+      this.#unstarted.delete(partition);
+      const { store } = this.#options.owner;
+      await store.markStopped(partition, owner.epoch, undefined).catch((error) => {
+        this.#unstarted.add(partition);
+        this.#log.debug("that a partition runs could not be noted", { partition, error });
+      });
+    }
   }
 
   async #standDown(partitions: readonly number[]): Promise<void> {

@@ -1,5 +1,6 @@
 /** The outside world of an owner, as little of it as a test of one promise needs. */
 import type {
+  LeaseStore,
   LogMessage,
   PartitionStore,
   PayloadFeed,
@@ -85,9 +86,41 @@ export class FakeStore implements PartitionStore {
 
   async *rememberedTokens() {}
 
-  async markStopped(): Promise<void> {}
+  async markStopped(
+    _partition: number,
+    _epoch: number,
+    _reason: string | undefined,
+  ): Promise<void> {}
 
   async lastSealedSequence(): Promise<number> {
     return 0;
+  }
+}
+
+/** Leases of one partition; it gets another epoch whenever it was given back. */
+export class FakeLeases implements LeaseStore {
+  epoch = 0;
+  #owned = false;
+
+  async renew() {
+    if (!this.#owned) this.epoch++;
+    this.#owned = true;
+    return { owned: [{ partition: 0, epoch: this.epoch }], surplus: 0 };
+  }
+
+  async release(): Promise<void> {
+    this.#owned = false;
+  }
+
+  async leave(): Promise<void> {}
+
+  async forget(): Promise<void> {}
+
+  async workers() {
+    return [];
+  }
+
+  async onChange() {
+    return async () => {};
   }
 }

@@ -1,38 +1,9 @@
 import { expect, test } from "bun:test";
-import type { LeaseStore } from "../../src/actors/ports.ts";
 import { SlicedTurns } from "../../src/actors/turns.ts";
 import { Worker } from "../../src/actors/worker.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
-import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
-
-/** Leases of one partition; it gets another epoch whenever it was given back. */
-class FakeLeases implements LeaseStore {
-  epoch = 0;
-  #owned = false;
-
-  async renew() {
-    if (!this.#owned) this.epoch++;
-    this.#owned = true;
-    return { owned: [{ partition: 0, epoch: this.epoch }], surplus: 0 };
-  }
-
-  async release(): Promise<void> {
-    this.#owned = false;
-  }
-
-  async leave(): Promise<void> {}
-
-  async forget(): Promise<void> {}
-
-  async workers() {
-    return [];
-  }
-
-  async onChange() {
-    return async () => {};
-  }
-}
+import { FakeLeases, FakeStore, FakeStreams, silentLog } from "./fakes.ts";
 
 test("no two owners of a partition have the same epoch", () => {
   const scheduler = new Scheduler();
