@@ -9,8 +9,18 @@ import type { Fault } from "./faults.ts";
 const stormEveryMs = 150;
 const natsPatienceMs = 60_000;
 
+/** What of a cluster is hit and looked at. */
+export type Battlefield = Pick<
+  Cluster,
+  "databaseUrl" | "natsUrl" | "ingestUrls" | "roles" | "nats" | "postgres" | "natsRecovered"
+>;
+
 /** Does the fault; resolves when what it hit is whole again. Returns the name of what it hit. */
-export async function inject(cluster: Cluster, fault: Fault, struck: () => void): Promise<string> {
+export async function inject(
+  cluster: Battlefield,
+  fault: Fault,
+  struck: () => void,
+): Promise<string> {
   if (fault.target === "postgres") return await hitPostgres(cluster, fault, struck);
   if (fault.target === "nats") return await hitNats(cluster, fault, struck);
   const role = pick(
@@ -42,7 +52,7 @@ async function hitRole(role: RoleProcess, fault: Fault, struck: () => void): Pro
   }
 }
 
-async function hitNats(cluster: Cluster, fault: Fault, struck: () => void): Promise<string> {
+async function hitNats(cluster: Battlefield, fault: Fault, struck: () => void): Promise<string> {
   const node = pick(cluster.nats, fault);
   switch (fault.action) {
     case "pause":
@@ -63,7 +73,11 @@ async function hitNats(cluster: Cluster, fault: Fault, struck: () => void): Prom
   return `nats-${cluster.nats.indexOf(node) + 1}`;
 }
 
-async function hitPostgres(cluster: Cluster, fault: Fault, struck: () => void): Promise<string> {
+async function hitPostgres(
+  cluster: Battlefield,
+  fault: Fault,
+  struck: () => void,
+): Promise<string> {
   struck();
   if (fault.action === "terminate backends") {
     return `${await terminateBackends(cluster.databaseUrl, fault.durationMs)} backends`;

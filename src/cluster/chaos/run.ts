@@ -1,11 +1,10 @@
 /** A run of chaos: load, faults one after the other, healing, and the verdict. */
 import { errorMessage } from "../../log.ts";
 import { Random } from "../../simulator/random.ts";
-import type { Cluster } from "../cluster.ts";
 import type { UnexpectedEnd } from "../roleProcess.ts";
 import { type Verdict, verify } from "../verifier/verify.ts";
 import type { Blow, FaultKind } from "./faults.ts";
-import { inject } from "./inject.ts";
+import { type Battlefield, inject } from "./inject.ts";
 import { Load } from "./load.ts";
 import { PayloadMaker } from "./payloads.ts";
 import { type Seal, SealWatch } from "./seals.ts";
@@ -18,6 +17,8 @@ export interface ChaosOptions {
   readonly partitions: number;
   readonly leaseMs: number;
   readonly payloadsPerSecond: number;
+  /** How long the cluster may take to take payloads again, and to seal the last window. */
+  readonly patienceMs?: number;
 }
 
 /** A fault that was done, and what was measured. Times are epoch ms. */
@@ -42,7 +43,7 @@ export interface ChaosResult extends Verdict {
 
 const probeMs = 1_000;
 const probePauseMs = 25;
-const sealMsMax = 90_000;
+const patienceMsMax = 90_000;
 /** Before the first fault there are some windows without any. */
 const calmWindows = 1;
 
@@ -55,7 +56,7 @@ export class Chaos {
   #probes: (readonly [string, string])[] = [];
 
   constructor(
-    private readonly cluster: Cluster,
+    private readonly cluster: Battlefield,
     private readonly options: ChaosOptions,
     private readonly say: (line: string) => void,
   ) {
@@ -69,8 +70,17 @@ export class Chaos {
 
   /** Ends early, but orderly, when the signal is aborted. */
   async run(signal: AbortSignal): Promise<ChaosResult> {
-    const startedMs = Date.now();
     this.#seals.start();
+    try {
+      return await this.#run(signal);
+    } finally {
+      // Else a run that failed would go on watching, and its process would never end.
+      await this.#seals.stop();
+    }
+  }
+
+  async #run(signal: AbortSignal): Promise<ChaosResult> {
+    const startedMs = Date.now();
     const ending = new AbortController();
     const loading = this.#load.run(ending.signal);
     try {
@@ -89,7 +99,6 @@ export class Chaos {
       windowMs: this.options.windowMs,
       posted: this.#load.posted,
     });
-    await this.#seals.stop();
     return {
       ...verdict,
       differences: [...this.#problems, ...this.#load.wrongAnswers, ...verdict.differences],
@@ -139,7 +148,7 @@ export class Chaos {
       let faultMs = Date.now();
       const struck = () => {
         faultMs = Date.now();
-        measured.resolve(this.#probe());
+        measured.resolve(this.#probe(`${action} ${target}`));
       };
       const hit = await inject(this.cluster, fault, struck).catch((error: unknown) => {
         this.#problems.push(`${action} ${target} was not healed: ${errorMessage(error)}`);
@@ -164,8 +173,16 @@ export class Chaos {
   }
 
   /** Resolves with the time at which a payload for every partition was acknowledged. */
-  async #probe(): Promise<number> {
-    while (!(await this.#load.probe(this.#probes, probeMs))) await Bun.sleep(probePauseMs);
+  async #probe(fault: string): Promise<number> {
+    const { patienceMs = patienceMsMax } = this.options;
+    const endMs = Date.now() + patienceMs;
+    while (!(await this.#load.probe(this.#probes, probeMs))) {
+      if (Date.now() > endMs) {
+        this.#problems.push(`after ${fault}, not all partitions took payloads in ${patienceMs} ms`);
+        break;
+      }
+      await Bun.sleep(probePauseMs);
+    }
     return Date.now();
   }
 
@@ -176,10 +193,11 @@ export class Chaos {
     });
     const ingests = this.cluster.roles.filter(({ spec }) => spec.role === "ingest");
     await Promise.all(ingests.map((ingest) => ingest.stop()));
+    const { windowMs, patienceMs = patienceMsMax } = this.options;
     const endMs = Date.now();
     this.say("the load has ended; waiting until everything is sealed");
     while (this.#seals.throughMs <= endMs) {
-      if (Date.now() > endMs + this.options.windowMs + sealMsMax) {
+      if (Date.now() > endMs + windowMs + patienceMs) {
         this.#problems.push(`the window that ended after ${endMs} is not sealed`);
         return;
       }
