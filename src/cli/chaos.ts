@@ -7,6 +7,7 @@ import { schedule } from "../cluster/chaos/faults.ts";
 import { describeRun } from "../cluster/chaos/report.ts";
 import { Chaos, type ChaosOptions } from "../cluster/chaos/run.ts";
 import { Cluster } from "../cluster/cluster.ts";
+import { readConfig } from "../config.ts";
 import { formatDuration, parseDuration } from "../domain/duration.ts";
 import { createLog, errorMessage } from "../log.ts";
 
@@ -78,6 +79,9 @@ function readOptions(args: string[]): Options | string {
     if (values.help === true) return help;
     const seed = whole("seed", values.seed, 0);
     const leaseMs = duration("lease", values.lease);
+    const { window: WINDOW, partitions: PARTITIONS, lease: LEASE } = values;
+    // Checked before anything is started, by the rules that the processes go by.
+    readConfig({ WINDOW, PARTITIONS, LEASE });
     return {
       seed,
       leaseMs,

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Cluster } from "../cluster/cluster.ts";
 import { ClusterStatus, type StatusLine } from "../cluster/status.ts";
+import { readConfig } from "../config.ts";
 import { createLog, errorMessage } from "../log.ts";
 
 const help = `Starts a whole cluster on the loopback interface, and shows what each process does.
@@ -20,6 +21,7 @@ Usage: bun run cluster [options]
 
 Three nats-servers with replicated streams, one Postgres, two ingest, three workers, one
 projector, one admin. Kill or pause any of them by its pid. Ctrl-C stops everything in order.
+Exit code: 0 stopped, 1 a part did not start, 2 a wrong command line.
 `;
 
 const everyMs = 1_000;
@@ -61,7 +63,11 @@ function readOptions(args: string[]) {
         help: { type: "boolean", short: "h" },
       },
     });
-    return values.help === true ? help : values;
+    if (values.help === true) return help;
+    const { window: WINDOW, partitions: PARTITIONS, lease: LEASE, port: PORT } = values;
+    // Checked before anything is started, by the rules that the processes go by.
+    readConfig({ WINDOW, PARTITIONS, LEASE, PORT });
+    return values;
   } catch (error) {
     return `${errorMessage(error)}\nSee: bun run cluster --help\n`;
   }
