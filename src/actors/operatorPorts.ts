@@ -99,8 +99,17 @@ export interface QuarantineStore {
 
 export type RetryOutcome =
   | { readonly kind: "retried"; readonly retriedAs: string }
-  /** `lost`: its message is in the stream no longer, and not all of it was kept. */
-  | { readonly kind: Exclude<ClaimOutcome, "claimed" | "retried"> | "already" | "lost" };
+  /**
+   * `lost`: its message is in the stream no longer, and not all of it was kept. `oversized`: in the
+   * envelope of a retry it is larger than what the broker takes.
+   */
+  | {
+      readonly kind:
+        | Exclude<ClaimOutcome, "claimed" | "retried">
+        | "already"
+        | "lost"
+        | "oversized";
+    };
 
 export type DiscardOutcome = "discarded" | "unknown" | "conflict";
 
@@ -113,6 +122,11 @@ export interface QuarantineControl {
 
 /** Publishes what comes out of quarantine. */
 export interface RetryLog {
+  /**
+   * False for a message that the broker would never take.
+   * @throws when nothing can be published now.
+   */
+  takes(message: string): boolean;
   /**
    * Resolves with the sequence. The broker stores messages of one id once, for some minutes.
    * @throws when it is not known to be stored.

@@ -40,12 +40,14 @@ export class QuarantineDesk implements QuarantineControl {
     if (row === undefined) return { kind: "unknown" };
     const message = await this.#messageOf(row);
     if (message === undefined) return { kind: "lost" };
-    const claim = await this.store.claim(row.id, by);
-    if (claim === "retried") return { kind: "already" };
-    if (claim !== "claimed") return { kind: claim };
     const { partition, index } = row.place;
     const name = formatPlace(row.place);
     const text = encodeRetry(name, message);
+    // A row is claimed for what can be published only: nothing leads back from a claim to `held`.
+    if (!this.retryLog.takes(text)) return { kind: "oversized" };
+    const claim = await this.store.claim(row.id, by);
+    if (claim === "retried") return { kind: "already" };
+    if (claim !== "claimed") return { kind: claim };
     const sequence = await this.retryLog.publish(partition, `retry-${name}`, text);
     // The payload of a retry stands alone in its message.
     const again = { partition, sequence, index: Math.min(index, 0), incarnation: undefined };

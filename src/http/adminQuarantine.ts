@@ -31,6 +31,8 @@ const refusals: Readonly<Record<Exclude<RetryOutcome["kind"], "retried" | "unkno
   already: "It was retried before.",
   discarded: "It was discarded.",
   lost: "Its message is in the stream no longer, and not all of it was kept.",
+  oversized:
+    "In the envelope of a retry it is larger than what the broker takes; raise its max_payload.",
   uncertain:
     "A retry failed long ago, and whether it took effect is not known: another could count twice.",
   busy: "Too much of this partition was retried within a day. Go on later.",

@@ -68,7 +68,9 @@ describe("the quarantine", () => {
     const done = await api.post(`${path}?by=anna`);
     expect(await readObject(done)).toEqual({ receipt: "7.1042", retriedAs: "7.2001.0" });
     expect(api.quarantine.decided).toEqual(["retry 7.1042 anna"]);
-    const refused: RetryOutcome["kind"][] = ["already", "discarded", "lost", "uncertain", "busy"];
+    const refused: RetryOutcome["kind"][] = [
+      ...(["already", "discarded", "lost", "oversized", "uncertain", "busy"] as const),
+    ];
     for (const kind of refused) {
       if (kind !== "retried") api.quarantine.retryOutcome = { kind };
       await expectProblem(await api.post(path), 409);
