@@ -27,6 +27,8 @@ const pauseMsMax = 30_000;
 const recountMsMin = 10_000;
 const recountMsMax = 10 * 60_000;
 const recountPerWork = 50;
+/** After failing for so long, what was found last says nothing of how things are. */
+const unreadMsMax = 2 * 60_000;
 
 export class LedgerWatch implements LedgerReader {
   readonly #abort = new AbortController();
@@ -35,6 +37,7 @@ export class LedgerWatch implements LedgerReader {
   #recountMs = recountMsMin;
   #report: LedgerReport | undefined;
   #failure = "";
+  #failingSinceMs: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -45,6 +48,12 @@ export class LedgerWatch implements LedgerReader {
 
   /** What was found last. Before the first result nothing is known to be wrong. */
   get check(): ReadinessCheck {
+    const failingMs = this.clock.monotonic() - (this.#failingSinceMs ?? Number.POSITIVE_INFINITY);
+    if (failingMs > unreadMsMax) {
+      const minutes = Math.floor(failingMs / 60_000);
+      const detail = `it could not be read for ${minutes} minutes: ${this.#failure}`;
+      return { name: "ledger", ok: false, detail };
+    }
     const report = this.#report;
     if (report === undefined) {
       const detail = this.#failure === "" ? "the events are being counted" : this.#failure;
@@ -79,8 +88,10 @@ export class LedgerWatch implements LedgerReader {
       try {
         await this.report(startedMs - this.#countedFromMs > this.#recountMs);
         this.#failure = "";
+        this.#failingSinceMs = undefined;
       } catch (error) {
         this.#failure = errorMessage(error);
+        this.#failingSinceMs ??= clock.monotonic();
         this.log.debug("the ledger could not be read", { error });
       }
       const workMs = clock.monotonic() - startedMs;

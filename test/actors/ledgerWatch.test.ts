@@ -74,3 +74,26 @@ test("tries again soon when it could not look, however long that took", () => {
   const looks = looksWithin(40_000, 5_000, 5_000, true);
   expect(new Set(pausesOf(looks, 5_000))).toEqual(new Set([2_000]));
 });
+
+test("is red when it could not look for minutes, whatever it found before", () => {
+  const scheduler = new Scheduler();
+  const { clock } = new SimulatedProcess("watch", 1, scheduler, 0);
+  let fails = false;
+  const entries = async () => {
+    if (fails) throw new Error("the store is away");
+    return [entry];
+  };
+  const watch = new LedgerWatch({ entries }, clock, silentLog);
+  watch.start();
+  scheduler.run(60_000);
+  fails = true;
+  scheduler.run(150_000);
+  expect(watch.check.ok).toBe(true);
+  scheduler.run(250_000);
+  expect(watch.check.ok).toBe(false);
+  expect(watch.check.detail).toBe("it could not be read for 3 minutes: the store is away");
+  fails = false;
+  scheduler.run(260_000);
+  expect(watch.check.ok).toBe(true);
+  watch.stop();
+});
