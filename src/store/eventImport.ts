@@ -3,7 +3,8 @@
  *
  * Events are staged page by page, and become the event log by one statement, when the last has
  * come and all is as header and footer promise. So an import that was stopped anywhere has
- * changed nothing; started again with the same file, it goes on where it was.
+ * changed nothing; started again with the same file, it goes on where it was. What was staged then
+ * is compared with the file, since a damaged one shows itself only at its end.
  */
 import { formatDuration } from "../domain/duration.ts";
 import { upcastEventData } from "../domain/eventVersions.ts";
@@ -17,6 +18,7 @@ import {
   readLine,
 } from "./eventArchive.ts";
 import type { ExportProgress } from "./eventExport.ts";
+import { ImportStage, stagedPositions } from "./importStage.ts";
 import { prepareDatabase } from "./prepare.ts";
 import type { Settings } from "./settings.ts";
 
@@ -53,15 +55,13 @@ export class OtherSettings extends ImportRefused {
   }
 }
 
-const pageRowsMax = 2_000;
-const pageCharsMax = 8 * 1_024 * 1_024;
-const pageDeadlineMs = 60_000;
 /** Moving all events into the log is one statement; this bounds how large a log can be. */
 const finishDeadlineMs = 9 * 60_000;
 
 /**
  * Makes the database ready, with the settings of the log, and imports it.
- * @throws BadArchive, ImportRefused, OtherSettings, SettingsMismatch, UnknownEventVersion
+ * @throws BadArchive, ImportRefused, OtherSettings, OtherStage, SettingsMismatch,
+ *   UnknownEventVersion
  */
 export async function importEvents(
   database: Database,
@@ -84,24 +84,15 @@ export async function importEvents(
   const stagedBefore = [...staged.values()].reduce((sum, position) => sum + position, 0);
 
   const order = new LogOrder(header);
-  let page: string[] = [];
-  let chars = 0;
-  const stage = async () => {
-    if (page.length > 0) await stageEvents(database, page);
-    page = [];
-    chars = 0;
-    onProgress({ events: order.events, of });
-  };
+  const stage = new ImportStage(database, staged);
+  const progress = () => onProgress({ events: order.events, of });
   for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
     const event = order.read(next.value);
-    if (event === undefined) continue;
-    if (event.position <= (staged.get(event.partition) ?? 0)) continue;
-    page.push(next.value);
-    chars += next.value.length;
-    if (page.length >= pageRowsMax || chars >= pageCharsMax) await stage();
+    if (event !== undefined && (await stage.add(next.value, event))) progress();
   }
   order.finish();
-  await stage();
+  await stage.flush();
+  progress();
   await finishImport(database, header, emptyState);
   return { events: of, stagedBefore, done: false, settings };
 }
@@ -196,21 +187,6 @@ async function startImport(
     default:
       throw notEmpty();
   }
-}
-
-async function stagedPositions(database: Database): Promise<Map<number, number>> {
-  const rows = await database.run(
-    (sql) => sql<{ partition: number; position: bigint }[]>`
-      select partition, max(position) as position from imported_events group by partition
-    `,
-  );
-  return new Map(rows.map(({ partition, position }) => [partition, Number(position)]));
-}
-
-/** The lines are JSON already; Postgres reads their text, so no number is rounded on the way. */
-async function stageEvents(database: Database, lines: readonly string[]): Promise<void> {
-  const events = `[${lines.join(",")}]`;
-  await database.run((sql) => sql`select stage_events(${events}::text::jsonb)`, pageDeadlineMs);
 }
 
 async function finishImport(

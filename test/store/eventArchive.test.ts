@@ -144,6 +144,28 @@ describe("an import", () => {
     expect(await eventCount(to)).toBe(360);
   });
 
+  test("does not go on from events that a damaged file has left", async () => {
+    await using from = await filledStore();
+    await using to = await emptyStore();
+    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
+    const lines = text.trimEnd().split("\n");
+    const damaged = lines.with(5, (lines[5] ?? "").replace('"sessions": 0', '"sessions": 7'));
+    await expect(importInto(to.database, textLines(damaged.join("\n")))).rejects.toThrow(
+      BadArchive,
+    );
+    // As it would have staged them, had the file been longer than a page.
+    await to.database.run((sql) => {
+      const page = `[${damaged.slice(1, 51).join(",")}]`;
+      return sql`select stage_events(${page}::text::jsonb)`;
+    });
+    await expect(importInto(to.database, textLines(text))).rejects.toThrow("--restart");
+    expect(await eventCount(to)).toBe(0);
+    expect(await importInto(to.database, textLines(text), true)).toMatchObject({ stagedBefore: 0 });
+    expect(Buffer.concat(await archiveOf(to.database))).toEqual(
+      Buffer.concat(await archiveOf(from.database)),
+    );
+  });
+
   test("of another log needs a restart", async () => {
     await using from = await filledStore();
     await using to = await emptyStore();
