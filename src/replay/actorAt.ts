@@ -2,8 +2,15 @@
  * An actor as it was: its events until then, folded, and the window that was open then, from the
  * stream. Then is a stream time, or the instant after an event of its partition.
  */
-import type { ActorName, FutureMoment, PastActor, PastMoment } from "../actors/historyPorts.ts";
+import type {
+  ActorName,
+  ActorTotals,
+  FutureMoment,
+  PastActor,
+  PastMoment,
+} from "../actors/historyPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
+import type { DomainEvent } from "../domain/events.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
@@ -31,11 +38,12 @@ export async function actorAt(
       ? await atTime(past, name, partition, moment.timeMs)
       : await atPosition(past, name, partition, moment.position);
   if (found === undefined) return undefined;
-  const { throughMs, position, ...state } = found;
-  const [totals, recent] = await Promise.all([
+  const { throughMs, unsealed, position, ...state } = found;
+  const [recorded, recent] = await Promise.all([
     past.history.totals(name, throughMs, position ?? everyPosition),
     past.history.eventsThrough(name, throughMs, position ?? everyPosition, events),
   ]);
+  const totals = unsealed.reduce(withWindow, recorded);
   if (totals.windows === 0 && state.state === "idle") return undefined;
   return { ...name, partition, position, ...state, totals, events: recent };
 }
@@ -62,7 +70,20 @@ async function newestMoment(
 type Found = Omit<PastActor, "customer" | "content" | "partition" | "totals" | "events"> & {
   /** Windows that end by then are sealed. */
   readonly throughMs: number;
+  /** What became of windows that had ended then, and that the log does not hold yet. */
+  readonly unsealed: readonly DomainEvent[];
 };
+
+function withWindow(totals: ActorTotals, { data }: DomainEvent): ActorTotals {
+  return {
+    windows: totals.windows + 1,
+    cdn: totals.cdn + BigInt(data.cdn),
+    p2p: totals.p2p + BigInt(data.p2p),
+    sessions: totals.sessions + BigInt(data.sessions),
+    payloads: totals.payloads + BigInt(data.payloads),
+    duplicates: totals.duplicates + BigInt(data.duplicates),
+  };
+}
 
 async function atTime(
   past: Past,
@@ -74,28 +95,43 @@ async function atTime(
   const { windowMs } = past.rules;
   const windowIndex = windowIndexOf(timeMs, windowMs);
   const startMs = windowStartMs(windowIndex, windowMs);
+  // An owner may be behind by any time; what has ended meanwhile is in the stream alone.
+  const { sealedThroughMs } = await history.place(partition);
+  const throughMs = Math.min(startMs, sealedThroughMs);
   const { rules, isNew } = await rulesOfWindow(past, partition, startMs + windowMs);
   const at = new Date(timeMs).toISOString();
-  const then = { at, position: null, throughMs: startMs };
-  const plan = await planReplay(past, partition, rules, startMs, isNew);
+  const then = { at, position: null, throughMs };
+  const plan = await planReplay(past, partition, rules, throughMs, isNew);
   if ("reason" in plan || startMs < (plan.start?.replayFromMs ?? 0)) {
     const reason = "reason" in plan ? plan.reason : "the payloads of the window were dropped";
     // A window that has no event had no payload that counted.
     const event = await history.sealedEvent(name, startMs + rules.windowMs);
     const state = event === undefined ? ("idle" as const) : ("unknown" as const);
-    return { ...then, state, window: undefined, basis: { kind: "not-retained", reason } };
+    const basis = { kind: "not-retained" as const, reason };
+    return { ...then, state, unsealed: [], window: undefined, basis };
   }
+  const unsealed: DomainEvent[] = [];
+  const keep = (events: readonly DomainEvent[]) => {
+    unsealed.push(...events.filter((event) => isSince(event, name, throughMs)));
+  };
   const after = await runReplay(past, {
     plan,
     rules,
     tokens: (afterMs, throughMs) => tokensOfActor(past, name, afterMs, throughMs),
+    sealed: keep,
     throughMs: timeMs,
   });
   // When nothing was read since, the window before has ended all the same.
+  if (after.endsWindow(timeMs)) keep(after.seal(timeMs));
   const actor = after.actors.find(name.customer, name.content);
   const window = openWindow(actor, windowIndex, rules.windowMs);
   const state = window === undefined ? ("idle" as const) : ("open" as const);
-  return { ...then, state, window, basis: plan.basis };
+  return { ...then, state, unsealed, window, basis: plan.basis };
+}
+
+function isSince({ customer, content, data }: DomainEvent, name: ActorName, afterMs: number) {
+  const isOwn = customer === name.customer && content === name.content;
+  return isOwn && Date.parse(data.windowEnd) > afterMs;
 }
 
 /**
@@ -118,6 +154,7 @@ async function atPosition(
     at: at.windowEnd === "" ? at.recordedAt : at.windowEnd,
     position,
     throughMs,
+    unsealed: [],
     state: sealing === undefined ? "idle" : "sealing",
     window: sealing && recordedWindow(sealing),
     basis: null,

@@ -56,6 +56,24 @@ describe("an actor", () => {
     });
   });
 
+  test("is the same before and after its windows are sealed", async () => {
+    const nowMs = lastMs + 10 * windowMs;
+    const both = { windows: 2, cdn: 6n, sessions: 1n, payloads: 3n };
+    const first = { windows: 1, cdn: 1n, sessions: 1n, payloads: 1n };
+    for (const [sealedThroughMs, recorded] of [
+      [0, []],
+      [startMs + windowMs, events],
+    ] as const) {
+      const past = memoryPast({ stream, events: recorded, rules, nowMs, sealedThroughMs });
+      const asked = (timeMs: number) => actorAt(past, name, time(timeMs), 20);
+      expect(await asked(startMs + windowMs)).toMatchObject({ state: "open", totals: first });
+      // No message has come since the second window has ended.
+      for (const timeMs of [startMs + 2 * windowMs, nowMs]) {
+        expect(await asked(timeMs)).toMatchObject({ state: "idle", totals: both });
+      }
+    }
+  });
+
   test("is known until the last message, also where the clock is behind the broker's", async () => {
     expect(await at(time(lastMs), lastMs - 1_000)).toMatchObject({ state: "open" });
     const newest = time(lastMs);

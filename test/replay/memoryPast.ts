@@ -17,6 +17,8 @@ export interface MemoryPastOptions {
   readonly droppedThrough?: number;
   /** SESSION_MEMORY of whoever sealed the window that ends then. */
   readonly memoryOf?: (windowEndMs: number) => number | undefined;
+  /** By default the owner has sealed all windows that messages have crossed the end of. */
+  readonly sealedThroughMs?: number;
   /** The wall clock, epoch ms. */
   readonly nowMs?: number;
 }
@@ -46,7 +48,9 @@ export function memoryPast(
         streamCreated: created,
         sequence: lastSequence,
         position: recorded.length,
-        sealedThroughMs: Math.floor((stream.at(-1)?.timeMs ?? 0) / rules.windowMs) * rules.windowMs,
+        sealedThroughMs:
+          options.sealedThroughMs ??
+          Math.floor((stream.at(-1)?.timeMs ?? 0) / rules.windowMs) * rules.windowMs,
         sequencesFromMs: Number.NEGATIVE_INFINITY,
       },
       options.memoryOf ?? (() => undefined),
