@@ -18,7 +18,7 @@ const patienceMs = 60_000;
 export async function watchBuild(client: AdminClient, name: string): Promise<WatchedBuild> {
   const bar = new ProgressBar(process.stderr);
   let problem: unknown;
-  let phase: unknown;
+  let told: string | undefined;
   let answeredAt = performance.now();
   for (;;) {
     try {
@@ -35,8 +35,9 @@ export async function watchBuild(client: AdminClient, name: string): Promise<Wat
         bar.end();
         return { waiting: true, build: rebuild };
       }
-      if (rebuild.phase === "paused" && phase !== "paused") bar.note(pausedNote(name));
-      phase = rebuild.phase;
+      const way = rebuild.phase === "paused" ? pausedNote(name, body.state) : undefined;
+      if (way !== undefined && way !== told) bar.note(way);
+      told = way;
       if (rebuild.problem !== problem && rebuild.problem !== null) {
         bar.note(String(rebuild.problem));
       }
@@ -49,9 +50,10 @@ export async function watchBuild(client: AdminClient, name: string): Promise<Wat
   }
 }
 
-/** It waits for somebody, who may be the one that reads this. */
-function pausedNote(name: string): string {
-  return `it is paused, and goes on after\n  payload-stats projection resume ${name}`;
+/** It waits for somebody, who may be the one that reads this. A build can be paused by itself. */
+function pausedNote(name: string, state: unknown): string {
+  const part = state === "paused" ? "" : " --rebuild-only";
+  return `it is paused, and goes on after\n  payload-stats projection resume ${name}${part}`;
 }
 
 function lineOf(name: string, rebuild: JsonObject): string {

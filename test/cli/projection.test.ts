@@ -64,5 +64,12 @@ test("whoever follows a build that is paused is told once how it goes on", async
   find(paused, paused, ended("rebuild", report()));
   const { code, stderr } = await payloadStats(["projection", "rebuild", "stats"], env);
   expect(code).toBe(0);
-  expect(stderr.match(/payload-stats projection resume stats/g)).toHaveLength(1);
+  expect(stderr.match(/payload-stats projection resume stats --rebuild-only\n/g)).toHaveLength(1);
+});
+
+test("a build that waits for its projection is told apart from one that is paused alone", async () => {
+  find({ ...paused, state: "paused" }, paused, ended("rebuild", report()));
+  const { stderr } = await payloadStats(["projection", "rebuild", "stats"], env);
+  const commands = stderr.match(/projection resume .*/g);
+  expect(commands).toEqual(["projection resume stats", "projection resume stats --rebuild-only"]);
 });
