@@ -5,8 +5,10 @@ import { readCliSettings } from "./settings.ts";
 
 // A reader that has seen enough (`| head`) is no failure.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(0);
+  if (error.code === "EPIPE") process.exit(0);
+  // Nothing that is still under way can succeed; an open connection would keep it waiting.
+  process.stderr.write(`cannot write the result: ${error.message}\n`);
+  process.exit(1);
 });
 process.exitCode = await runProgram(
   createProgram(readCliSettings(process.env)),

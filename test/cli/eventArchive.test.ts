@@ -1,6 +1,6 @@
 /** `events export` and `events import`, as an operator runs them. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { formatDuration } from "../../src/domain/duration.ts";
 import { freshStore, type TestStore, Writer, windowMs, windowOf } from "../store/support.ts";
@@ -62,6 +62,19 @@ describe("an export", () => {
       stderr: "nothing was ever started on this database\n",
     });
   });
+
+  test.skipIf(!existsSync("/dev/full"))(
+    "to a full disk says so and ends, also redirected",
+    async () => {
+      const command = `"${process.execPath}" src/cli/payloadStats.ts events export - > /dev/full`;
+      const env = { ...process.env, DATABASE_URL: store.url };
+      const child = Bun.spawn(["sh", "-c", command], { env, stderr: "pipe", timeout: 20_000 });
+      const stderr = await new Response(child.stderr).text();
+      expect(await child.exited).toBe(1);
+      expect(stderr).toMatch(/^cannot write the result: ENOSPC.*$/m);
+      expect(stderr).not.toContain("    at ");
+    },
+  );
 
   test("to or from a directory is wrong usage, and is told at once", async () => {
     const { code, stderr } = await archive("export", [directory, "--force"]);
