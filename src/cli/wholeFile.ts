@@ -1,13 +1,18 @@
 /** A file that is there whole or not at all. */
 import { createWriteStream, existsSync, statSync } from "node:fs";
-import { link, open, rename, rm } from "node:fs/promises";
+import { link, open, realpath, rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
 import { CliFailure } from "./failure.ts";
 
-/** @throws CliFailure when there is such a file and nobody said to overwrite it, or a directory. */
+/**
+ * @throws CliFailure when there is such a file and nobody said to overwrite it, or what is no file:
+ * the new one would take the place of a pipe or a device, which nobody can mean.
+ */
 export function checkAbsent(file: string, force: boolean): void {
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory() === true) {
-    throw new CliFailure(`${file} is a directory`, 2);
+  const found = statSync(file, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) throw new CliFailure(`${file} is a directory`, 2);
+  if (found?.isFile() === false) {
+    throw new CliFailure(`${file} is no file. Write to stdout, with -, and redirect that.`, 2);
   }
   if (!force && existsSync(file)) {
     throw new CliFailure(`${file} is there already. Add --force to overwrite it.`, 2);
@@ -24,13 +29,15 @@ export async function writeWhole(
   force: boolean,
 ): Promise<void> {
   checkAbsent(file, force);
+  // A link stays, and the file that it names is overwritten.
+  const target = existsSync(file) ? await realpath(file) : file;
   // Of this process, so that two exports to one file do not mix.
-  const unfinished = `${file}.${process.pid}.unfinished`;
+  const unfinished = `${target}.${process.pid}.unfinished`;
   try {
     await pipeline(bytes, createWriteStream(unfinished));
     await sync(unfinished);
-    if (force) await rename(unfinished, file);
-    else await nameNew(unfinished, file);
+    if (force) await rename(unfinished, target);
+    else await nameNew(unfinished, target);
   } finally {
     await rm(unfinished, { force: true });
   }

@@ -1,6 +1,6 @@
 /** `events export` and `events import`, as an operator runs them. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync, lstatSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { formatDuration } from "../../src/domain/duration.ts";
 import { freshStore, type TestStore, Writer, windowMs, windowOf } from "../store/support.ts";
@@ -61,6 +61,24 @@ describe("an export", () => {
       code: 1,
       stderr: "nothing was ever started on this database\n",
     });
+  });
+
+  test("does not take the place of a pipe or of a link", async () => {
+    const own = temporaryDirectory();
+    const [pipe, there, name] = ["pipe", "there", "link"].map((one) => join(own, one));
+    if (pipe === undefined || there === undefined || name === undefined) throw new Error("no name");
+    expect(Bun.spawnSync(["mkfifo", pipe]).exitCode).toBe(0);
+    const refused = await archive("export", [pipe, "--force"]);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain("is no file");
+    expect(lstatSync(pipe).isFIFO()).toBe(true);
+
+    await Bun.write(there, "old");
+    symlinkSync(there, name);
+    expect((await archive("export", [name, "--force"])).code).toBe(0);
+    expect(lstatSync(name).isSymbolicLink()).toBe(true);
+    expect(Bun.file(there).size).toBeGreaterThan(3);
+    expect(readdirSync(own).sort()).toEqual(["link", "pipe", "there"]);
   });
 
   test.skipIf(!existsSync("/dev/full"))(
