@@ -38,7 +38,7 @@ export function addEventsVerbs(program: Command, settings: CliSettings): void {
       const { client, out } = contextOf(command, settings);
       const { lines, follow = false, ...filter } = options;
       const after = follow ? await positions(client) : new Map<number, number>();
-      if (lines > 0) await showNewest(client, out, lines, filter);
+      if (lines > 0) await showNewest(client, out, lines, filter, after);
       while (follow) {
         await Bun.sleep(pollMs);
         await showNew(client, out, after, filter);
@@ -74,10 +74,21 @@ async function positions(client: AdminClient): Promise<Map<number, number>> {
   return new Map(partitions.map((row) => [Number(row.partition), Number(row.position)]));
 }
 
-async function showNewest(client: AdminClient, out: Output, lines: number, filter: Filter) {
+/** What was recorded since the positions were read may be among them, and is not new after that. */
+async function showNewest(
+  client: AdminClient,
+  out: Output,
+  lines: number,
+  filter: Filter,
+  after: Map<number, number>,
+): Promise<void> {
   const query = { ...filter, limit: lines };
   const newest = objectsIn(await client.get("/admin/events", query), "events");
   out.stream(newest.toReversed(), eventColumns);
+  for (const event of newest) {
+    const [partition, position] = [Number(event.partition), Number(event.position)];
+    after.set(partition, Math.max(after.get(partition) ?? 0, position));
+  }
 }
 
 async function showNew(
