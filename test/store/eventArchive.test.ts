@@ -166,6 +166,28 @@ describe("an import", () => {
     );
   });
 
+  test("takes over a partition that has an event and no sealed window", async () => {
+    await using from = await freshStore(3);
+    await using to = await emptyStore();
+    // As an accepted loss leaves it, when it comes before the end of the first window.
+    await from.database.run((sql) =>
+      sql
+        .unsafe(`
+        insert into events (partition, position, type, version, data, epoch, sealed_by)
+        values (1, 1, 'LossAccepted', 1, '{}', 1, 'someone');
+        update partitions set position = 1 where partition = 1;
+      `)
+        .simple(),
+    );
+    await importInto(to.database, linesOf(chunked(await archiveOf(from.database))));
+    expect(await to.partitions.load(1)).toMatchObject({
+      streamCreated: "before the import",
+      position: 1,
+      sealedThroughMs: 0,
+      state: emptyPartitionState,
+    });
+  });
+
   test("of another log needs a restart", async () => {
     await using from = await filledStore();
     await using to = await emptyStore();

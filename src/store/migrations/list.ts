@@ -12,6 +12,7 @@ import imports from "./0007_imports.sql" with { type: "text" };
 import eventLines from "./0008_event_lines.sql" with { type: "text" };
 import eventColumns from "./0009_event_columns.sql" with { type: "text" };
 import sessionMemories from "./0010_session_memories.sql" with { type: "text" };
+import importUnsealed from "./0011_import_unsealed.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -30,4 +31,5 @@ export const migrations: readonly Migration[] = [
   { version: 8, name: "event_lines", statements: eventLines },
   { version: 9, name: "event_columns", statements: eventColumns },
   { version: 10, name: "session_memories", statements: sessionMemories },
+  { version: 11, name: "import_unsealed", statements: importUnsealed },
 ];

@@ -1,0 +1,71 @@
+-- A partition whose loss was accepted before any of its windows was sealed has an event and no time
+-- through which it is sealed. An import left such a partition at position 0, below its own events,
+-- so that it could not commit any more. Nothing else in `finish_import` has changed.
+create or replace function finish_import(p_header jsonb, p_empty_state jsonb) returns text
+language plpgsql as $$
+begin
+  perform pg_advisory_xact_lock(hashtextextended('payload_stats_import', 0));
+  perform from event_imports i where i.header = p_header and i.finished_at is null;
+  if not found then
+    return 'other';
+  end if;
+  perform from (select from partitions p order by p.partition for update) as locked;
+  if exists (select from events)
+    or exists (select from partitions p where p.position > 0 or p.sequence > 0)
+  then
+    return 'not empty';
+  end if;
+  if exists (
+    select from jsonb_to_recordset(p_header -> 'partitions')
+      as promised (partition int, position bigint)
+    full join (
+      select e.partition, count(*) as events, max(e.position) as position
+      from imported_events e group by e.partition
+    ) as staged using (partition)
+    where promised.position is distinct from coalesce(staged.position, 0)
+      or staged.events <> staged.position
+  ) then
+    return 'incomplete';
+  end if;
+
+  insert into events (
+    partition, position, type, version, customer, content, window_end, data, recorded_at, epoch,
+    sealed_by
+  )
+  select e.partition, e.position, e.type, e.version, e.customer, e.content, e.window_end, e.data,
+    e.recorded_at, e.epoch, e.sealed_by
+  from imported_events e order by e.partition, e.position;
+  update partitions p set
+    position = promised.position,
+    sealed_through = promised."sealedThrough",
+    stream_created = 'before the import',
+    loss_accepted_time = coalesce(
+      (floor(extract(epoch from promised."sealedThrough") * 1000000000) - 1)::numeric(40)::text,
+      p.loss_accepted_time
+    ),
+    state = p_empty_state || jsonb_build_object(
+      'timeMs', coalesce(floor(extract(epoch from promised."sealedThrough") * 1000), 0),
+      'ledger', (
+        select jsonb_build_object(
+          'read', coalesce(sum(c.payloads + c.duplicates), 0),
+          'sealed', coalesce(sum(c.payloads), 0),
+          'duplicates', coalesce(sum(c.duplicates), 0),
+          'quarantined', 0
+        )
+        from (
+          select (event_data(e.type, e.version, e.data) ->> 'payloads')::bigint as payloads,
+            (event_data(e.type, e.version, e.data) ->> 'duplicates')::bigint as duplicates
+          from events e where e.partition = p.partition and e.type = 'WindowSealed'
+        ) as c
+      )
+    ),
+    checkpointed_at = clock_timestamp()
+  from jsonb_to_recordset(p_header -> 'partitions')
+    as promised (partition int, position bigint, "sealedThrough" timestamptz)
+  where p.partition = promised.partition and (promised.position > 0 or promised."sealedThrough" is not null);
+  update event_imports set finished_at = clock_timestamp();
+  truncate imported_events;
+  perform pg_notify('payload_stats_events', '');
+  return 'imported';
+end
+$$;
