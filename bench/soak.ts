@@ -5,6 +5,7 @@
 import { parseArgs } from "node:util";
 import { Output } from "../src/cli/output.ts";
 import { formatDuration, parseDuration } from "../src/domain/duration.ts";
+import type { TestProcess } from "../test/support/process.ts";
 import { benchSite, note, runBench } from "./support/bench.ts";
 import { openSql, payloadsSealed, reach, sealedMs } from "./support/counted.ts";
 import { type Footprint, footprintsOf } from "./support/footprint.ts";
@@ -24,6 +25,7 @@ Usage: bun run soak [options]
   --retention DURATION  how long sealed payloads stay in the streams (1m)
   --every DURATION      between two samples (5s)
   --bound MIB           a process may grow by so much a minute (1)
+  --split               ingest, worker, projector and admin as a process each, not all in one
   --json FILE           keeps all samples
   --help
 
@@ -38,7 +40,8 @@ server keeps the block that it writes of each stream (8 MiB), and Postgres's bac
 that they touch.
 `;
 
-const rootName = "payload-stats";
+/** The first starts the embedded servers, and the others share these. */
+const splitRoles = ["ingest", "worker", "projector", "admin"] as const;
 const shownBytes = 1_048_576;
 /** Files a minute, and as a share of those that are open. */
 const filesBound = 1;
@@ -52,6 +55,7 @@ interface Options {
   readonly retention: string;
   readonly everyMs: number;
   readonly boundMib: number;
+  readonly split: boolean;
   readonly json: string | undefined;
 }
 
@@ -72,6 +76,7 @@ function readOptions(args: string[]): Options | undefined {
       retention: text("1m"),
       every: text("5s"),
       bound: text("1"),
+      split: { type: "boolean", default: false },
       json: { type: "string" },
       help: { type: "boolean", short: "h" },
     },
@@ -85,6 +90,7 @@ function readOptions(args: string[]): Options | undefined {
     retention: formatDuration(duration("retention", values.retention)),
     everyMs: duration("every", values.every),
     boundMib: positive("bound", values.bound),
+    split: values.split,
     json: values.json,
   };
 }
@@ -101,13 +107,32 @@ function positive(name: string, text: string): number {
   throw new Error(`--${name}: must be a number above 0, not "${text}"`);
 }
 
+/** The processes of the service by name; the first has the embedded servers. */
+async function startService(options: Options): Promise<ReadonlyMap<string, TestProcess>> {
+  const site = await benchSite({
+    WINDOW: formatDuration(options.windowMs),
+    RAW_RETENTION: options.retention,
+  });
+  if (!options.split) return new Map([["payload-stats", await site.start()]]);
+  const [firstRole, ...otherRoles] = splitRoles;
+  const first = await site.start({ ROLES: firstRole });
+  const started = new Map<string, TestProcess>([[firstRole, first]]);
+  const urls = { DATABASE_URL: first.databaseUrl, NATS_URL: first.natsUrl };
+  for (const role of otherRoles) started.set(role, await site.start({ ...urls, ROLES: role }));
+  return started;
+}
+
 /** Samples until the signal is aborted. */
-async function watch(pid: number, everyMs: number, signal: AbortSignal): Promise<Sample[]> {
+async function watch(
+  roots: ReadonlyMap<number, string>,
+  everyMs: number,
+  signal: AbortSignal,
+): Promise<Sample[]> {
   const startMs = performance.now();
   const samples: Sample[] = [];
   while (!signal.aborted) {
     const minute = (performance.now() - startMs) / 60_000;
-    samples.push({ minute, footprints: footprintsOf(pid, rootName) });
+    samples.push({ minute, footprints: footprintsOf(roots) });
     await Bun.sleep(everyMs);
   }
   return samples;
@@ -183,21 +208,20 @@ async function counted(databaseUrl: string): Promise<number> {
 }
 
 async function soak(options: Options): Promise<boolean> {
-  const site = await benchSite({
-    WINDOW: formatDuration(options.windowMs),
-    RAW_RETENTION: options.retention,
-  });
-  const running = await site.start();
-  note(`${options.rate} payloads/s for ${formatDuration(options.forMs)}, pid ${running.pid}`);
-  const load = new SteadyLoad(running.url, options.rate, options.rows);
+  const service = await startService(options);
+  const [first] = service.values();
+  if (first === undefined) throw new Error("nothing was started");
+  const roots = new Map([...service].map(([name, { pid }]) => [pid, name]));
+  const pids = [...roots].map(([pid, name]) => `${name} ${pid}`).join(", ");
+  note(`${options.rate} payloads/s for ${formatDuration(options.forMs)}; pids: ${pids}`);
+  const load = new SteadyLoad(first.url, options.rate, options.rows);
   const ending = AbortSignal.timeout(options.forMs);
-  const [samples] = await Promise.all([
-    watch(running.pid, options.everyMs, ending),
-    load.run(ending),
-  ]);
+  const [samples] = await Promise.all([watch(roots, options.everyMs, ending), load.run(ending)]);
   const { books } = load;
-  const found = await counted(running.databaseUrl);
-  const code = await running.stop();
+  const found = await counted(first.databaseUrl);
+  const codes: number[] = [];
+  // The one that has the servers goes last.
+  for (const running of [...service.values()].reverse()) codes.push(await running.stop());
   const lines = printReport(options, samples, books);
   if (options.json !== undefined) {
     const series = samples.map(({ minute, footprints }) => ({
@@ -209,7 +233,7 @@ async function soak(options: Options): Promise<boolean> {
   // What was refused may have been stored all the same.
   const exact = found >= books.accepted && found <= books.accepted + books.refused;
   process.stdout.write(`${found} payloads counted: ${exact ? "right" : "WRONG"}\n`);
-  return exact && code === 0 && lines.every(({ good }) => good);
+  return exact && codes.every((code) => code === 0) && lines.every(({ good }) => good);
 }
 
 const options = readOptions(process.argv.slice(2));

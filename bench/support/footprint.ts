@@ -1,4 +1,4 @@
-/** Memory and open files of a process tree, by program, from /proc. */
+/** Memory and open files of process trees, by program, from /proc. */
 import { readdirSync, readFileSync } from "node:fs";
 import { processesOf } from "./processTree.ts";
 
@@ -10,16 +10,17 @@ export interface Footprint {
 }
 
 /**
- * The root by the name given, every other program by its own name. Memory that processes share
+ * The roots by the names given, every other program by its own name. Memory that processes share
  * (the buffers of Postgres) would count once a process; it stands by itself, once.
+ * @param roots names by pid.
  */
-export function footprintsOf(root: number, rootName: string): Map<string, Footprint> {
+export function footprintsOf(roots: ReadonlyMap<number, string>): Map<string, Footprint> {
   const sums = new Map<string, Footprint>();
   let sharedBytes = 0;
-  for (const { pid, name } of processesOf(root)) {
+  for (const { pid, name } of [...roots.keys()].flatMap(processesOf)) {
     const memory = memoryOf(pid);
     if (memory === undefined) continue;
-    const program = pid === root ? rootName : name;
+    const program = roots.get(pid) ?? name;
     const sum = sums.get(program) ?? { memoryBytes: 0, files: 0 };
     sums.set(program, {
       memoryBytes: sum.memoryBytes + memory.ownBytes,
