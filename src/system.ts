@@ -19,7 +19,7 @@ import { ActorServer } from "./nats/actorServer.ts";
 import { connectNats, type NatsLink } from "./nats/connection.ts";
 import { Publisher } from "./nats/publisher.ts";
 import { JetStreamStreams } from "./nats/streams.ts";
-import { ensureStreams, type Topology } from "./nats/topology.ts";
+import { prepareStreams, type Topology } from "./nats/topology.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { createPast } from "./past.ts";
 import { type Readiness, readinessOf } from "./readiness.ts";
@@ -179,7 +179,7 @@ async function openBroker(
   const url = embedded.natsUrl ?? config.natsUrl ?? "";
   const link = await connectNats({ url, name: `payload-stats ${processId}`, log });
   try {
-    await ensureStreams(link, topologyOf(config));
+    await prepareStreams(link, topologyOf(config), log);
     return link;
   } catch (error) {
     await link.close();

@@ -7,10 +7,8 @@ import { streamName } from "./names.ts";
 
 export interface NatsFacts {
   readonly version: string;
-  /** How many of the partitions have their stream. */
-  readonly streams: number;
-  /** The fewest copies that a stream has; undefined without streams. */
-  readonly replicas: number | undefined;
+  /** How many copies the stream of each partition has, by name. */
+  readonly copies: ReadonlyMap<string, number>;
   /** How many of them have a bound on bytes. */
   readonly boundedByBytes: number;
   /** By the broker's clock, epoch ms; undefined without streams. */
@@ -24,19 +22,18 @@ export async function inspectNats(url: string, partitions: number, log: Log): Pr
   const link = await connectNats({ url, name: "payload-stats doctor", log, connectTimeoutMs });
   try {
     const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
-    const replicas: number[] = [];
+    const copies = new Map<string, number>();
     let boundedByBytes = 0;
     for await (const { config } of link.manager.streams.list()) {
       if (!ours.has(config.name)) continue;
-      replicas.push(config.num_replicas);
+      copies.set(config.name, config.num_replicas);
       if (config.max_bytes > 0) boundedByBytes++;
     }
     return {
       version: link.serverVersion,
-      streams: replicas.length,
-      replicas: replicas.length === 0 ? undefined : Math.min(...replicas),
+      copies,
       boundedByBytes,
-      clockMs: replicas.length === partitions ? await brokerClock(link) : undefined,
+      clockMs: copies.size === partitions ? await brokerClock(link) : undefined,
     };
   } finally {
     await link.close();

@@ -7,13 +7,14 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from "nats";
+import type { Log } from "../log.ts";
 import { apiCodeOf, apiCodes, isTransient } from "./apiError.ts";
 import { type NatsLink, NatsUnusable } from "./connection.ts";
 import { payloadSubject, streamName } from "./names.ts";
 
 export interface Topology {
   readonly partitions: number;
-  /** Copies of each stream: 1, 3 or 5. */
+  /** Copies that each stream has at least: 1, 3 or 5. */
   readonly replicas: number;
   /** The most that one stream may hold; publishing fails beyond it. No bound when left out. */
   readonly streamBytesMax?: number;
@@ -27,27 +28,80 @@ const duplicateWindowMs = 120_000;
 
 /**
  * Makes sure that every partition has its stream, as it should be. May be run by several processes
- * at the same time, and again at every start.
+ * at the same time, and again at every start. Copies are added and never taken away: a process that
+ * was started without the setting would lower what a 202 is worth, for all of them.
+ * @returns how many copies each stream has or is given, by name.
  * @throws NatsUnusable when a stream is there with settings that would break the log.
  */
-export async function ensureStreams(link: NatsLink, topology: Topology): Promise<void> {
+export async function ensureStreams(
+  link: NatsLink,
+  topology: Topology,
+): Promise<ReadonlyMap<string, number>> {
   const deadlineMs = performance.now() + patienceMs;
+  const copies = new Map<string, number>();
   let next = 0;
   const worker = async () => {
-    while (next < topology.partitions) await ensureStream(link, topology, next++, deadlineMs);
+    while (next < topology.partitions) {
+      const partition = next++;
+      const count = await ensureStream(link, topology, partition, deadlineMs);
+      copies.set(streamName(partition), count);
+    }
   };
   await Promise.all(Array.from({ length: parallelism }, worker));
+  return copies;
 }
 
-/** Makes the stream of a partition when it is gone; leaves one that is there as it is. */
+/** The same at the start of a process, which says so when streams have more copies than it was told. */
+export async function prepareStreams(link: NatsLink, topology: Topology, log: Log): Promise<void> {
+  const { replicas } = topology;
+  const copies = await ensureStreams(link, topology);
+  const kept = [...copies].filter(([, count]) => count > replicas);
+  if (kept.length === 0) return;
+  log.warn("streams have more copies than STREAM_REPLICAS says, and keep them", {
+    streamReplicas: replicas,
+    streams: kept.map(([name, count]) => `${name}: ${count}`),
+    toLower: lowerCopiesCommand(kept[0]?.[0] ?? "", replicas),
+  });
+}
+
+/**
+ * Makes the stream of a partition when it is gone; leaves one that is there as it is. It gets the
+ * most copies that another has, whatever the process that makes it was told.
+ */
 export async function makeMissingStream(
   link: NatsLink,
   topology: Topology,
   partition: number,
 ): Promise<void> {
-  const config = streamConfig(topology, partition);
-  if ((await findStream(link, config.name)) !== undefined) return;
-  await link.manager.streams.add(config);
+  const name = streamName(partition);
+  if ((await findStream(link, name)) !== undefined) return;
+  const others = await copiesOfStreams(link, topology.partitions);
+  const replicas = Math.max(topology.replicas, ...others.values());
+  await link.manager.streams.add(streamConfig({ ...topology, replicas }, partition));
+}
+
+/**
+ * How many copies each stream of a partition has, by name.
+ * @throws when the broker leaves some out, as it does while it elects their leaders.
+ */
+export async function copiesOfStreams(
+  link: NatsLink,
+  partitions: number,
+): Promise<ReadonlyMap<string, number>> {
+  const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
+  const copies = new Map<string, number>();
+  for await (const { config } of link.manager.streams.list()) {
+    if (ours.has(config.name)) copies.set(config.name, config.num_replicas);
+  }
+  for await (const name of link.manager.streams.names()) {
+    if (ours.has(name) && !copies.has(name)) throw new Error(`nothing is told of stream ${name}`);
+  }
+  return copies;
+}
+
+/** A start never lowers them, so an operator does, with the `nats` command line. */
+export function lowerCopiesCommand(stream: string, replicas: number): string {
+  return `nats stream edit ${stream} --replicas ${replicas}`;
 }
 
 async function ensureStream(
@@ -55,16 +109,16 @@ async function ensureStream(
   topology: Topology,
   partition: number,
   deadlineMs: number,
-): Promise<void> {
+): Promise<number> {
   const config = streamConfig(topology, partition);
   const overlapEndsMs = performance.now() + overlapMs;
   for (;;) {
     try {
       const found = await findStream(link, config.name);
       // Creating a stream that another process just created in the same way succeeds.
-      if (found === undefined) await link.manager.streams.add(config);
-      else await align(link, topology, found, config);
-      return;
+      if (found !== undefined) return await align(link, topology, found, config);
+      await link.manager.streams.add(config);
+      return config.num_replicas;
     } catch (error) {
       const code = apiCodeOf(error);
       const overlaps = code === apiCodes.subjectsOverlap;
@@ -103,13 +157,16 @@ async function findStream(link: NatsLink, name: string): Promise<StreamInfo | un
   }
 }
 
-/** What the log's guarantees rest on may not differ; sizes and copies follow our settings. */
+/**
+ * What the log's guarantees rest on may not differ; sizes follow our settings, and so do copies
+ * where that adds some. Resolves with how many there are.
+ */
 async function align(
   link: NatsLink,
   topology: Topology,
   found: StreamInfo,
   wanted: OurConfig,
-): Promise<void> {
+): Promise<number> {
   const { config } = found;
   const wrong = (["storage", "retention", "discard", "max_age"] as const).filter(
     (name) => config[name] !== wanted[name],
@@ -122,7 +179,8 @@ async function align(
         "use another NATS account, or remove the stream if its payloads are not needed",
     );
   }
-  const { num_replicas, duplicate_window } = wanted;
+  const { duplicate_window } = wanted;
+  const num_replicas = Math.max(wanted.num_replicas, config.num_replicas);
   // Without a setting of ours, a bound that an operator has put on the stream stays; so does one
   // on messages, which the update leaves alone.
   const max_bytes = topology.streamBytesMax ?? config.max_bytes;
@@ -130,8 +188,9 @@ async function align(
     config.num_replicas === num_replicas &&
     config.max_bytes === max_bytes &&
     config.duplicate_window === duplicate_window;
-  if (same) return;
+  if (same) return num_replicas;
   await link.manager.streams.update(wanted.name, { num_replicas, max_bytes, duplicate_window });
+  return num_replicas;
 }
 
 function refusal(error: unknown, config: OurConfig): Error {

@@ -3,6 +3,7 @@ import { statfs } from "node:fs/promises";
 import { type Config, ConfigError, readConfig } from "../../config.ts";
 import { createLog, errorMessage } from "../../log.ts";
 import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
+import { lowerCopiesCommand } from "../../nats/topology.ts";
 import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
 import type { AdminClient } from "../adminClient.ts";
 import { CliFailure } from "../failure.ts";
@@ -103,12 +104,14 @@ export async function checkNats(config: Config): Promise<Finding[]> {
 }
 
 function describeNats(facts: NatsFacts, { partitions, streamReplicas }: Config): Finding[] {
-  const { version, streams, replicas, clockMs } = facts;
+  const { version, clockMs } = facts;
+  const streams = facts.copies.size;
   const isWhole = streams === partitions || streams === 0;
   const detail = `version ${version}, ${streams} of ${partitions} streams`;
   const findings = [finding("nats", isWhole ? "ok" : "bad", detail)];
   if (clockMs !== undefined) findings.push(clockFinding("clock of nats", clockMs));
-  const copies = replicas ?? streamReplicas;
+  findings.push(...copiesFindings(facts.copies, streamReplicas));
+  const copies = streams === 0 ? streamReplicas : Math.min(...facts.copies.values());
   const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
   // See nats-server#4771.
   if (facts.boundedByBytes > 0 && major * 10_000 + minor * 100 + patch < 21_006) {
@@ -126,6 +129,28 @@ function describeNats(facts: NatsFacts, { partitions, streamReplicas }: Config):
   const isSafe = copies > 1 || syncs;
   const result = isSafe ? "ok" : "warning";
   return [...findings, finding("durability of nats", result, `${survives}; ${flush}`)];
+}
+
+/** A start adds copies and takes none away, so these may differ from the setting for good. */
+function copiesFindings(copies: ReadonlyMap<string, number>, setting: number): Finding[] {
+  const name = "copies of streams";
+  const list = (streams: readonly [string, number][]) =>
+    streams.map(([stream, count]) => `${stream} (${count})`).join(", ");
+  const more = [...copies].filter(([, count]) => count > setting);
+  const fewer = [...copies].filter(([, count]) => count < setting);
+  const findings: Finding[] = [];
+  if (more.length > 0) {
+    const command = lowerCopiesCommand(more[0]?.[0] ?? "", setting);
+    const detail =
+      `more than STREAM_REPLICAS=${setting}: ${list(more)}; correct the setting here, or lower ` +
+      `them on purpose: ${command}`;
+    findings.push(finding(name, "warning", detail));
+  }
+  if (fewer.length > 0) {
+    const detail = `fewer than STREAM_REPLICAS=${setting}: ${list(fewer)}; the next start adds them`;
+    findings.push(finding(name, "warning", detail));
+  }
+  return findings;
 }
 
 export async function checkDisk(dataDir: string): Promise<Finding> {
