@@ -2,13 +2,14 @@
  * The tables of Postgres and the statements over them, as `src/store/migrations` defines them. A
  * statement is atomic: it runs at one instant, and changes nothing when it throws.
  */
-import type {
-  Checkpoint,
-  Commit,
-  CommitOutcome,
-  LeaseState,
-  RememberedTokens,
-  WorkerIdentity,
+import {
+  type Checkpoint,
+  type Commit,
+  type CommitOutcome,
+  CommitRejected,
+  type LeaseState,
+  type RememberedTokens,
+  type WorkerIdentity,
 } from "../../src/actors/ports.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import type { Random } from "../../src/simulator/random.ts";
@@ -33,7 +34,7 @@ export class Database implements Reachability {
   constructor(
     partitions: number,
     private readonly random: Random,
-    /** The server's own clock. */
+    /** The server's own clock, epoch ms. */
     private readonly nowMs: () => number,
     private readonly audit: Audit,
     /** Tells the workers that partitions may have become free. */
@@ -83,15 +84,19 @@ export class Database implements Reachability {
       const { customer, content, data } = event;
       return { event, window: JSON.stringify([customer, content, data.windowEnd]) };
     });
+    const windows = new Set<string>();
     for (const { window } of named) {
-      if (!this.#windows.has(window)) continue;
-      this.audit.violated(`window ${window} is sealed a second time`);
-      throw new Error(`window ${window} is sealed already`);
+      if (this.#windows.has(window) || windows.has(window)) {
+        this.audit.violated(`window ${window} is sealed a second time`);
+        throw new CommitRejected(`window ${window} is sealed already`);
+      }
+      windows.add(window);
     }
     for (const { event, window } of named) {
       this.#windows.add(window);
       const windowEndMs = Date.parse(event.data.windowEnd);
-      row.events.push({ event: structuredCopy(event), windowEndMs, epoch: commit.epoch });
+      const stored = { windowEndMs, epoch: commit.epoch, recordedMs: this.nowMs() };
+      row.events.push({ event: structuredCopy(event), ...stored });
     }
   }
 
@@ -108,9 +113,11 @@ export class Database implements Reachability {
     return at < 0 ? undefined : at;
   }
 
-  lastSealedSequence(partition: number, windowEndMs: number): number {
+  lastSealedSequence(partition: number, windowEndMs: number, sealedMs: number): number {
     const { events } = this.row(partition);
-    const last = events.findLast((one) => one.windowEndMs <= windowEndMs);
+    const last = events.findLast(
+      (one) => one.windowEndMs <= windowEndMs && one.recordedMs <= sealedMs,
+    );
     const sequences = events
       .filter((one) => one.windowEndMs === last?.windowEndMs)
       .map(({ event }) => event.data.lastSequence);

@@ -5,6 +5,8 @@ export interface StoredEvent {
   readonly event: DomainEvent;
   readonly windowEndMs: number;
   readonly epoch: number;
+  /** By the server's clock, epoch ms. */
+  readonly recordedMs: number;
 }
 
 export interface PartitionRow {

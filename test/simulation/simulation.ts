@@ -63,7 +63,7 @@ class Simulation {
     const epochMs = 1_800_000_000_000 + random.below(scenario.windowMs);
     const listeners = new Set<() => void>();
     const network = new Network(scheduler, random, this.#coverage, scenario.requests);
-    const databaseNow = () => scheduler.nowMs + this.#clocks.databaseSkewMs;
+    const databaseNow = () => epochMs + scheduler.nowMs + this.#clocks.databaseSkewMs;
     const notify = () => {
       for (const listener of [...listeners]) listener();
     };

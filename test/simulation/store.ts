@@ -36,9 +36,14 @@ export class SimulatedPartitionStore implements PartitionStore {
   async commit(commit: Commit): Promise<CommitOutcome> {
     const ownership = `${commit.partition}.${commit.epoch}`;
     if (this.#over.has(ownership)) this.audit.violated(`${ownership} goes on after it was fenced`);
+    // The real adapter does not even send these.
+    const { events, expectedPosition, expectedSequence, checkpoint } = commit;
+    if (checkpoint.position !== expectedPosition + events.length) {
+      throw new Error("the events of a commit do not end at its position");
+    }
+    if (checkpoint.sequence < expectedSequence) throw new Error("a commit goes back");
     // What is sent is sent: the sender's objects may change before it takes effect.
-    const { state } = commit.checkpoint;
-    const sent = { ...commit.checkpoint, state: JSON.parse(JSON.stringify(state)) };
+    const sent = { ...checkpoint, state: JSON.parse(JSON.stringify(checkpoint.state)) };
     const request = { ...commit, checkpoint: sent, quarantined: [...commit.quarantined] };
     const outcome = await this.#run(() => this.database.commit(request));
     this.network.coverage.count(`outcome: ${outcome}`);
@@ -64,8 +69,8 @@ export class SimulatedPartitionStore implements PartitionStore {
     return this.#run(() => this.database.markStopped(partition, epoch, reason));
   }
 
-  lastSealedSequence(partition: number, windowEndMs: number): Promise<number> {
-    return this.#run(() => this.database.lastSealedSequence(partition, windowEndMs));
+  lastSealedSequence(partition: number, windowEndMs: number, sealedMs: number): Promise<number> {
+    return this.#run(() => this.database.lastSealedSequence(partition, windowEndMs, sealedMs));
   }
 
   #run<Result>(statement: () => Result): Promise<Result> {
