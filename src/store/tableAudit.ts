@@ -71,7 +71,7 @@ function within(start: string, { fromMs, toMs }: Range): string {
 
 /** Events that a table has not applied yet are no difference. */
 function comparison(definition: ProjectionDefinition, range: Range): string {
-  const { name, columns, key, start, apply } = definition;
+  const { name, columns, key, values, start, apply } = definition;
   const keys = key.split(",").map((column) => column.trim());
   const [first = ""] = keys;
   const names = keys.map((column) => `'${column}'`).join(", ");
@@ -95,9 +95,9 @@ function comparison(definition: ProjectionDefinition, range: Range): string {
     ) ${apply("audit_fold")};
     with different as (
       select ${key}, expected, recorded, count(*) over () as audit_found
-      from audit_fold as expected
+      from (select ${key}, ${values} from audit_fold) as expected
       full join (
-        select * from ${name} where ${within(start.ofRow, range)}
+        select ${key}, ${values} from ${name} where ${within(start.ofRow, range)}
       ) as recorded using (${key})
       where expected is distinct from recorded
       order by ${key}

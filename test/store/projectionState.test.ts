@@ -23,6 +23,7 @@ function counting(sleepSeconds: (table: string) => number): ProjectionDefinition
     version: 1,
     columns: "one int not null, events bigint not null",
     key: "one",
+    values: "events",
     indexes: { by_events: "events" },
     start: { ofRow: "'epoch'::timestamptz", ofEvent: "window_end" },
     apply: (table) => `

@@ -15,6 +15,7 @@ function counting(version: number): ProjectionDefinition {
     version,
     columns: `one int not null, events bigint not null${version === 1 ? "" : ", weight int not null"}`,
     key: "one",
+    values: `events${weight}`,
     indexes: { by_events: "events" },
     start: { ofRow: "'epoch'::timestamptz", ofEvent: "window_end" },
     apply: (table) => `

@@ -91,6 +91,44 @@ test("a row of an hour that was changed, is missing or was never made is named",
   ]);
 });
 
+test("a column that somebody added is not compared, wherever it stands", async () => {
+  await using store = await filledStore();
+  await run(
+    store,
+    `alter table content_hourly add column note text;
+     alter table stats drop column p2p;
+     alter table stats add column note text not null default 'ours', add column p2p bigint;
+     update stats set p2p = (data ->> 'p2p')::bigint from events e
+     where (e.customer, e.content, e.window_end) = (stats.customer, stats.content, stats.time);
+     update content_hourly set sessions = sessions + 1
+     where hour = '2024-01-01 11:00Z' and content = 'channel-1-3'`,
+  );
+  const [stats, , hourly] = await audit(store);
+  expect(stats?.differences).toEqual([]);
+  expect(hourly?.differences).toEqual([
+    {
+      table: "content_hourly",
+      key: { hour: "2024-01-01T11:00:00.000Z", customer: "Customer1", content: "channel-1-3" },
+      recorded: { cdn: "36", p2p: "12", sessions: "37", offload: "0.25" },
+      expected: { cdn: "36", p2p: "12", sessions: "36", offload: "0.25" },
+    },
+  ]);
+});
+
+test("the key and the values of a projection are all of its columns", async () => {
+  await using store = await freshStore(1);
+  for (const { name, key, values } of projections) {
+    const columns = await store.database.run(
+      (sql) => sql<{ name: string }[]>`
+        select attname::text as name from pg_attribute
+        where attrelid = ${name}::regclass and attnum > 0
+      `,
+    );
+    const named = `${key}, ${values}`.split(", ");
+    expect(named.sort()).toEqual(columns.map((column) => column.name).sort());
+  }
+});
+
 test("a range leaves out rows that begin outside of it, and takes in whole ones only", async () => {
   await using store = await filledStore();
   await run(store, "update content_hourly set cdn = cdn + 1; update stats set cdn = cdn + 1");

@@ -21,6 +21,7 @@ export const contentHourly: ProjectionDefinition = {
     sessions numeric not null,
     offload float8 generated always as (p2p / nullif(cdn + p2p, 0)) stored`,
   key: "hour, customer, content",
+  values: "cdn, p2p, sessions, offload",
   indexes: { by_content: "customer, content, hour" },
   // Every row is updated twelve times an hour: with room in its page, no index need be touched.
   storage: "fillfactor = 50",

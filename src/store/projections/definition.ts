@@ -8,6 +8,8 @@ export interface ProjectionDefinition {
   readonly columns: string;
   /** Columns of its primary key, as SQL. */
   readonly key: string;
+  /** The other columns, as SQL: what is compared. Those that somebody added are not ours. */
+  readonly values: string;
   /** Further indexes: the ending of the index's name, and its columns as SQL. */
   readonly indexes: Readonly<Record<string, string>>;
   /** Storage parameters of the table, as SQL. */

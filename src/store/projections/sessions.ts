@@ -17,6 +17,7 @@ export const sessions: ProjectionDefinition = {
     content text collate "C" not null,
     sessions bigint not null`,
   key: "time, customer, content",
+  values: "sessions",
   indexes: { by_content: "customer, content, time" },
   start: {
     ofRow: "time - (select window_length())",

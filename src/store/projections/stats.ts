@@ -18,6 +18,7 @@ export const stats: ProjectionDefinition = {
     cdn bigint not null,
     p2p bigint not null`,
   key: "time, customer, content",
+  values: "cdn, p2p",
   indexes: { by_content: "customer, content, time" },
   start: {
     ofRow: "time - (select window_length())",
