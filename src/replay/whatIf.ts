@@ -37,6 +37,8 @@ export interface WhatIfResult {
   readonly tablesBehind: boolean;
   /** Both sides are added up to buckets of this length, ms. */
   readonly bucketMs: number;
+  /** The whole buckets within these times are compared; null when there is none. */
+  readonly compared: { readonly from: string; readonly to: string } | null;
   readonly comparison: WhatIfComparison;
 }
 
@@ -102,14 +104,18 @@ async function runRetained(
     table,
     rows: run.rows,
     messages: run.messages,
-    from: new Date(fromMs).toISOString(),
-    to: new Date(toMs).toISOString(),
+    ...timesOf({ fromMs, toMs }),
     basis: basis?.basis.kind ?? "whole-stream",
     memoryChanged,
     tablesBehind: toMs < sealedMs,
     bucketMs,
+    compared: range.fromMs < range.toMs ? timesOf(range) : null,
     comparison: await store.compare(table, range, query.limit),
   };
+}
+
+function timesOf({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }) {
+  return { from: new Date(fromMs).toISOString(), to: new Date(toMs).toISOString() };
 }
 
 async function changedMemory(past: Past, fromMs: number, toMs: number): Promise<boolean> {

@@ -96,6 +96,18 @@ test("a range holds the windows that start in it", async () => {
   expect(store.times).toEqual(ends(2, 3));
 });
 
+test("the range that is compared holds whole buckets of both windows", async () => {
+  const iso = (timeMs: number) => new Date(timeMs).toISOString();
+  const inside = { windowMs: 10_000, fromMs: startMs + 10_000, toMs: startMs + 75_000 };
+  expect(await ask(new MemoryWhatIf(), inside)).toMatchObject({
+    from: iso(startMs + 10_000),
+    to: iso(startMs + 80_000),
+    compared: { from: iso(startMs + windowMs), to: iso(startMs + 2 * windowMs) },
+  });
+  const narrow = { windowMs: 10_000, fromMs: startMs + 10_000, toMs: startMs + 45_000 };
+  expect(await ask(new MemoryWhatIf(), narrow)).toMatchObject({ compared: null });
+});
+
 test("a run that fails leaves no table that looks like a whole one", async () => {
   const store = new MemoryWhatIf();
   const past = memoryPast({ stream, events, rules });

@@ -241,6 +241,19 @@ describe("what-if", () => {
     }
   }, 60_000);
 
+  test("says so when the range holds no whole bucket to compare", async () => {
+    const [first] = await sql<{ time: Date }[]>`select min(time) as time from stats`;
+    const firstMs = first?.time.getTime() ?? 0;
+    const at = (beforeMs: number) => new Date(firstMs - beforeMs).toISOString();
+    const run = ["what-if", "--window", "1s", "--from", at(3_000), "--to", at(1_000)];
+    const { code, stdout, stderr } = await cli(...run);
+    expect({ code, result: JSON.parse(stdout) }).toMatchObject({
+      code: 0,
+      result: { from: at(3_000), to: at(1_000), bucket: "4s", buckets: 0, compared: null },
+    });
+    expect(stderr).toContain("No whole bucket of 4s lies within these windows");
+  }, 30_000);
+
   test("can count a token once, whatever its bytes", async () => {
     const result = await answer(0, "what-if", "--count-token-once");
     const totals = asObject(result.totals);

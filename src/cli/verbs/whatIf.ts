@@ -138,6 +138,12 @@ function show(out: Output, { comparison, bucketMs, ...result }: WhatIfResult): v
     if (pairs.length > 0) out.rows(body, pairs, pairColumns);
     out.record({ ...result, bucket, buckets, bytesEqual, sessionsEqual, ...totals });
   });
+  if (result.compared === null) {
+    out.note(
+      `No whole bucket of ${bucket} lies within these windows, so nothing was compared with ` +
+        "today. A wider range would.",
+    );
+  }
   if (result.memoryChanged) {
     out.note(
       "SESSION_MEMORY was changed within these windows, so today's sessions were counted under " +
