@@ -1,6 +1,7 @@
 /**
  * Strict reading of one payload's JSON. `JSON.parse` keeps the last of two equal names silently;
- * which of two byte counts a device meant is not ours to guess, so such a payload is refused.
+ * which of two byte counts a device meant is not ours to guess, so such a payload is refused. It
+ * also rounds, so that a fraction may look like an integer: the text itself is asked.
  */
 import {
   checkPayload,
@@ -11,10 +12,12 @@ import {
 } from "../domain/payload.ts";
 
 const fields: ReadonlySet<string> = new Set([...textFields, ...integerFields]);
+const integers: ReadonlySet<string> = new Set(integerFields);
 const quotedFields = [...fields].map((name) => `"${name}"`);
 
 const quote = 0x22;
 const comma = 0x2c;
+const zero = 0x30;
 const openBracket = 0x5b;
 const backslash = 0x5c;
 const closeBracket = 0x5d;
@@ -30,15 +33,31 @@ export function readPayloadText(text: string): PayloadCheck | undefined {
     return undefined;
   }
   const check = checkPayload(value);
-  if (check.ok && holdsAtMostTenStrings(text)) return check;
-  if (!mayRepeatFields(text)) return check;
-  const repeated = repeatedFields(text);
-  if (repeated.length === 0) return check;
-  const problems: FieldProblem[] = repeated.map((name) => ({
-    pointer: `/${name}`,
-    detail: "must not be given more than once",
-  }));
-  return { ok: false, problems: check.ok ? problems : [...check.problems, ...problems] };
+  const mayRound = roundable.test(text);
+  if (check.ok && !mayRound && holdsAtMostTenStrings(text)) return check;
+  const repeated = mayRepeatFields(text) ? repeatedFields(text) : [];
+  const rounded = mayRound ? fractionFields(text) : [];
+  if (repeated.length + rounded.length === 0) return check;
+  const known = check.ok ? [] : check.problems;
+  const isNew = (name: string) => !known.some(({ pointer }) => pointer === `/${name}`);
+  return {
+    ok: false,
+    problems: [
+      ...known,
+      ...rounded.filter(isNew).map((name) => toProblem(name, "must be an integer")),
+      ...repeated.map((name) => toProblem(name, "must not be given more than once")),
+    ],
+  };
+}
+
+/**
+ * Finds every number of an object that has a point or an exponent, and little else. Integers
+ * without them need no second look: those that `JSON.parse` rounds are too large in any case.
+ */
+const roundable = /:[\t\n\r ]*-?[0-9]+[.eE]/;
+
+function toProblem(name: string, detail: string): FieldProblem {
+  return { pointer: `/${name}`, detail };
 }
 
 /**
@@ -74,7 +93,40 @@ function mayRepeatFields(text: string): boolean {
 export function repeatedFields(text: string): readonly string[] {
   const seen = new Set<string>();
   const repeated = new Set<string>();
-  if (!text.trimStart().startsWith("{")) return [];
+  for (const { name } of namesOf(text)) {
+    if (!fields.has(name)) continue;
+    if (seen.has(name)) repeated.add(name);
+    seen.add(name);
+  }
+  return [...repeated];
+}
+
+/** The payload's integer fields to which the text of a JSON object gives a number with a fraction. */
+function fractionFields(text: string): readonly string[] {
+  const found = new Set<string>();
+  for (const { name, end } of namesOf(text)) {
+    if (!integers.has(name)) continue;
+    numberValue.lastIndex = end;
+    const [, whole, fraction = "", exponent = "0"] = numberValue.exec(text) ?? [];
+    if (whole !== undefined && !isInteger(whole, fraction, Number(exponent))) found.add(name);
+  }
+  return [...found];
+}
+
+/** What follows the name of a number: its digits before and after the point, and its exponent. */
+const numberValue = /[\t\n\r ]*:[\t\n\r ]*-?([0-9]+)(?:\.([0-9]+))?(?:[eE]([-+]?[0-9]+))?/y;
+
+/** Exactly, whatever the number of digits: its last digit but zeros stands before the point. */
+function isInteger(whole: string, fraction: string, exponent: number): boolean {
+  const digits = whole + fraction;
+  let end = digits.length;
+  while (end > 0 && digits.charCodeAt(end - 1) === zero) end--;
+  return end === 0 || end <= whole.length + exponent;
+}
+
+/** The names of the top-level object of a JSON text, and the index after each. */
+function* namesOf(text: string): Generator<{ readonly name: string; readonly end: number }> {
+  if (!text.trimStart().startsWith("{")) return;
   let depth = 0;
   let nameComes = false;
   for (let i = 0; i < text.length; i++) {
@@ -83,10 +135,7 @@ export function repeatedFields(text: string): readonly string[] {
         const end = endOfString(text, i);
         if (depth === 1 && nameComes) {
           const name: unknown = JSON.parse(text.slice(i, end));
-          if (typeof name === "string" && fields.has(name)) {
-            if (seen.has(name)) repeated.add(name);
-            seen.add(name);
-          }
+          if (typeof name === "string") yield { name, end };
           nameComes = false;
         }
         i = end - 1;
@@ -105,7 +154,6 @@ export function repeatedFields(text: string): readonly string[] {
         break;
     }
   }
-  return [...repeated];
 }
 
 /** The index after the closing quote of the string that starts at `start`; the text's end if none. */

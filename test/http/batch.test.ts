@@ -96,6 +96,15 @@ describe("a batch", () => {
     expect(server.counts.refused.get("invalid-row")).toBe(3);
   });
 
+  test.each([ndjson, {}])("refuses rows whose fraction a double cannot hold", async (headers) => {
+    const bad = good.replace('"cdn":1', '"cdn":0.99999999999999999');
+    const rows = [good.replace('"cdn":1', '"cdn":1.0'), bad];
+    const body = headers === ndjson ? rows.join("\n") : `[${rows.join(",")}]`;
+    const { answer } = await postBatch(body, headers);
+    const errors = [{ index: 1, pointer: "/cdn", detail: "must be an integer" }];
+    expect(answer).toEqual({ accepted: 1, rejected: 1, errors });
+  });
+
   test("refuses single rows that are too large", async () => {
     const pad = (bytes: number) => good.replace("{", `{${" ".repeat(bytes - good.length)}`);
     const body = `[${pad(65_536)},${pad(65_537)},${good}]`;

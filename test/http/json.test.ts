@@ -85,11 +85,107 @@ describe("repeated fields", () => {
       `{"a":"${"\\\\".repeat(30_000)}"}`,
       `{${'"cdn":1,'.repeat(8_000)}"cdn":1}`,
       "[".repeat(30_000) + "]".repeat(30_000),
+      `{"cdn":1${"0".repeat(60_000)}1e-1}`,
+      `{"cdn":0.${"0".repeat(60_000)}1}`,
+      `{"a":"${":1".repeat(30_000)}","b":1.5}`,
+      `{"a":"${": ".repeat(30_000)}","b":1.5}`,
     ];
     for (const text of hostile) {
       const start = performance.now();
       readPayloadText(text);
       expect(performance.now() - start).toBeLessThan(500);
     }
+  });
+});
+
+/** Digits of numbers near where a double begins to round, and any others. */
+const digits = fc.oneof(
+  fc.constantFrom("0", "00", "5", "9007199254740991", "9007199254740992", "99999999999999999"),
+  fc
+    .array(fc.constantFrom(..."0123456789"), { minLength: 1, maxLength: 20 })
+    .map((a) => a.join("")),
+);
+const numberParts = fc.record({
+  sign: fc.constantFrom("", "", "", "-"),
+  whole: digits.map((text) => text.replace(/^0+(?=.)/, "")),
+  fraction: fc.option(digits, { nil: "" }),
+  exponent: fc.option(fc.oneof(fc.integer({ min: -25, max: 25 }), fc.constant(-400)), { nil: 0 }),
+  e: fc.constantFrom("e", "E", "e+", "E0"),
+});
+
+/** The integer that these parts are, in exact arithmetic; undefined when they are a fraction. */
+function exactInteger(whole: string, fraction: string, exponent: number): bigint | undefined {
+  const value = BigInt(whole + fraction);
+  const power = exponent - fraction.length;
+  if (power >= 0) return value * 10n ** BigInt(power);
+  const divisor = 10n ** BigInt(-power);
+  return value % divisor === 0n ? value / divisor : undefined;
+}
+
+describe("integers", () => {
+  test("are the numbers that are integers exactly, however they are written", () => {
+    fc.assert(
+      fc.property(numberParts, fc.constantFrom(...integerFields), space, (parts, field, gap) => {
+        const { sign, whole, fraction, exponent, e } = parts;
+        const mark = exponent < 0 ? "e" : e;
+        const number = `${sign}${whole}${fraction && `.${fraction}`}${exponent === 0 ? "" : mark + exponent}`;
+        const rest = JSON.stringify({ ...goodPayload, [field]: undefined }).slice(1);
+        const check = readPayloadText(`{"${field}"${gap}:${gap}${number}${gap},${rest}`);
+        const exact = exactInteger(whole, fraction, exponent);
+        const isGood =
+          exact !== undefined &&
+          exact <= BigInt(Number.MAX_SAFE_INTEGER) &&
+          (sign === "" || exact === 0n);
+        expect(check?.ok).toBe(isGood);
+        if (check?.ok) expect(BigInt(check.payload[field])).toBe(exact ?? -1n);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
+  const good = JSON.stringify(goodPayload);
+  const withCdn = (number: string) =>
+    JSON.stringify({ ...goodPayload, cdn: 0.25 }).replace("0.25", number);
+
+  test.each(["1.0", "1e3", "9007199254740991", "9007199254740991.0", "0.5e1", "-0.0", "0e-999"])(
+    "are accepted as %s",
+    (number) =>
+      expect(readPayloadText(withCdn(number))).toMatchObject({
+        ok: true,
+        payload: { cdn: Number(number) + 0 },
+      }),
+  );
+
+  test.each([
+    ["9007199254740991.4", "must be an integer"],
+    ["0.99999999999999999", "must be an integer"],
+    ["1e-400", "must be an integer"],
+    ["-1e-400", "must be an integer"],
+    ["1.5", "must be an integer"],
+    ["9007199254740992", "must be at most 9007199254740991"],
+    ["9007199254740992.0", "must be at most 9007199254740991"],
+  ])("are not %s", (number, detail) => {
+    expect(readPayloadText(withCdn(number))).toEqual({
+      ok: false,
+      problems: [{ pointer: "/cdn", detail }],
+    });
+  });
+
+  test("are looked for in the payload's own fields, and beside other problems", () => {
+    const extra = '"extra":{"cdn":0.99999999999999999},"share":0.5,"name":"x\\":1.5",';
+    expect(readPayloadText(`{${extra}${good.slice(1)}`)?.ok).toBe(true);
+    const bad = '{"p2p":1e-400,"cdn":1,"c\\u0064n":0.99999999999999999,"timespan":"1"}';
+    const check = readPayloadText(bad);
+    const problems = check?.ok === false ? check.problems : [];
+    expect(problems.map(({ pointer }) => pointer)).toEqual([
+      "/token",
+      "/customer",
+      "/content",
+      "/timespan",
+      "/sessionDuration",
+      "/p2p",
+      "/cdn",
+      "/cdn",
+    ]);
   });
 });
