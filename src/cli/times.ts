@@ -1,6 +1,7 @@
 /** Times and durations as arguments. */
 import { type Command, InvalidArgumentError } from "commander";
 import { parseDuration } from "../domain/duration.ts";
+import { isWindowLength } from "../domain/windows.ts";
 import { parseMoment, parseTime } from "../http/timeText.ts";
 
 /** Epoch ms. */
@@ -38,7 +39,6 @@ export function duration(text: string): number {
 /** The length of a window, ms. */
 export function windowLength(text: string): number {
   const windowMs = parseDuration(text) ?? 0;
-  const dayMs = 86_400_000;
-  if (windowMs >= 1_000 && dayMs % windowMs === 0) return windowMs;
+  if (isWindowLength(windowMs)) return windowMs;
   throw new InvalidArgumentError("It must be like 1m or 5m: 1s to 1d, and divide a day.");
 }

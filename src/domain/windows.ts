@@ -17,3 +17,10 @@ export function windowStartMs(index: number, windowMs: number): number {
 export function windowEndMs(index: number, windowMs: number): number {
   return (index + 1) * windowMs;
 }
+
+const dayMs = 86_400_000;
+
+/** True for 1 s to 1 d, when it divides a day: then every day begins with a window. */
+export function isWindowLength(windowMs: number): boolean {
+  return Number.isInteger(windowMs) && windowMs >= 1_000 && dayMs % windowMs === 0;
+}

@@ -10,9 +10,13 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
+import { isWindowLength } from "../domain/windows.ts";
 
 export const archiveFormat = "payload-stats-events";
 export const archiveVersion = 1;
+const partitionsMax = 1_024;
+/** Clocks may differ by less: no window was sealed later than this after now. */
+const clocksApartMs = 86_400_000;
 const lineCharsMax = 256 * 1_024 * 1_024;
 
 export interface ArchiveHeader {
@@ -113,17 +117,28 @@ function isHeader(value: unknown): value is ArchiveHeader {
     isObject(value) &&
     value.format === archiveFormat &&
     value.formatVersion === archiveVersion &&
-    Number.isSafeInteger(value.windowMs) &&
+    typeof value.windowMs === "number" &&
+    isWindowLength(value.windowMs) &&
     typeof value.fingerprint === "string" &&
     Array.isArray(value.partitions) &&
-    value.partitions.every(
-      (one: unknown, index) =>
-        isObject(one) &&
-        one.partition === index &&
-        isPosition(one.position) &&
-        (one.sealedThrough === null || typeof one.sealedThrough === "string"),
-    )
+    value.partitions.length >= 1 &&
+    value.partitions.length <= partitionsMax &&
+    value.partitions.every(partitionCheck(value.windowMs))
   );
+}
+
+function partitionCheck(windowMs: number): (one: unknown, index: number) => boolean {
+  return (one, index) =>
+    isObject(one) &&
+    one.partition === index &&
+    isPosition(one.position) &&
+    (one.sealedThrough === null ||
+      (typeof one.sealedThrough === "string" && isWindowEnd(one.sealedThrough, windowMs)));
+}
+
+function isWindowEnd(time: string, windowMs: number): boolean {
+  const timeMs = Date.parse(time);
+  return timeMs > 0 && timeMs % windowMs === 0 && timeMs < Date.now() + clocksApartMs;
 }
 
 function isFooter(value: unknown): value is ArchiveFooter {

@@ -2,8 +2,8 @@
  * Reads an exported event log into an empty database: see eventArchive.ts for the form.
  *
  * Events are staged page by page, and become the event log by one statement, when the last has
- * come and all is as header and footer promise. So an import that was stopped anywhere has
- * changed nothing; started again with the same file, it goes on where it was. What was staged then
+ * come and all is as header and footer promise; the settings are not fixed before either. So an
+ * import that was stopped anywhere has changed nothing; started again with the same file, it goes on where it was. What was staged then
  * is compared with the file, since a damaged one shows itself only at its end.
  */
 import { formatDuration } from "../domain/duration.ts";
@@ -19,8 +19,9 @@ import {
 } from "./eventArchive.ts";
 import type { ExportProgress } from "./eventExport.ts";
 import { ImportStage, stagedPositions } from "./importStage.ts";
+import { migrate } from "./migrate.ts";
 import { prepareDatabase } from "./prepare.ts";
-import type { Settings } from "./settings.ts";
+import { checkSettings, type Settings } from "./settings.ts";
 
 export interface ImportOptions {
   /** What whoever imports believes the settings of the log to be. */
@@ -76,7 +77,8 @@ export async function importEvents(
   const settings = { windowMs: header.windowMs, partitions: partitions.length };
   // Before anything is fixed, and also when there is nothing left to import.
   checkConfigured(configured, settings);
-  await prepareDatabase(database, settings);
+  await migrate(database);
+  await checkSettings(database, settings);
   const started = await startImport(database, header, restart);
   const of = partitions.reduce((sum, { position }) => sum + position, 0);
   if (started === "done") return { events: of, stagedBefore: of, done: true, settings };
@@ -93,6 +95,7 @@ export async function importEvents(
   order.finish();
   await stage.flush();
   progress();
+  await prepareDatabase(database, settings);
   await finishImport(database, header, emptyState);
   return { events: of, stagedBefore, done: false, settings };
 }
@@ -136,7 +139,7 @@ class LogOrder {
           `expected ${this.#partition}/${this.#position + 1}`,
       );
     }
-    upcastEventData(value);
+    this.#checkWindow(value.type, upcastEventData(value));
     this.#hasher.update(`${line}\n`);
     this.#position += 1;
     this.events += 1;
@@ -154,6 +157,18 @@ class LogOrder {
     }
   }
 
+  /** The checksum does not cover the header, but the events tell what it has to say. */
+  #checkWindow(type: string, data: unknown): void {
+    if (type !== "WindowSealed") return;
+    const { windowMs, partitions } = this.#header;
+    const [startMs, endMs] = [timeIn(data, "windowStart"), timeIn(data, "windowEnd")];
+    if (endMs - startMs !== windowMs) throw this.#bad("has a window of another length");
+    const { sealedThrough = null } = partitions[this.#partition] ?? {};
+    if (sealedThrough === null || endMs > Date.parse(sealedThrough)) {
+      throw this.#bad("was sealed after the time that the first line gives");
+    }
+  }
+
   /** Goes on to the next partition that has events left. */
   #skipEnded(): void {
     while (this.#header.partitions[this.#partition]?.position === this.#position) {
@@ -165,6 +180,12 @@ class LogOrder {
   #bad(detail: string): BadArchive {
     return new BadArchive(`line ${this.#line} ${detail}`);
   }
+}
+
+/** NaN when there is none. */
+function timeIn(data: unknown, name: "windowStart" | "windowEnd"): number {
+  const time = new Map(Object.entries(Object(data))).get(name);
+  return typeof time === "string" ? Date.parse(time) : Number.NaN;
 }
 
 async function startImport(

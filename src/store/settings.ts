@@ -33,19 +33,28 @@ export class SettingsMismatch extends Error {
  * @throws SettingsMismatch when others are fixed already.
  */
 export async function ensureSettings(database: Database, settings: Settings): Promise<void> {
-  const fixed = new Map(
-    (await fixSettings(database, settings)).map(({ name, value }) => [name, Number(value)]),
+  const rows = await database.run(
+    (sql) => sql<SettingRow[]>`
+      select name, value from ensure_settings(${settings.windowMs}, ${settings.partitions})
+    `,
   );
-  const windowMs = fixed.get("window_ms") ?? Number.NaN;
-  const partitions = fixed.get("partitions") ?? Number.NaN;
+  checkEqual(settings, toSettings(rows));
+}
+
+/** Fixes nothing. @throws SettingsMismatch when others are fixed already. */
+export async function checkSettings(database: Database, settings: Settings): Promise<void> {
+  checkEqual(settings, await fixedSettings(database));
+}
+
+function checkEqual(settings: Settings, fixed: Settings = settings): void {
   const differences: Difference[] = [];
-  if (windowMs !== settings.windowMs) {
+  if (fixed.windowMs !== settings.windowMs) {
     const configured = formatDuration(settings.windowMs);
-    differences.push({ variable: "WINDOW", configured, fixed: formatDuration(windowMs) });
+    differences.push({ variable: "WINDOW", configured, fixed: formatDuration(fixed.windowMs) });
   }
-  if (partitions !== settings.partitions) {
+  if (fixed.partitions !== settings.partitions) {
     const configured = String(settings.partitions);
-    differences.push({ variable: "PARTITIONS", configured, fixed: String(partitions) });
+    differences.push({ variable: "PARTITIONS", configured, fixed: String(fixed.partitions) });
   }
   if (differences.length > 0) throw new SettingsMismatch(differences);
 }
@@ -58,20 +67,19 @@ export async function fixedSettings(database: Database): Promise<Settings | unde
     `,
   );
   if (row?.prepared !== true) return undefined;
-  const rows = await database.run(
-    (sql) => sql<{ name: string; value: string }[]>`select name, value from settings`,
-  );
+  const rows = await database.run((sql) => sql<SettingRow[]>`select name, value from settings`);
+  return toSettings(rows);
+}
+
+interface SettingRow {
+  readonly name: string;
+  readonly value: string;
+}
+
+/** Undefined when nothing is fixed. */
+function toSettings(rows: readonly SettingRow[]): Settings | undefined {
   const fixed = new Map(rows.map(({ name, value }) => [name, Number(value)]));
   const windowMs = fixed.get("window_ms");
   const partitions = fixed.get("partitions");
   return windowMs === undefined || partitions === undefined ? undefined : { windowMs, partitions };
-}
-
-/** Writes the settings unless there are some, and returns those that hold. */
-function fixSettings(database: Database, { windowMs, partitions }: Settings) {
-  return database.run(
-    (sql) => sql<{ name: string; value: string }[]>`
-      select name, value from ensure_settings(${windowMs}, ${partitions})
-    `,
-  );
 }

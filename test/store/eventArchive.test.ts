@@ -6,7 +6,7 @@ import { BadArchive, compressed, linesOf } from "../../src/store/eventArchive.ts
 import { exportEvents } from "../../src/store/eventExport.ts";
 import { ImportRefused, importEvents } from "../../src/store/eventImport.ts";
 import { projections } from "../../src/store/projections/registry.ts";
-import { SettingsMismatch } from "../../src/store/settings.ts";
+import { fixedSettings, SettingsMismatch } from "../../src/store/settings.ts";
 import { freshDatabase } from "../support/servers.ts";
 import { firstEndMs, freshStore, sealed, TestStore, Writer, windowMs } from "./support.ts";
 
@@ -234,6 +234,55 @@ describe("an import", () => {
     const changed = change(text.trimEnd().split("\n")).join("\n");
     await expect(importInto(to.database, textLines(changed))).rejects.toThrow(reason);
     if (reason !== "is no header") expect(await eventCount(to)).toBe(0);
+  });
+
+  test.each<[string, string, (header: string) => string]>([
+    ["of no length", "is no header", (text) => text.replace('"windowMs":300000', '"windowMs":0')],
+    ["of 7 s", "is no header", (text) => text.replace('"windowMs":300000', '"windowMs":7000')],
+    ["of 1 m", "line 2 has a window of another length", (text) => text.replace("300000", "60000")],
+    [
+      "of no partition",
+      "is no header",
+      (text) => text.replace(/"partitions":\[.*\]/, '"partitions":[]'),
+    ],
+    ["sealed between windows", "is no header", (text) => text.replace(":30:00", ":30:01")],
+    ["sealed in the future", "is no header", (text) => text.replace("2024-", "2924-")],
+    [
+      "sealed too early",
+      "after the time that the first line",
+      (text) => text.replace(":30:00", ":00:00"),
+    ],
+    [
+      "never sealed",
+      "line 2 was sealed after the time",
+      (text) => text.replace(/"sealedThrough":"[^"]+"/, '"sealedThrough":null'),
+    ],
+    [
+      "with more events",
+      "expected 0/181",
+      (text) => text.replace('"position":180', '"position":181'),
+    ],
+  ])("of a file with windows %s is refused and fixes no setting", async (_, reason, change) => {
+    await using from = await filledStore();
+    await using to = await emptyStore();
+    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
+    const [header = "", ...lines] = text.trimEnd().split("\n");
+    expect(change(header)).not.toBe(header);
+    const changed = [change(header), ...lines].join("\n");
+    await expect(importInto(to.database, textLines(changed))).rejects.toThrow(reason);
+    expect(await fixedSettings(to.database)).toBeUndefined();
+    expect(await importInto(to.database, textLines(text), true)).toMatchObject({ events: 360 });
+    expect(await fixedSettings(to.database)).toEqual({ windowMs, partitions: 3 });
+  });
+
+  test("of a file with more partitions than there may be is refused", async () => {
+    await using to = await emptyStore();
+    const partitions = [...Array(1_025).keys()].map((partition) => {
+      return { partition, position: 0, sealedThrough: null };
+    });
+    const header = { format: "payload-stats-events", formatVersion: 1, windowMs, fingerprint: "" };
+    const text = JSON.stringify({ ...header, partitions });
+    await expect(importInto(to.database, textLines(text))).rejects.toThrow("is no header");
   });
 
   test("of a file that is cut off in its middle, or no gzip, is refused", async () => {
