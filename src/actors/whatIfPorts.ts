@@ -22,6 +22,8 @@ export interface WhatIfAbout {
 export interface ScratchTable {
   readonly table: string;
   readonly about: WhatIfAbout;
+  /** False while its run goes on, and after one that was killed; undefined where nobody noted it. */
+  readonly isComplete: boolean | undefined;
   readonly rows: number;
 }
 
@@ -56,6 +58,8 @@ export interface WhatIfStore {
   /** Makes an empty table and returns its name. */
   create(about: WhatIfAbout): Promise<string>;
   append(table: string, rows: readonly WhatIfRow[]): Promise<void>;
+  /** Notes that it holds all of its rows. */
+  complete(table: string, about: WhatIfAbout): Promise<void>;
   /** Compares with `stats` and `sessions`, by buckets, for buckets within two times. */
   compare(
     table: string,

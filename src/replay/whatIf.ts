@@ -87,10 +87,12 @@ async function runRetained(
     keyWindowMs: past.rules.windowMs,
     countTokenOnce,
   };
-  const table = await store.create({ windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs });
+  const about = { windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs };
+  const table = await store.create(about);
   const run = new WhatIfRun(past, store, table, rules, { fromMs, toMs }, progress);
   try {
     for (const plan of plans.plans) await run.partition(plan);
+    await store.complete(table, about);
   } catch (error) {
     // Half of the rows would look like all of them.
     await store.drop(table).catch(() => {});

@@ -31,9 +31,6 @@ export class PostgresWhatIfStore implements WhatIfStore {
 
   async create(about: WhatIfAbout): Promise<string> {
     const table = `what_if_${crypto.randomUUID().slice(0, 8)}`;
-    const { windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs } = about;
-    // Numbers and a boolean: there is nothing in it to quote.
-    const comment = JSON.stringify({ windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs });
     await this.#database.run((sql) =>
       sql
         .unsafe(
@@ -46,7 +43,7 @@ export class PostgresWhatIfStore implements WhatIfStore {
              sessions bigint not null,
              primary key (time, customer, content)
            );
-           comment on table ${table} is '${comment}';`,
+           ${comment(table, about, false)}`,
         )
         .simple(),
     );
@@ -63,6 +60,10 @@ export class PostgresWhatIfStore implements WhatIfStore {
         )
       `,
     );
+  }
+
+  async complete(table: string, about: WhatIfAbout): Promise<void> {
+    await this.#database.run((sql) => sql.unsafe(comment(table, about, true)));
   }
 
   async compare(
@@ -131,7 +132,8 @@ export class PostgresWhatIfStore implements WhatIfStore {
     for (const { name, comment } of tables) {
       const about = readAbout(comment);
       if (about !== undefined) {
-        found.push({ table: name, about, rows: await this.#count(name) });
+        const { isComplete } = about;
+        found.push({ table: name, about, isComplete, rows: await this.#count(name) });
       }
     }
     return found;
@@ -182,8 +184,20 @@ function toComparison(rows: readonly ComparisonRow[]): WhatIfComparison {
   };
 }
 
+/** What a table says of itself. */
+interface Commented extends WhatIfAbout {
+  readonly isComplete?: boolean;
+}
+
+function comment(table: string, about: WhatIfAbout, isComplete: boolean): string {
+  const { windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs } = about;
+  const noted = { windowMs, countTokenOnce, sessionMemoryMs, fromMs, toMs, isComplete };
+  // Numbers and booleans: there is nothing in it to quote.
+  return `comment on table ${table} is '${JSON.stringify(noted)}';`;
+}
+
 /** Undefined when the table is not one of ours. */
-function readAbout(comment: string | null): WhatIfAbout | undefined {
+function readAbout(comment: string | null): Commented | undefined {
   try {
     const value: unknown = JSON.parse(comment ?? "");
     return isAbout(value) ? value : undefined;
@@ -192,6 +206,6 @@ function readAbout(comment: string | null): WhatIfAbout | undefined {
   }
 }
 
-function isAbout(value: unknown): value is WhatIfAbout {
+function isAbout(value: unknown): value is Commented {
   return typeof value === "object" && value !== null && "windowMs" in value && "toMs" in value;
 }

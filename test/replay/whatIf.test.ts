@@ -24,6 +24,7 @@ const { events } = run(stream, rules);
 const nothing = { cdn: 0n, p2p: 0n, sessions: 0n };
 
 class MemoryWhatIf implements WhatIfStore {
+  readonly completed = new Set<string>();
   readonly tables = new Map<string, { about: WhatIfAbout; rows: WhatIfRow[] }>();
 
   constructor(private readonly shownMs = endMs) {}
@@ -41,6 +42,10 @@ class MemoryWhatIf implements WhatIfStore {
     this.tables.get(table)?.rows.push(...rows);
   }
 
+  async complete(table: string) {
+    this.completed.add(table);
+  }
+
   async compare() {
     const equal = { buckets: 0, bytesEqual: 0, sessionsEqual: 0 };
     return { ...equal, whatIf: nothing, today: nothing, pairs: [] };
@@ -50,6 +55,7 @@ class MemoryWhatIf implements WhatIfStore {
     return [...this.tables].map(([table, { about, rows }]) => ({
       table,
       about,
+      isComplete: this.completed.has(table),
       rows: rows.length,
     }));
   }
@@ -106,6 +112,18 @@ test("the range that is compared holds whole buckets of both windows", async () 
   });
   const narrow = { windowMs: 10_000, fromMs: startMs + 10_000, toMs: startMs + 45_000 };
   expect(await ask(new MemoryWhatIf(), narrow)).toMatchObject({ compared: null });
+});
+
+test("a table is complete when all of its rows are there, and not before", async () => {
+  const store = new MemoryWhatIf();
+  const during: (boolean | undefined)[] = [];
+  const progress = async () => {
+    during.push(...(await store.list()).map(({ isComplete }) => isComplete));
+  };
+  const query = { ...rules, countTokenOnce: false, limit: 20 };
+  await whatIf(memoryPast({ stream, events, rules }), store, query, progress);
+  expect(during).toEqual([false]);
+  expect(await store.list()).toMatchObject([{ isComplete: true, rows: windows }]);
 });
 
 test("a run that fails leaves no table that looks like a whole one", async () => {

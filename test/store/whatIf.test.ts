@@ -27,3 +27,19 @@ test("the tables show windows through the one that the slower projection has app
   await store.projected();
   expect(await whatIf.shownThrough()).toBe(firstEndMs + windowMs);
 });
+
+test("a table that a run has left looks complete only when it was completed", async () => {
+  await using store = await freshStore(1);
+  const whatIf = new PostgresWhatIfStore(store.database);
+  const about = { windowMs, countTokenOnce: true, sessionMemoryMs: 1, fromMs: 0, toMs: windowMs };
+  const table = await whatIf.create(about);
+  const row = { customer: "c", content: "1", cdn: "1", p2p: "2", sessions: 3 };
+  await whatIf.append(table, [{ ...row, time: new Date(windowMs).toISOString() }]);
+  expect(await whatIf.list()).toMatchObject([{ table, about, isComplete: false, rows: 1 }]);
+  await whatIf.complete(table, about);
+  expect(await whatIf.list()).toMatchObject([{ table, about, isComplete: true, rows: 1 }]);
+  await store.database.run((sql) =>
+    sql.unsafe(`comment on table ${table} is '${JSON.stringify(about)}'`),
+  );
+  expect(await whatIf.list()).toMatchObject([{ table, isComplete: undefined }]);
+});

@@ -71,9 +71,10 @@ export function addWhatIfVerb(program: Command, settings: CliSettings): void {
 }
 
 async function list(out: Output, store: PostgresWhatIfStore): Promise<void> {
-  const tables = (await store.list()).map(({ table, rows, about }) => ({
+  const tables = (await store.list()).map(({ table, rows, about, isComplete }) => ({
     table,
     rows,
+    complete: isComplete ?? null,
     window: formatDuration(about.windowMs),
     countTokenOnce: about.countTokenOnce,
     sessionMemory:
@@ -84,6 +85,7 @@ async function list(out: Output, store: PostgresWhatIfStore): Promise<void> {
   out.rows({ tables }, tables, [
     ["TABLE", "table"],
     ["ROWS", "rows"],
+    ["COMPLETE", "complete"],
     ["WINDOW", "window"],
     ["TOKEN ONCE", "countTokenOnce"],
     ["MEMORY", "sessionMemory"],
