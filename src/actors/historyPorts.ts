@@ -123,6 +123,10 @@ export interface HistoryStore {
   /** Of the last sealed window that ends at or before a time. */
   memoryThrough(partition: number, timeMs: number): Promise<SealedMemory | undefined>;
   rows(name: ActorName, windowEndMs: number, partition: number): Promise<TableRows>;
+  /**
+   * A receipt is one of the stream that is read now, where that has come so far, and otherwise of
+   * one that an accepted loss has ended.
+   */
   quarantined(receipt: Receipt): Promise<QuarantinedPayload | undefined>;
 }
 

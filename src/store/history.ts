@@ -225,9 +225,11 @@ export class PostgresHistoryStore implements HistoryStore {
   }: Receipt): Promise<QuarantinedPayload | undefined> {
     const [row] = await this.#database.run(
       (sql) => sql<{ index: number; reason: string; quarantined_at: Date }[]>`
-        select index, reason, quarantined_at from quarantine
-        where partition = ${partition} and sequence = ${sequence} and index in (${index}, -1)
-        order by quarantined_at desc limit 1
+        select q.index, q.reason, q.quarantined_at
+        from quarantine q join partitions p using (partition)
+        where q.partition = ${partition} and q.sequence = ${sequence} and q.index in (${index}, -1)
+          and (q.incarnation = p.incarnation or q.sequence > p.sequence)
+        order by q.quarantined_at desc limit 1
       `,
     );
     return (

@@ -65,3 +65,26 @@ test("events of a range of windows come by position, page by page", async () => 
   expect(last).toEqual({ windowEndMs: after, lastSequence: Math.max(...lastSequencesOf(1)) });
   expect(await history.lastWindowThrough(1, firstEndMs - 1)).toBeUndefined();
 });
+
+test("a receipt gets no reason of a stream that it does not belong to", async () => {
+  await using store = await freshStore();
+  const history = new PostgresHistoryStore(store.database);
+  const writer = new Writer(store.partitions, 1);
+  const odd = (sequence: number, reason: string) => ({ sequence, index: -1, reason, found: "x" });
+  const reasonOf = async (sequence: number) =>
+    (await history.quarantined({ partition: 1, sequence, index: 0 }))?.reason;
+  await writer.commit([], { sequence: 10 }, [odd(3, "old"), odd(7, "old")]);
+  expect(await reasonOf(7)).toBe("old");
+  // As an accepted loss leaves it, when the sequences start over.
+  const goneOn = (sequence: number) =>
+    store.database.run(
+      (sql) => sql`
+        update partitions set incarnation = 1, sequence = ${sequence} where partition = 1
+      `,
+    );
+  await goneOn(5);
+  expect([await reasonOf(3), await reasonOf(7)]).toEqual([undefined, "old"]);
+  await goneOn(10);
+  await writer.commit([], { sequence: 11 }, [odd(7, "new")]);
+  expect([await reasonOf(3), await reasonOf(7)]).toEqual([undefined, "new"]);
+});
