@@ -134,6 +134,15 @@ const pastExample = {
   basis: basisExample,
 };
 
+const atParameter = queryParameter(
+  "at",
+  text(
+    "A time (ISO 8601 or epoch ms): as of that stream time. A number below 100000000000: as " +
+      "of that position in the events of the actor's partition.",
+    "2026-01-31T10:12:00Z",
+  ),
+);
+
 export const actorDetail: DocumentDecoration = {
   tags: ["actors"],
   summary: "One window actor, with its open window and its last events",
@@ -143,19 +152,8 @@ export const actorDetail: DocumentDecoration = {
     "actor as it was then: the fold of its events until then (`totals`) and, where the stream is " +
     "retained, the window that was open. Then there is no owner and no epoch, and the state is " +
     "`unknown` where the payloads of its window are gone. A moment in the future is refused, and " +
-    "the newest one is named.",
-  parameters: [
-    namePathParameter("customer"),
-    namePathParameter("content"),
-    queryParameter(
-      "at",
-      text(
-        "A time (ISO 8601 or epoch ms): as of that stream time. A number below 100000000000: as " +
-          "of that position in the events of the actor's partition.",
-        "2026-01-31T10:12:00Z",
-      ),
-    ),
-  ],
+    "the newest one is named. No path can hold the names `.` and `..`: ask `/admin/actor` for them.",
+  parameters: [namePathParameter("customer"), namePathParameter("content"), atParameter],
   responses: {
     200: {
       description: "The actor.",
@@ -179,4 +177,14 @@ export const actorDetail: DocumentDecoration = {
       "unavailable",
     ),
   },
+};
+
+export const namedActorDetail: DocumentDecoration = {
+  ...actorDetail,
+  summary: "The same by a query, for any names",
+  parameters: [
+    { ...queryParameter("customer", text("Exactly this customer.", "Customer1")), required: true },
+    { ...queryParameter("content", text("Exactly this content.", "channel1")), required: true },
+    atParameter,
+  ],
 };

@@ -9,7 +9,7 @@ import type {
   RecordedEvent,
 } from "../actors/readPorts.ts";
 import type { Log } from "../log.ts";
-import { actorDetail, actorsDetail } from "./adminActorDocs.ts";
+import { actorDetail, actorsDetail, namedActorDetail } from "./adminActorDocs.ts";
 import { eventFields } from "./adminEvents.ts";
 import { readMoment, showPastActor } from "./adminHistory.ts";
 import { actorDepthMax, actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
@@ -24,14 +24,38 @@ export interface AdminActorsDependencies {
   readonly log: Log;
 }
 
+/** The part of the server that the routes use. */
+interface Idling {
+  timeout(request: Request, seconds: number): void;
+}
+
 interface Names {
   readonly customer: string;
   readonly content: string;
 }
 
-/** The plugin with `GET /admin/actors` and `GET /admin/actors/:customer/:content`. */
+/**
+ * The plugin with `GET /admin/actors`, `GET /admin/actors/:customer/:content`, and `GET
+ * /admin/actor`, which answers the same: no path can hold the names `.` and `..`, since whoever reads
+ * a URL takes them for steps in it.
+ */
 export function adminActorsController(dependencies: AdminActorsDependencies) {
   const { actors, log } = dependencies;
+
+  async function answer(
+    reader: QueryReader,
+    names: Names,
+    request: Request,
+    server: Idling | null,
+  ) {
+    const moment = readMoment(reader, "at");
+    reader.finish();
+    if (moment === undefined) return await showActor(dependencies, names);
+    // A long stretch of the stream takes longer than a connection may be idle.
+    server?.timeout(request, 0);
+    return await showPastActor(dependencies.history, log, names, moment);
+  }
+
   return new Elysia({ name: "admin-actors" })
     .get(
       "/admin/actors",
@@ -44,19 +68,28 @@ export function adminActorsController(dependencies: AdminActorsDependencies) {
     )
     .get(
       "/admin/actors/:customer/:content",
-      async ({ request, server }) => {
+      ({ request, server }) => {
         const [customer = "", content = ""] = pathNames(request.url, 2);
         const reader = new QueryReader(request.url, ["at"]);
-        const moment = readMoment(reader, "at");
-        reader.finish();
-        const names = { customer, content };
-        if (moment === undefined) return await showActor(dependencies, names);
-        // A long stretch of the stream takes longer than a connection may be idle.
-        server?.timeout(request, 0);
-        return await showPastActor(dependencies.history, log, names, moment);
+        return answer(reader, { customer, content }, request, server);
       },
       { detail: actorDetail },
+    )
+    .get(
+      "/admin/actor",
+      ({ request, server }) => {
+        const reader = new QueryReader(request.url, ["customer", "content", "at"]);
+        return answer(reader, readNames(reader), request, server);
+      },
+      { detail: namedActorDetail },
     );
+}
+
+function readNames(reader: QueryReader): Names {
+  for (const name of ["customer", "content"]) {
+    if (!reader.has(name)) reader.refuse(name, "is missing");
+  }
+  return { customer: reader.name("customer") ?? "", content: reader.name("content") ?? "" };
 }
 
 function readActorQuery(url: string): ActorQuery {

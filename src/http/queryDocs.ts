@@ -169,7 +169,9 @@ export function queryDetails(windowMs: number) {
     one: {
       ...common,
       summary: "Bytes of one content, per window",
-      description: "As /stats with both names given. Names without rows give an empty page.",
+      description:
+        "As /stats with both names given. Names without rows give an empty page. No path can hold " +
+        "the names `.` and `..`: ask /stats for them.",
       parameters: [namePathParameter("customer"), namePathParameter("content"), ...page],
       responses: {
         200: bytes,

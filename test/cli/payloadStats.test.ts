@@ -187,6 +187,13 @@ describe("results", () => {
     });
   });
 
+  test("of an actor whose names a path cannot hold", async () => {
+    api.queries.recorded.push(sealedEvent("..", "."));
+    const { stdout } = await payloadStats(["actor", "get", "..", ".", "-o", "json"], env);
+    expect(JSON.parse(stdout)).toMatchObject({ customer: "..", content: "." });
+    api.queries.recorded.pop();
+  });
+
   test("of events", async () => {
     api.queries.recorded.push(sealedEvent("a", "b", 1), sealedEvent("a", "c", 2));
     const tail = await payloadStats(["events", "tail", "-n", "5"], env);

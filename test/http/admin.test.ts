@@ -59,6 +59,15 @@ describe("actors", () => {
     expect(api.queries.asked.at(-1)).toMatchObject({ limit: 20, order: "desc" });
   });
 
+  test("one by a query, also where a path cannot hold its names", async () => {
+    api.actors.actors.push(openActor("..", "."));
+    const { events, ...actor } = await readObject(
+      await api.get("/admin/actor?customer=..&content=."),
+    );
+    expect(actor).toEqual({ ...openActor("..", ".") });
+    await expectBadParameters(await api.get("/admin/actor?customer="), "?content", "?customer");
+  });
+
   test("one that lives but has no open window", async () => {
     api.actors.actors.push({ ...openActor("a", "b"), state: "idle", window: undefined });
     const body = await readObject(await api.get("/admin/actors/a/b"));
@@ -259,6 +268,7 @@ test("the OpenAPI document describes every route, with an example of each answer
   );
   expect(described.map(({ route }) => route).sort()).toEqual([
     "get /admin",
+    "get /admin/actor",
     "get /admin/actors",
     "get /admin/actors/{customer}/{content}",
     "get /admin/events",

@@ -80,8 +80,7 @@ export function addActorVerbs(program: Command, settings: CliSettings): void {
     .addHelpText("after", example("actor get Customer1 channel1 --at 2026-01-31T10:12:00Z"))
     .action(async (customer: string, content: string, options: GetOptions, command: Command) => {
       const { client, out } = contextOf(command, settings);
-      const path = [customer, content].map(encodeURIComponent).join("/");
-      const body = await client.get(`/admin/actors/${path}`, { at: options.at });
+      const body = await client.get("/admin/actor", { customer, content, at: options.at });
       const { events: _, ...actor } = body;
       out.either(body, () => {
         out.record(actor);
