@@ -262,7 +262,7 @@ function startIngest(
     app,
     host,
     port,
-    portSetting: "PORT",
+    settings: { host: "HOST", port: "PORT" },
     log,
     directPosts: { "/stats": ingest.single, "/stats/batch": ingest.batch },
   });
@@ -298,7 +298,7 @@ function startAdmin(
     app,
     host: config.adminHost,
     port: config.adminPort,
-    portSetting: "ADMIN_PORT",
+    settings: { host: "ADMIN_HOST", port: "ADMIN_PORT" },
     log,
   });
   onStop(() => server.stop(drainMs));

@@ -12,8 +12,8 @@ export interface ServeOptions {
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
-  /** The name of the setting that gives the port, for the message when it is taken. */
-  readonly portSetting?: string;
+  /** The names of the settings that give host and port, for the message when they are no good. */
+  readonly settings?: { readonly host: string; readonly port: string };
   readonly log: Log;
   /** POST routes that are answered before the application's router, by path. */
   readonly directPosts?: Readonly<Record<string, Handler>>;
@@ -29,7 +29,7 @@ export interface HttpServer {
 /** Longer than an append to the log may take, so that a slow one still gets its answer. */
 const idleSecondsMax = 30;
 
-/** @throws when the port is taken; the message names it and its setting. */
+/** @throws when port or host cannot be had; the message names it and its setting. */
 export function serveHttp(options: ServeOptions): HttpServer {
   const server = listen(options);
   const { port } = options;
@@ -49,7 +49,8 @@ export function serveHttp(options: ServeOptions): HttpServer {
   };
 }
 
-function listen({ app, host, port, portSetting, log, directPosts = {} }: ServeOptions) {
+function listen(options: ServeOptions) {
+  const { app, host, port, log, directPosts = {} } = options;
   try {
     return Bun.serve({
       hostname: host,
@@ -70,9 +71,17 @@ function listen({ app, host, port, portSetting, log, directPosts = {} }: ServeOp
       error: (error) => problemResponse(unexpectedProblem(log, error)),
     });
   } catch (error) {
-    const setting = portSetting === undefined ? "another port" : `${portSetting} to a free port`;
-    throw new Error(`port ${port} of ${host} cannot be listened on: set ${setting}`, {
+    throw new Error(`port ${port} of ${host} cannot be listened on: ${advice(options, error)}`, {
       cause: error,
     });
   }
+}
+
+/** The host has no address, or none of this machine. */
+const hostCodes: readonly unknown[] = ["ENOTFOUND", "EADDRNOTAVAIL"];
+
+function advice({ settings }: ServeOptions, error: unknown): string {
+  const isOfHost = error instanceof Error && "code" in error && hostCodes.includes(error.code);
+  if (isOfHost) return `set ${settings?.host ?? "the host"} to a name or address of this machine`;
+  return settings === undefined ? "set another port" : `set ${settings.port} to a free port`;
 }
