@@ -84,7 +84,7 @@ export class Output {
   }
 }
 
-/** In the colour, unless stderr is no terminal or NO_COLOR is set. */
+/** In the colour, unless stdout is no terminal or NO_COLOR is set. */
 export function coloured(colour: "red" | "green" | "yellow", text: string): string {
   return styleText(colour, text, { stream: process.stdout });
 }
