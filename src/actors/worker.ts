@@ -139,6 +139,8 @@ export class Worker {
     try {
       const { owned, surplus } = await leases.renew(identity, leaseMs);
       this.#trustedUntilMs = askedAt + leaseMs * trustedPart;
+      // An answer that comes too late tells what may be another's by now.
+      if (this.#clock.monotonic() >= this.#trustedUntilMs) return;
       this.#adopt(owned, surplus);
       void this.#sayWhatRuns();
     } catch (error) {
@@ -187,9 +189,12 @@ export class Worker {
   /** Renewals go on meanwhile: an owner may have a commit to wait for. */
   #part(partitions: readonly number[], release: boolean): void {
     if (partitions.length === 0) return;
-    const parting = this.#partNow(partitions, release).catch((error) => {
-      this.#log.warn("partitions could not be released", { error: errorMessage(error) });
-    });
+    const parting = this.#partNow(partitions, release)
+      // One of them may be ours again, under another epoch.
+      .then(() => this.#nudged.abort())
+      .catch((error) => {
+        this.#log.warn("partitions could not be released", { error: errorMessage(error) });
+      });
     this.#partings.add(parting);
     void parting.finally(() => this.#partings.delete(parting));
   }
@@ -204,8 +209,6 @@ export class Worker {
       this.#log.info("partitions released", { partitions });
     } finally {
       for (const partition of partitions) this.#leaving.delete(partition);
-      // One of them may be ours again, under another epoch.
-      this.#nudged.abort();
     }
   }
 
@@ -250,7 +253,7 @@ export class Worker {
    * end the next one again: there a commit has to say it.
    */
   async #sayWhatRuns(): Promise<void> {
-    for (const partition of this.#unstarted) {
+    for (const partition of [...this.#unstarted]) {
       const owner = this.#holdings.get(partition)?.owner;
       if (owner === undefined || !owner.ready) continue;
       this.#unstarted.delete(partition);

@@ -2,9 +2,10 @@
  * Reads an exported event log into an empty database: see eventArchive.ts for the form.
  *
  * Events are staged page by page, and become the event log by one statement, when the last has
- * come and all is as header and footer promise; the settings are not fixed before either. So an
- * import that was stopped anywhere has changed nothing; started again with the same file, it goes on where it was. What was staged then
- * is compared with the file, since a damaged one shows itself only at its end.
+ * come and all is as header and footer promise; the settings are fixed just before. So an import
+ * that was stopped while it read has changed nothing; started again with the same file, it goes on
+ * where it was. What was staged then is compared with the file, since a damaged one shows itself
+ * only at its end.
  */
 import { formatDuration } from "../domain/duration.ts";
 import { upcastEventData } from "../domain/eventVersions.ts";

@@ -14,9 +14,12 @@ class FakeLeases implements LeaseStore {
   surplus = 0;
   /** How long a renewal takes; then it fails, like one that misses its deadline. */
   failsAfterMs: number | undefined;
+  /** How long one takes that succeeds; then the partitions are under another epoch. */
+  takesMs = 0;
+  keepsAll = false;
   readonly renewedAtMs: number[] = [];
   readonly released: number[] = [];
-  readonly #epochs = [1, 1];
+  #epochs = [1, 1];
 
   constructor(private readonly process: SimulatedProcess) {}
 
@@ -26,6 +29,10 @@ class FakeLeases implements LeaseStore {
       await this.process.clock.sleep(failsAfterMs);
       throw new Error("Postgres did not answer");
     }
+    if (this.takesMs > 0) {
+      await this.process.clock.sleep(this.takesMs);
+      this.#epochs = this.#epochs.map((epoch) => epoch + 1);
+    }
     this.renewedAtMs.push(this.process.clock.monotonic());
     const owned = this.#epochs.map((epoch, partition) => ({ partition, epoch }));
     const rest = owned.filter(({ partition }) => !this.released.includes(partition));
@@ -33,6 +40,7 @@ class FakeLeases implements LeaseStore {
   }
 
   async release(_worker: unknown, partitions: readonly number[]): Promise<void> {
+    if (this.keepsAll) throw new Error("a row is locked");
     this.released.push(...partitions);
   }
 
@@ -51,9 +59,16 @@ class FakeLeases implements LeaseStore {
 
 class SlowStore extends FakeStore {
   commitMs = 0;
+  /** How many owners have begun. */
+  loads = 0;
 
   constructor(private readonly process: SimulatedProcess) {
     super();
+  }
+
+  override async load() {
+    this.loads++;
+    return super.load();
   }
 
   override async commit() {
@@ -113,4 +128,26 @@ test("keeps its lease and the other partitions while an owner is slow to end", (
   scheduler.run(startMs + 4 * leaseMs);
   expect(leases.released).toEqual([0]);
   expect(worker.status).toMatchObject({ owned: 1, running: 1, trusted: true });
+});
+
+test("begins nothing on an answer that comes when the lease may be over", () => {
+  const { scheduler, leases, store, worker } = runningWorker();
+  const { loads } = store;
+  leases.takesMs = 0.9 * leaseMs;
+  scheduler.run(scheduler.nowMs + 4 * leaseMs);
+  expect(worker.status).toMatchObject({ owned: 0, running: 0, trusted: false });
+  expect(store.loads).toBe(loads);
+  leases.takesMs = 0;
+  scheduler.run(scheduler.nowMs + 2 * leaseMs);
+  expect(worker.status.trusted).toBe(true);
+});
+
+test("asks no sooner than usual when a partition could not be released", () => {
+  const { scheduler, leases } = runningWorker();
+  leases.keepsAll = true;
+  leases.surplus = 1;
+  const startMs = scheduler.nowMs;
+  scheduler.run(startMs + 2 * leaseMs);
+  const renewed = leases.renewedAtMs.filter((atMs) => atMs > startMs);
+  expect(renewed.length).toBeLessThanOrEqual(11);
 });

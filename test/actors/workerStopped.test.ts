@@ -6,24 +6,31 @@ import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
 import { FakeLeases, FakeStore, FakeStreams, silentLog } from "./fakes.ts";
 
+const leaseMs = 5_000;
+
 class NotingStore extends FakeStore {
   /** The reason that stands in the database. */
   stopped: string | undefined;
+  takesBack = true;
+  /** How often it was asked to take the reason back. */
+  takenBack = 0;
 
   override async markStopped(_partition: number, _epoch: number, reason: string | undefined) {
+    if (reason === undefined) this.takenBack++;
+    if (reason === undefined && !this.takesBack) throw new Error("the store is away");
     this.stopped = reason;
   }
 }
 
-test("a partition that starts after all is not said to be stopped until its next commit", () => {
+/** A worker whose owner fails at its first start. */
+function workerOn(store: NotingStore) {
   const scheduler = new Scheduler();
   const { clock } = new SimulatedProcess("worker", 1, scheduler, 0);
-  const store = new NotingStore();
   store.failingLoads = 1;
   const worker = new Worker({
     identity: { id: "worker", host: "host", pid: 1 },
     leases: new FakeLeases(),
-    leaseMs: 5_000,
+    leaseMs,
     owner: {
       streams: new FakeStreams("one", 0),
       store,
@@ -39,7 +46,24 @@ test("a partition that starts after all is not said to be stopped until its next
   worker.start();
   scheduler.run(500);
   expect(store.stopped).toBe("the store is away");
+  return { scheduler, worker };
+}
+
+test("a partition that starts after all is not said to be stopped until its next commit", () => {
+  const store = new NotingStore();
+  const { scheduler, worker } = workerOn(store);
   scheduler.run(10_000);
   expect(worker.status).toMatchObject({ running: 1, stopped: [] });
+  expect(store.stopped).toBeUndefined();
+});
+
+test("that it runs is said once a renewal, until it is noted", () => {
+  const store = new NotingStore();
+  store.takesBack = false;
+  const { scheduler } = workerOn(store);
+  scheduler.run(20_000);
+  expect(store.takenBack).toBeWithin(3, 22);
+  store.takesBack = true;
+  scheduler.run(22_000);
   expect(store.stopped).toBeUndefined();
 });

@@ -60,7 +60,10 @@ afterAll(async () => {
 
 /** While it elects leaders, the broker leaves their streams out of its answers. */
 async function expectCopies(...counts: readonly number[]): Promise<void> {
-  const told = () => copiesOfStreams(link, partitions);
+  const told = async () => {
+    const found = await copiesOfStreams(link, partitions);
+    return found.size === partitions ? found : undefined;
+  };
   const copies = await until(told, { what: "the broker tells of all streams", timeoutMs: 30_000 });
   expect([...copies].toSorted()).toEqual(names.map((name, index) => [name, counts[index] ?? 0]));
 }

@@ -166,4 +166,4 @@ test("killed before or after any call, and started again, it counts the same", a
   await Promise.all(working);
   expect([...killedAt]).toEqual(expect.arrayContaining(required));
   for (const one of tried) await expectExact(one.lane, one.partitions, failpoints);
-}, 120_000);
+}, 300_000);

@@ -62,7 +62,8 @@ begin
     checkpointed_at = clock_timestamp()
   from jsonb_to_recordset(p_header -> 'partitions')
     as promised (partition int, position bigint, "sealedThrough" timestamptz)
-  where p.partition = promised.partition and (promised.position > 0 or promised."sealedThrough" is not null);
+  where p.partition = promised.partition
+    and (promised.position > 0 or promised."sealedThrough" is not null);
   update event_imports set finished_at = clock_timestamp();
   truncate imported_events;
   perform pg_notify('payload_stats_events', '');
