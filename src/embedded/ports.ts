@@ -27,19 +27,35 @@ export async function requireFreePort(
   }
 }
 
-/** A port that nothing listens on at this moment. */
+/**
+ * Systems take the local ports of outgoing connections from above these, so that none of those
+ * takes a port away between the moment it was found and the moment a server listens on it.
+ */
+const firstPort = 16_384;
+const lastPort = 32_767;
+const triesMax = 100;
+/** What was found in this process is not found again: its server may not listen yet. */
+const found = new Set<number>();
+
+/** A port that nothing listens on at this moment, and that no connection will take. */
 export async function findFreePort(): Promise<number> {
-  return await listenOnce(0);
+  for (let tries = 1; ; tries++) {
+    const port = firstPort + Math.floor(Math.random() * (lastPort - firstPort + 1));
+    if (found.has(port)) continue;
+    try {
+      await listenOnce(port);
+      found.add(port);
+      return port;
+    } catch (error) {
+      if (tries >= triesMax) throw error;
+    }
+  }
 }
 
-function listenOnce(port: number): Promise<number> {
-  const { promise, resolve, reject } = Promise.withResolvers<number>();
+function listenOnce(port: number): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
   const server = createServer();
   server.once("error", reject);
-  server.listen({ host: loopback, port, exclusive: true }, () => {
-    const address = server.address();
-    const found = typeof address === "object" && address !== null ? address.port : port;
-    server.close(() => resolve(found));
-  });
+  server.listen({ host: loopback, port, exclusive: true }, () => server.close(() => resolve()));
   return promise;
 }
