@@ -64,6 +64,18 @@ describe("repeated fields", () => {
     );
   });
 
+  test("are found in the shortest text there can be", () => {
+    const shortest = { ...goodPayload, timespan: 0, p2p: 0, cdn: 0, sessionDuration: 0 };
+    const text = JSON.stringify(shortest);
+    expect(readPayloadText(text)?.ok).toBe(true);
+    for (const field of fields) {
+      expect(readPayloadText(text.replace("{", `{"${field}":0,`))?.ok).toBe(false);
+    }
+    // What an exponent saves is no room for another field.
+    const saving = text.replace('"cdn":0', '"p2p":1,"cdn":1e15');
+    expect(readPayloadText(saving)?.ok).toBe(false);
+  });
+
   test("are listed once each, beside other problems", () => {
     const check = readPayloadText('{"cdn":1,"cdn":"1","cdn":2,"c\\u0064n":3,"p2p":-1}');
     expect(check).toMatchObject({ ok: false });

@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { Admission } from "../../src/http/admission.ts";
 import { readBody } from "../../src/http/body.ts";
+import { Problem, problemResponse } from "../../src/http/problem.ts";
 import { goodPayload, startIngestServer } from "../support/ingestServer.ts";
 import { until } from "../support/until.ts";
 
@@ -101,6 +102,36 @@ test("a body that takes too long is given up, compressed or not", async () => {
     const plan = { compression, length: undefined, bytesMax: 100, reservedBytes: 100 };
     expect(await readBody(request, plan, 20)).toMatchObject({ kind: "timeout" });
   }
+});
+
+test("a body of a declared length that takes too long is given up, and let go of", async () => {
+  const length = 100_000;
+  const plan = { compression: undefined, length, bytesMax: length, reservedBytes: length };
+  const { promise: outcome, resolve } = Promise.withResolvers<string>();
+  const server = Bun.serve({
+    hostname: "127.0.0.1",
+    port: 0,
+    async fetch(request) {
+      const bytes = () => {
+        const read = request.bytes();
+        read.then(
+          () => resolve("read"),
+          () => resolve("let go of"),
+        );
+        return read;
+      };
+      const read = await readBody(Object.assign(Object.create(request), { bytes }), plan, 50);
+      return read instanceof Problem ? problemResponse(read) : new Response(null);
+    },
+  });
+  const client = connect(server.port ?? 0, "127.0.0.1");
+  const answer = new Promise((found) => client.once("data", (data) => found(String(data))));
+  client.write(`POST / HTTP/1.1\r\nHost: h\r\nContent-Length: ${length}\r\n\r\n{`);
+  expect(await answer).toStartWith("HTTP/1.1 408 ");
+  // The server gives up what it holds of the body, though the connection is still there.
+  expect(await outcome).toBe("let go of");
+  client.destroy();
+  await server.stop(true);
 });
 
 test("an admission lets in what fits", () => {
