@@ -12,8 +12,9 @@ type Compression = "gzip" | "zstd";
 const arrivalMsMax = 20_000;
 
 /**
- * Up to this declared length a body has no deadline, which costs more than reading it. It is small,
- * so that slow clients cannot fill the room for bytes by declaring much and sending little.
+ * Up to this declared length a body has no deadline of ours, which costs more than reading it; the
+ * server closes a connection whose request takes longer than its idle timeout. It is small, so that
+ * slow clients cannot fill the room for bytes by declaring much and sending little.
  */
 const undatedBytesMax = 4_096;
 
@@ -55,7 +56,7 @@ export function readBody(
   return whole.then(decodeRead, incomplete);
 }
 
-/** Whoever answers a request before its body is there lets go of the body. */
+/** Reads a body until a deadline. The server drops what it holds of a body once its request is answered. */
 function readInTime(request: Request, arrivalMs: number): Promise<Uint8Array | Problem> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(late()), arrivalMs);

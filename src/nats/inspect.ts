@@ -4,6 +4,7 @@ import type { Log } from "../log.ts";
 import { millisOf, nanosOfRfc3339 } from "./brokerTime.ts";
 import { connectNats, type NatsLink } from "./connection.ts";
 import { streamName } from "./names.ts";
+import { listStreams } from "./topology.ts";
 
 export interface NatsFacts {
   readonly version: string;
@@ -21,18 +22,12 @@ const connectTimeoutMs = 3_000;
 export async function inspectNats(url: string, partitions: number, log: Log): Promise<NatsFacts> {
   const link = await connectNats({ url, name: "payload-stats doctor", log, connectTimeoutMs });
   try {
-    const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
-    const copies = new Map<string, number>();
-    let boundedByBytes = 0;
-    for await (const { config } of link.manager.streams.list()) {
-      if (!ours.has(config.name)) continue;
-      copies.set(config.name, config.num_replicas);
-      if (config.max_bytes > 0) boundedByBytes++;
-    }
+    const configs = await listStreams(link, partitions);
+    const copies = new Map(configs.map((config) => [config.name, config.num_replicas]));
     return {
       version: link.serverVersion,
       copies,
-      boundedByBytes,
+      boundedByBytes: configs.filter((config) => config.max_bytes > 0).length,
       clockMs: copies.size === partitions ? await brokerClock(link) : undefined,
     };
   } finally {

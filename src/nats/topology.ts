@@ -75,25 +75,19 @@ export async function makeMissingStream(
 ): Promise<void> {
   const name = streamName(partition);
   if ((await findStream(link, name)) !== undefined) return;
-  const others = await copiesOfStreams(link, topology.partitions);
-  const replicas = Math.max(topology.replicas, ...others.values());
+  const others = await listStreams(link, topology.partitions);
+  const replicas = Math.max(topology.replicas, ...others.map((other) => other.num_replicas));
   await link.manager.streams.add(streamConfig({ ...topology, replicas }, partition));
 }
 
-/**
- * How many copies each stream of a partition has, by name. The broker leaves those out that have no
- * leader, for a moment or for good.
- */
-export async function copiesOfStreams(
-  link: NatsLink,
-  partitions: number,
-): Promise<ReadonlyMap<string, number>> {
+/** The streams of the partitions. The broker leaves out those without a leader, even for a moment. */
+export async function listStreams(link: NatsLink, partitions: number): Promise<StreamConfig[]> {
   const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
-  const copies = new Map<string, number>();
+  const configs: StreamConfig[] = [];
   for await (const { config } of link.manager.streams.list()) {
-    if (ours.has(config.name)) copies.set(config.name, config.num_replicas);
+    if (ours.has(config.name)) configs.push(config);
   }
-  return copies;
+  return configs;
 }
 
 /** A start never lowers them, so an operator does, with the `nats` command line. */

@@ -1,4 +1,5 @@
-/** The outside world of an owner, as little of it as a test of one promise needs. */
+/** The outside world of an owner and of a worker, as little of it as a test of one promise needs. */
+import type { Clock } from "../../src/actors/clock.ts";
 import type {
   LeaseStore,
   LogMessage,
@@ -8,6 +9,8 @@ import type {
   StreamState,
   VerifyStream,
 } from "../../src/actors/ports.ts";
+import { SlicedTurns } from "../../src/actors/turns.ts";
+import { Worker } from "../../src/actors/worker.ts";
 import { createLog } from "../../src/log.ts";
 
 export const silentLog = createLog(
@@ -123,4 +126,39 @@ export class FakeLeases implements LeaseStore {
   async onChange() {
     return async () => {};
   }
+}
+
+export const leaseMs = 5_000;
+
+export interface WorkerWorld {
+  readonly clock: Clock;
+  readonly store: PartitionStore;
+  readonly leases: LeaseStore;
+  /** Called for each owner that begins. */
+  readonly serveActors?: () => void;
+}
+
+/** A worker that has started. */
+export function startWorker({ clock, store, leases, serveActors }: WorkerWorld): Worker {
+  const worker = new Worker({
+    identity: { id: "worker", host: "host", pid: 1 },
+    leases,
+    leaseMs,
+    owner: {
+      streams: new FakeStreams("one", 0),
+      store,
+      clock,
+      log: silentLog,
+      rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
+      rawRetentionMs: 0,
+      turns: new SlicedTurns(clock),
+    },
+    serveActors: () => {
+      serveActors?.();
+      return () => {};
+    },
+    isDead: () => false,
+  });
+  worker.start();
+  return worker;
 }

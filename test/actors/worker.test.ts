@@ -1,9 +1,7 @@
 import { expect, test } from "bun:test";
-import { SlicedTurns } from "../../src/actors/turns.ts";
-import { Worker } from "../../src/actors/worker.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
-import { FakeLeases, FakeStore, FakeStreams, silentLog } from "./fakes.ts";
+import { FakeLeases, FakeStore, startWorker } from "./fakes.ts";
 
 test("no two owners of a partition have the same epoch", () => {
   const scheduler = new Scheduler();
@@ -13,26 +11,8 @@ test("no two owners of a partition have the same epoch", () => {
   store.failingLoads = 2;
   const leases = new FakeLeases();
   const epochs: number[] = [];
-  const worker = new Worker({
-    identity: { id: "worker", host: "host", pid: 1 },
-    leases,
-    leaseMs: 5_000,
-    owner: {
-      streams: new FakeStreams("one", 0),
-      store,
-      clock,
-      log: silentLog,
-      rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
-      rawRetentionMs: 0,
-      turns: new SlicedTurns(clock),
-    },
-    serveActors: () => {
-      epochs.push(leases.epoch);
-      return () => {};
-    },
-    isDead: () => false,
-  });
-  worker.start();
+  const serveActors = () => epochs.push(leases.epoch);
+  const worker = startWorker({ clock, store, leases, serveActors });
   scheduler.run(30_000);
   expect(epochs).toEqual([1, 2, 3]);
   expect(worker.status.running).toBe(1);

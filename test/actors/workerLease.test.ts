@@ -1,13 +1,9 @@
 /** What a worker does when its lease runs out under it, or when an owner of it is slow to end. */
 import { expect, test } from "bun:test";
 import type { LeaseState, LeaseStore } from "../../src/actors/ports.ts";
-import { SlicedTurns } from "../../src/actors/turns.ts";
-import { Worker } from "../../src/actors/worker.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
-import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
-
-const leaseMs = 5_000;
+import { FakeStore, leaseMs, startWorker } from "./fakes.ts";
 
 /** Gives out two partitions, and answers as it is told. */
 class FakeLeases implements LeaseStore {
@@ -80,26 +76,9 @@ class SlowStore extends FakeStore {
 function runningWorker() {
   const scheduler = new Scheduler();
   const running = new SimulatedProcess("worker", 1, scheduler, 0);
-  const { clock } = running;
   const leases = new FakeLeases(running);
   const store = new SlowStore(running);
-  const worker = new Worker({
-    identity: { id: "worker", host: "host", pid: 1 },
-    leases,
-    leaseMs,
-    owner: {
-      streams: new FakeStreams("one", 0),
-      store,
-      clock,
-      log: silentLog,
-      rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
-      rawRetentionMs: 0,
-      turns: new SlicedTurns(clock),
-    },
-    serveActors: () => () => {},
-    isDead: () => false,
-  });
-  worker.start();
+  const worker = startWorker({ clock: running.clock, store, leases });
   scheduler.run(10_500);
   expect(worker.status).toMatchObject({ running: 2, trusted: true });
   return { scheduler, leases, store, worker };

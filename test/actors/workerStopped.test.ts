@@ -1,12 +1,8 @@
 /** What the database is told of a partition that could not be started. */
 import { expect, test } from "bun:test";
-import { SlicedTurns } from "../../src/actors/turns.ts";
-import { Worker } from "../../src/actors/worker.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
-import { FakeLeases, FakeStore, FakeStreams, silentLog } from "./fakes.ts";
-
-const leaseMs = 5_000;
+import { FakeLeases, FakeStore, startWorker } from "./fakes.ts";
 
 class NotingStore extends FakeStore {
   /** The reason that stands in the database. */
@@ -27,23 +23,7 @@ function workerOn(store: NotingStore) {
   const scheduler = new Scheduler();
   const { clock } = new SimulatedProcess("worker", 1, scheduler, 0);
   store.failingLoads = 1;
-  const worker = new Worker({
-    identity: { id: "worker", host: "host", pid: 1 },
-    leases: new FakeLeases(),
-    leaseMs,
-    owner: {
-      streams: new FakeStreams("one", 0),
-      store,
-      clock,
-      log: silentLog,
-      rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
-      rawRetentionMs: 0,
-      turns: new SlicedTurns(clock),
-    },
-    serveActors: () => () => {},
-    isDead: () => false,
-  });
-  worker.start();
+  const worker = startWorker({ clock, store, leases: new FakeLeases() });
   scheduler.run(500);
   expect(store.stopped).toBe("the store is away");
   return { scheduler, worker };

@@ -11,8 +11,8 @@ import { Watcher } from "../../src/embedded/watcher.ts";
 import { createLog } from "../../src/log.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import {
-  copiesOfStreams,
   ensureStreams,
+  listStreams,
   lowerCopiesCommand,
   makeMissingStream,
   prepareStreams,
@@ -61,7 +61,8 @@ afterAll(async () => {
 /** While it elects leaders, the broker leaves their streams out of its answers. */
 async function expectCopies(...counts: readonly number[]): Promise<void> {
   const told = async () => {
-    const found = await copiesOfStreams(link, partitions);
+    const streams = await listStreams(link, partitions);
+    const found = new Map(streams.map((stream) => [stream.name, stream.num_replicas]));
     return found.size === partitions ? found : undefined;
   };
   const copies = await until(told, { what: "the broker tells of all streams", timeoutMs: 30_000 });
