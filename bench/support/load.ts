@@ -1,6 +1,7 @@
 /** The load generator of single payloads: wrk where it is installed, else autocannon. */
 import { join } from "node:path";
 import type { Random } from "../../src/simulator/random.ts";
+import { note } from "./bench.ts";
 
 export interface LoadOptions {
   readonly url: string;
@@ -25,13 +26,22 @@ export interface LoadResult {
 
 export const generator = Bun.which("wrk") === null ? "autocannon" : "wrk";
 
-export function load(options: LoadOptions): Promise<LoadResult> {
-  return generator === "wrk" ? loadWithWrk(options) : loadWithAutocannon(options);
+/** Says so when the generator itself was the bottleneck, since the rate then says little. */
+export async function load(options: LoadOptions): Promise<LoadResult> {
+  const threads = generator === "wrk" ? threadsFor(options) : 1;
+  const result = await (generator === "wrk" ? loadWithWrk(options) : loadWithAutocannon(options));
+  if (result.generatorCores > 0.9 * threads)
+    note(`${generator} was the bottleneck: ${options.url}`);
+  return result;
+}
+
+function threadsFor({ connections }: LoadOptions): number {
+  return connections < 2 ? 1 : 2;
 }
 
 async function loadWithWrk(options: LoadOptions): Promise<LoadResult> {
   const { url, connections, seconds, tokens = 20_000, contents = 500 } = options;
-  const threads = connections < 2 ? 1 : 2;
+  const threads = threadsFor(options);
   const script = join(import.meta.dir, "load.lua");
   const command = ["wrk", `-t${threads}`, `-c${connections}`, `-d${seconds}s`, "--timeout", "10s"];
   command.push("-s", script, url, "--", String(Math.ceil(tokens / threads)), String(contents));

@@ -1,8 +1,8 @@
 /**
  * Reads the body of a request within limits. The declared length is checked before anything is
- * read, and then the body is read in one go, which takes a third of the CPU time of a stream. A
- * body without one, and whatever comes out of a decompressor, is bounded chunk by chunk, so that a
- * bomb costs no more memory than an honest body of the largest size.
+ * read, and then the body is read in one go, which takes less CPU time than a stream. A body without
+ * one, and whatever comes out of a decompressor, is bounded chunk by chunk, so that a bomb costs no
+ * more memory than an honest body of the largest size.
  */
 import { Problem } from "./problem.ts";
 
@@ -56,7 +56,10 @@ export function readBody(
   return whole.then(decodeRead, incomplete);
 }
 
-/** Reads a body until a deadline. The server drops what it holds of a body once its request is answered. */
+/**
+ * Reads a body until a deadline. The server drops what it holds of a body once its request is
+ * answered.
+ */
 function readInTime(request: Request, arrivalMs: number): Promise<Uint8Array | Problem> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => resolve(late()), arrivalMs);

@@ -44,9 +44,7 @@ export function readPayloadText(text: string): PayloadCheck | undefined {
   }
   const check = checkPayload(value);
   const mayRound = roundable.test(text);
-  const isPlain = check.ok && !mayRound;
-  if (isPlain && hasNoRoomToRepeat(text, check.payload)) return check;
-  if (isPlain && holdsAtMostTenStrings(text)) return check;
+  if (check.ok && !mayRound && surelyRepeatsNothing(text, check.payload)) return check;
   const repeated = mayRepeatFields(text) ? repeatedFields(text) : [];
   const rounded = mayRound ? fractionFields(text) : [];
   if (repeated.length + rounded.length === 0) return check;
@@ -72,10 +70,15 @@ function toProblem(name: string, detail: string): FieldProblem {
   return { pointer: `/${name}`, detail };
 }
 
+/** Two quick proofs, the quicker one first. The text must hold no number with an exponent. */
+function surelyRepeatsNothing(text: string, payload: Payload): boolean {
+  return hasNoRoomToRepeat(text, payload) || holdsAtMostTenStrings(text);
+}
+
 /**
- * The quickest test, which a payload passes that is written without white space, escapes and further
- * fields. Each field takes at least the characters of its shortest form, since exponents, which would be
- * shorter, have been ruled out; one that stands there twice takes at least `,"p2p":0` more.
+ * What a payload passes that is written without white space, escapes and further fields. Each field
+ * takes at least the characters of its shortest form, as long as there are no exponents, which would
+ * be shorter; one that stands there twice takes at least `,"p2p":0` more.
  */
 function hasNoRoomToRepeat(text: string, payload: Payload): boolean {
   const { token, customer, content, timespan, p2p, cdn, sessionDuration } = payload;

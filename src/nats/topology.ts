@@ -80,7 +80,10 @@ export async function makeMissingStream(
   await link.manager.streams.add(streamConfig({ ...topology, replicas }, partition));
 }
 
-/** The streams of the partitions. The broker leaves out those without a leader, even for a moment. */
+/**
+ * The streams of the partitions. The broker leaves those out that have no leader, for a moment or for
+ * good.
+ */
 export async function listStreams(link: NatsLink, partitions: number): Promise<StreamConfig[]> {
   const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
   const configs: StreamConfig[] = [];
