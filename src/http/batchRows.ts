@@ -19,8 +19,8 @@ export function lineRows(text: string, rowsMax: number): BatchRows {
   for (let start = 0; start < text.length; ) {
     const found = text.indexOf("\n", start);
     const end = found === -1 ? text.length : found;
-    const row = trimJson(text.slice(start, end));
-    if (row.trim() !== "") {
+    const row = trimmed(text, start, end);
+    if (row !== "") {
       if (rows.length === rowsMax) return tooMany;
       rows.push(row);
     }
@@ -34,11 +34,11 @@ export function lineRows(text: string, rowsMax: number): BatchRows {
  * `rows` and each row is JSON, so parsing the rows one by one loses nothing.
  */
 export function arrayRows(text: string, rowsMax: number): BatchRows {
-  const body = trimJson(text);
+  const body = trimmed(text, 0, text.length);
   if (!body.startsWith("[")) return notAnArray;
   if (body.length < 2 || !body.endsWith("]")) return malformed;
   const last = body.length - 1;
-  if (trimJson(body.slice(1, last)) === "") return { kind: "rows", rows: [] };
+  if (trimmed(body, 1, last) === "") return { kind: "rows", rows: [] };
   const rows: string[] = [];
   let depth = 0;
   let start = 1;
@@ -52,19 +52,18 @@ export function arrayRows(text: string, rowsMax: number): BatchRows {
       if (--depth < 0) return malformed;
     } else if (unit === 0x2c && depth === 0) {
       if (rows.length === rowsMax - 1) return tooMany;
-      rows.push(trimJson(body.slice(start, i)));
+      rows.push(trimmed(body, start, i));
       start = i + 1;
     }
   }
   if (depth !== 0) return malformed;
-  rows.push(trimJson(body.slice(start, last)));
+  rows.push(trimmed(body, start, last));
   return { kind: "rows", rows };
 }
 
-/** Without the white space that JSON allows around a value; `trim` would take more than that. */
-function trimJson(text: string): string {
-  let start = 0;
-  let end = text.length;
+/** A part of a text, without the white space that JSON allows around a value; `trim` takes more. */
+function trimmed(text: string, from: number, to: number): string {
+  let [start, end] = [from, to];
   while (start < end && isJsonSpace(text.charCodeAt(start))) start++;
   while (end > start && isJsonSpace(text.charCodeAt(end - 1))) end--;
   return text.slice(start, end);
