@@ -27,6 +27,7 @@ import { ReplayedHistory } from "./replay/history.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
 import { Database } from "./store/database.ts";
 import { PostgresHealth } from "./store/health.ts";
+import { HeavyStatements } from "./store/heavyStatements.ts";
 import { PostgresLeaseStore } from "./store/leases.ts";
 import { openDatabase } from "./store/open.ts";
 import { PostgresPartitionStore } from "./store/partitions.ts";
@@ -104,7 +105,9 @@ async function startParts(
     return pool;
   };
   const ownerDatabase = openPool(ownerConnectionsMax);
-  const parts = { config, log, processId, database, ownerDatabase, link, onStop };
+  const base = { config, log, processId, database, ownerDatabase, link, onStop };
+  const publisher = config.roles.has("ingest") ? startPublisher(base) : undefined;
+  const parts = { ...base, heavy: new HeavyStatements(() => (publisher?.pending ?? 0) > 0) };
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));
   const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
@@ -113,7 +116,6 @@ async function startParts(
     operations.ledger.start();
     onStop(async () => operations.ledger.stop());
   }
-  const publisher = config.roles.has("ingest") ? startPublisher(parts) : undefined;
   const readiness = readinessOf({
     ...{ config, worker, publisher, ledger: operations.ledger },
     health: new PostgresHealth(database, config.windowMs),
@@ -138,6 +140,7 @@ interface Parts {
   readonly database: Database;
   /** For commits and leases. */
   readonly ownerDatabase: Database;
+  readonly heavy: HeavyStatements;
   readonly link: NatsLink;
   onStop(stop: () => Promise<void>): void;
 }
@@ -191,13 +194,18 @@ function topologyOf({ partitions, streamReplicas }: Config): Topology {
   return { partitions, replicas: streamReplicas };
 }
 
-function startProjector({ config, log, processId, onStop }: Parts, database: Database): void {
-  const projector = new Projector(database, { workerId: processId, log, leaseMs: config.leaseMs });
+function startProjector(
+  { config, log, processId, heavy, onStop }: Parts,
+  database: Database,
+): void {
+  const { leaseMs } = config;
+  const projector = new Projector(database, { workerId: processId, log, leaseMs, heavy });
   projector.start();
   onStop(() => projector.stop());
 }
 
-function startWorker({ config, log, processId, ownerDatabase, link, onStop }: Parts): Worker {
+function startWorker(parts: Parts): Worker {
+  const { config, log, processId, ownerDatabase, heavy, link, onStop } = parts;
   const actorServer = new ActorServer(link, log);
   const turns = new SlicedTurns(systemClock);
   const worker = new Worker({
@@ -206,7 +214,7 @@ function startWorker({ config, log, processId, ownerDatabase, link, onStop }: Pa
     leaseMs: config.leaseMs,
     owner: {
       streams: new JetStreamStreams(link, log),
-      store: new PostgresPartitionStore(ownerDatabase, statementMs, turns),
+      store: new PostgresPartitionStore(ownerDatabase, statementMs, turns, heavy),
       clock: systemClock,
       log,
       rules: config,
@@ -226,7 +234,7 @@ function startWorker({ config, log, processId, ownerDatabase, link, onStop }: Pa
   return worker;
 }
 
-function startPublisher({ config, processId, link, onStop }: Parts): Publisher {
+function startPublisher({ config, processId, link, onStop }: Omit<Parts, "heavy">): Publisher {
   const publisher = new Publisher(link, { partitions: config.partitions, publisher: processId });
   onStop(() => publisher.stop());
   return publisher;

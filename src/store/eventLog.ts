@@ -3,24 +3,21 @@ import { type Commit, type CommitOutcome, CommitRejected, type Turns } from "../
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
 import { errorMessage } from "../log.ts";
 import type { Database } from "./database.ts";
-import type { Semaphore } from "./semaphore.ts";
+import type { HeavyStatements } from "./heavyStatements.ts";
 
 /** The channel that tells projectors of new events. */
 export const eventsChannel = "payload_stats_events";
 
 /**
  * Characters of `data` with which a commit keeps a core busy for more than a moment: some 400
- * events, or a few with many new tokens. One such commit is made at a time: at a boundary more of
- * them would only take the cores from ingest, whose p99 they doubled (decision 0017).
+ * events, or a few with many new tokens.
  */
 const largeLength = 100_000;
-/** It waits no longer for others: one that does not end must not hold up the other partitions. */
-const largeWaitMs = 3_000;
 
 /**
  * Writes checkpoint, events and quarantine in one statement, or nothing.
  * @param turns in which thousands of events become text.
- * @param largeCommits with one place, for those that are large.
+ * @param heavy where it waits for its turn when it is large.
  * @param deadlineMs after which the outcome counts as unknown.
  * @throws CommitRejected when an event breaks a constraint of the log; else the outcome is unknown.
  */
@@ -28,7 +25,7 @@ export async function commitPartition(
   database: Database,
   commit: Commit,
   turns: Turns,
-  largeCommits: Semaphore,
+  heavy: HeavyStatements,
   deadlineMs: number,
 ): Promise<CommitOutcome> {
   const { checkpoint, events } = commit;
@@ -45,18 +42,14 @@ export async function commitPartition(
     );
   }
   const columns = await turns.run(eventColumns(events));
-  // Who waited in vain goes on all the same: nothing depends on it but the time of others. An
-  // owner has one commit at a time, so at most as many wait as there are partitions.
-  const isLarge = columns.data.length >= largeLength;
-  const entered = isLarge && (await largeCommits.acquire(largeWaitMs));
+  const run = () => commitStatement(database, commit, columns, deadlineMs);
   try {
-    const [row] = await commitStatement(database, commit, columns, deadlineMs);
+    // An owner has one commit at a time, so at most as many wait as there are partitions.
+    const [row] = await (columns.data.length >= largeLength ? heavy.commit(run) : run());
     if (row === undefined) throw new Error("commit_partition returned nothing");
     return row.outcome;
   } catch (error) {
     throw isRejection(error) ? new CommitRejected(errorMessage(error), { cause: error }) : error;
-  } finally {
-    if (entered) largeCommits.release();
   }
 }
 

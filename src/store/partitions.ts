@@ -9,7 +9,7 @@ import type {
 } from "../actors/ports.ts";
 import type { Database } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
-import { Semaphore } from "./semaphore.ts";
+import { HeavyStatements } from "./heavyStatements.ts";
 
 const pageRowsMax = 2_000;
 const pageBytesMax = 8 * 1_024 * 1_024;
@@ -35,16 +35,23 @@ export class PostgresPartitionStore implements PartitionStore {
   readonly #database: Database;
   readonly #commitDeadlineMs: number;
   readonly #turns: Turns;
-  readonly #largeCommits = new Semaphore(1, Number.POSITIVE_INFINITY);
+  readonly #heavy: HeavyStatements;
 
   /**
    * @param commitDeadlineMs after which the outcome of a commit without events counts as unknown.
    * @param turns shared with what else is done in turns in this process.
+   * @param heavy shared with the projector of this process.
    */
-  constructor(database: Database, commitDeadlineMs = 10_000, turns: Turns = atOnce) {
+  constructor(
+    database: Database,
+    commitDeadlineMs = 10_000,
+    turns: Turns = atOnce,
+    heavy = new HeavyStatements(),
+  ) {
     this.#database = database;
     this.#commitDeadlineMs = commitDeadlineMs;
     this.#turns = turns;
+    this.#heavy = heavy;
   }
 
   /**
@@ -81,7 +88,7 @@ export class PostgresPartitionStore implements PartitionStore {
 
   commit(commit: Commit): Promise<CommitOutcome> {
     const deadlineMs = this.#commitDeadlineMs + commit.events.length * eventDeadlineMs;
-    return commitPartition(this.#database, commit, this.#turns, this.#largeCommits, deadlineMs);
+    return commitPartition(this.#database, commit, this.#turns, this.#heavy, deadlineMs);
   }
 
   async *rememberedTokens(

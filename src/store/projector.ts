@@ -9,6 +9,7 @@
 import type { Log } from "../log.ts";
 import type { Database } from "./database.ts";
 import { eventsChannel } from "./eventLog.ts";
+import { HeavyStatements } from "./heavyStatements.ts";
 import { Loop, type TurnResult } from "./loop.ts";
 import { Patience } from "./patience.ts";
 import {
@@ -32,6 +33,8 @@ export interface ProjectorOptions {
   /** Events applied in one statement: a bound on its time and on what a crash repeats. */
   readonly batchEventsMax?: number;
   readonly definitions?: readonly ProjectionDefinition[];
+  /** Shared with the owners of this process. */
+  readonly heavy?: HeavyStatements;
 }
 
 const stepDeadlineMs = 60_000;
@@ -43,6 +46,7 @@ export class Projector {
   readonly #leaseMs: number;
   readonly #definitions: readonly ProjectionDefinition[];
   readonly #patience: Patience;
+  readonly #heavy: HeavyStatements;
   readonly #liveLoops: readonly Loop[];
   readonly #rebuildLoops: readonly Loop[];
   #unlisten: (() => void)[] = [];
@@ -56,6 +60,7 @@ export class Projector {
     this.#leaseMs = options.leaseMs ?? 5_000;
     this.#patience = new Patience(Math.min(pollMs, this.#leaseMs / 10));
     this.#definitions = options.definitions ?? projections;
+    this.#heavy = options.heavy ?? new HeavyStatements();
     const logOf = ({ name }: ProjectionDefinition) => options.log.with({ projection: name });
     this.#liveLoops = this.#definitions.map((definition) => {
       const turn = () => this.#liveTurn(definition, batchEventsMax);
@@ -102,7 +107,10 @@ export class Projector {
     // Whoever waits for its turn holds the projection meanwhile.
     const held = await this.#hold(definition);
     if (held === undefined || held.paused) return "wait";
-    const step = () => applyToLive(this.#database, definition, held, eventsMax, stepDeadlineMs);
+    const step = () =>
+      this.#heavy.project(() =>
+        applyToLive(this.#database, definition, held, eventsMax, stepDeadlineMs),
+      );
     if (!definition.isPatient) {
       const { behind } = await this.#patience.urgent(step(), ({ applied }) => applied > 0n);
       return behind > 0n ? "again" : "wait";
