@@ -2,7 +2,7 @@
  * What does JetStream itself take? Messages of the same bytes as ingest sends, one in flight for
  * each of 16 streams, by the number of payloads that share a message.
  */
-import { audience, Backlog } from "./support/backlog.ts";
+import { streamRate } from "./support/backlog.ts";
 import { benchSite, note, rounds, runBench } from "./support/bench.ts";
 import { report } from "./support/report.ts";
 
@@ -15,13 +15,7 @@ await runBench(async () => {
   for (let round = 0; round < rounds; round++) {
     for (const size of sizes) {
       const payloads = Math.min(size * 20_000, 1_000_000);
-      const backlog = await Backlog.open(natsUrl, size);
-      const all = [...audience(payloads, Math.min(payloads, 100_000), 2_000)];
-      const start = performance.now();
-      for (const payload of all) await backlog.add(payload);
-      await backlog.flush();
-      const rate = (payloads / (performance.now() - start)) * 1_000;
-      await backlog.close();
+      const rate = await streamRate(natsUrl, size, payloads);
       rates.get(size)?.push(rate);
       note(`${size} payloads a message: ${Math.round(rate)} payloads/s`);
     }

@@ -1,5 +1,5 @@
 /** Puts payloads into the streams in messages like those of ingest, without going through HTTP. */
-import { connect, headers, type NatsConnection } from "nats";
+import { connect, type NatsConnection } from "nats";
 import { partitionOf } from "../../src/domain/digest.ts";
 import { BatchBuilder, encodeTick } from "../../src/domain/envelope.ts";
 import type { Payload } from "../../src/domain/payload.ts";
@@ -70,10 +70,8 @@ export class Backlog {
     const text = this.#builders[partition]?.encode(this.#publisher, number) ?? "";
     this.#builders[partition] = new BatchBuilder();
     this.#inFlight++;
-    const messageHeaders = headers();
-    messageHeaders.set("Nats-Msg-Id", `${this.#publisher}.${number}`);
     const stored = this.connection
-      .request(payloadSubject(partition), text, { headers: messageHeaders, timeout: timeoutMs })
+      .request(payloadSubject(partition), text, { timeout: timeoutMs })
       .then((answer) => {
         if (answer.string().includes('"error"')) throw new Error(answer.string());
         this.#inFlight--;
@@ -82,6 +80,22 @@ export class Backlog {
       });
     this.#last[partition] = stored;
   }
+}
+
+/** Payloads a second that JetStream stores in messages of so many, one in flight for each stream. */
+export async function streamRate(
+  natsUrl: string,
+  payloadsAMessage: number,
+  payloads: number,
+): Promise<number> {
+  const backlog = await Backlog.open(natsUrl, payloadsAMessage);
+  const all = [...audience(payloads, Math.min(payloads, 100_000), 2_000)];
+  const start = performance.now();
+  for (const payload of all) await backlog.add(payload);
+  await backlog.flush();
+  const rate = (payloads / (performance.now() - start)) * 1_000;
+  await backlog.close();
+  return rate;
 }
 
 /** Payloads of a fixed audience: each token in one content, popular contents with many tokens. */

@@ -1,7 +1,15 @@
 /** Payloads through `POST /stats/batch`, and how long it takes until they are counted. */
 import { audience } from "./backlog.ts";
 import { benchSite } from "./bench.ts";
-import { openPending, openSql, payloadsSealed, reach, sealedMs, windowEnd } from "./counted.ts";
+import {
+  messagesRead,
+  openPending,
+  openSql,
+  payloadsSealed,
+  reach,
+  sealedMs,
+  windowEnd,
+} from "./counted.ts";
 import { cpuBetween, usageOf } from "./processTree.ts";
 
 export interface BatchLoad {
@@ -15,6 +23,8 @@ export interface BatchFigures {
   readonly counted: number;
   /** Payloads a second until every request is answered. */
   readonly answered: number;
+  /** How many payloads shared a message. */
+  readonly payloadsAMessage: number;
   readonly cpuSeconds: unknown;
 }
 
@@ -38,7 +48,8 @@ export async function openBatchSite(partitions = 16) {
     async run(batchLoad: BatchLoad): Promise<BatchFigures> {
       const { payloads } = batchLoad;
       const bodies = makeBodies(batchLoad);
-      const [start, used, before] = [Date.now(), usageOf(pid), await payloadsSealed(sql)];
+      const [before, messages] = [await payloadsSealed(sql), await messagesRead(sql)];
+      const [start, used] = [Date.now(), usageOf(pid)];
       await send(url, bodies, batchLoad);
       const answered = Date.now();
       const end = await reach("counting", async () => (await stream.pending()) === 0, 5);
@@ -48,7 +59,8 @@ export async function openBatchSite(partitions = 16) {
       const sealed = (await payloadsSealed(sql)) - before;
       if (sealed !== payloads) throw new Error(`${sealed} of ${payloads} were counted`);
       const rate = (until: number) => (payloads / (until - start)) * 1_000;
-      return { counted: rate(end), answered: rate(answered), cpuSeconds };
+      const payloadsAMessage = Math.round(payloads / ((await messagesRead(sql)) - messages));
+      return { counted: rate(end), answered: rate(answered), payloadsAMessage, cpuSeconds };
     },
     async close(): Promise<void> {
       await Promise.all([sql.end(), stream.close()]);

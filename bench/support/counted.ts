@@ -37,6 +37,12 @@ export async function payloadsSealed(sql: Sql, afterMs = 0, uptoMs = 8e15): Prom
   return Number(row?.payloads ?? 0);
 }
 
+/** Messages of all streams up to the last commits, ticks included. */
+export async function messagesRead(sql: Sql): Promise<number> {
+  const [row] = await sql`select coalesce(sum(sequence), 0) as messages from partitions`;
+  return Number(row?.messages ?? 0);
+}
+
 /** Polls until the value is reached; resolves with the time it was seen, epoch ms. */
 export async function reach(
   what: string,
