@@ -89,11 +89,13 @@ function differences(expected: Rows, counted: Rows): string[] {
     .map((key) => `${key}: expected ${expected.get(key)}, counted ${counted.get(key)}`);
 }
 
-async function runViewers(url: string): Promise<Summary> {
+async function runViewers(url: string): Promise<{ summary: Summary; peakBytes: number }> {
   const script = join(import.meta.dir, "support", "viewers.ts");
   const numbers = [rate, seconds, connections, tokens, contents, windowMs].map(String);
   const child = spawnChild([process.execPath, script, url, ...numbers]);
-  return JSON.parse(await child.stdout.text());
+  const summary: Summary = JSON.parse(await child.stdout.text());
+  await child.exited;
+  return { summary, peakBytes: child.resourceUsage()?.maxRSS ?? 0 };
 }
 
 await runBench(async () => {
@@ -103,7 +105,7 @@ await runBench(async () => {
   // A service that has been running for a while; these payloads are in windows before the first.
   await load({ url: `${url}/stats`, connections: 200, seconds: 8 });
   const before = usageOf(pid);
-  const summary = await runViewers(url);
+  const { summary, peakBytes } = await runViewers(url);
   const after = usageOf(pid);
   const boundary = (Math.floor(Date.now() / windowMs) + 1) * windowMs;
   await reach("the last window", async () => (await visibleMs(sql)) >= boundary, 50);
@@ -140,6 +142,7 @@ await runBench(async () => {
       unclear: unclear.length,
       cpuSeconds: cpuBetween(before, after),
       residentBytes: Object.fromEntries(memory),
+      generatorPeakBytes: peakBytes,
     },
   );
   await sql.end();

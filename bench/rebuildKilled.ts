@@ -7,6 +7,7 @@ import { projections } from "../src/store/projections/registry.ts";
 import { note, runBench } from "./support/bench.ts";
 import { openSql, reach, type Sql } from "./support/counted.ts";
 import { askForRebuild, caughtUp, disturb, filledSite, isSwapped } from "./support/rebuilding.ts";
+import { type Row, report } from "./support/report.ts";
 
 const events = Number(Bun.env.BENCH_EVENTS ?? 1_000_000);
 /** The shares of the log at which it is killed. */
@@ -39,6 +40,7 @@ await runBench(async () => {
   let projector = await site.start(env);
   const [sql, readers] = [openSql(databaseUrl), openSql(databaseUrl)];
   await reach("the first builds", () => caughtUp(sql));
+  const rows: Row[] = [];
   for (const { name } of projections) {
     await sql.unsafe(`create table before as table ${name}`);
     const stop = disturb(servers, readers, name);
@@ -61,11 +63,20 @@ await runBench(async () => {
     const different = await differences(sql, name);
     const [held] = await sql`select count(*)::int as rows from before`;
     await sql`drop table before`;
-    process.stdout.write(
-      `${name}: ${seconds.toFixed(1)} s with ${killsAt.length} kills, ${held?.rows} rows, ` +
-        `${different} of them differ, longest read meanwhile ${longestReadMs.toFixed(0)} ms\n`,
+    const one = (what: string, unit: string, value: number) => ({
+      what: `${name}: ${what}`,
+      unit,
+      values: [value],
+    });
+    const none = { of: "figure" as const, atMost: 0 };
+    rows.push(
+      one(`rebuild with ${killsAt.length} kills`, "s", seconds),
+      one("rows", "rows", held?.rows),
+      { ...one("rows that differ", "rows", different), target: none },
+      one("longest read meanwhile", "ms", longestReadMs),
     );
     if (different !== 0) throw new Error(`${different} rows of ${name} differ`);
   }
+  await report("rebuildKilled", "Is a rebuild right whose projector is killed?", rows, { events });
   await Promise.all([sql.end(), readers.end()]);
 });

@@ -2,7 +2,7 @@
  * How does the rate of batch ingest, until the worker has it all, change with the number of contents, with the
  * rows of a request, and with the number of partitions?
  */
-import { type BatchLoad, openBatchSite } from "./support/batches.ts";
+import { type BatchLoad, type BatchSite, openBatchSite } from "./support/batches.ts";
 import { note, rounds, runBench } from "./support/bench.ts";
 import { report } from "./support/report.ts";
 
@@ -49,24 +49,31 @@ const curves: readonly CurveOf[] = [
   },
 ];
 
-async function measure({ load, partitions }: Point): Promise<number[]> {
-  const site = await openBatchSite(partitions);
+/** All points of a curve in turns, each in every round, so that a slow minute spares none. */
+async function measure(points: readonly Point[]): Promise<Map<Point, number[]>> {
+  const sites = new Map<number, BatchSite>();
+  const measured = new Map<Point, number[]>(points.map((point) => [point, []]));
+  const siteOf = async ({ partitions = 16 }: Point) => {
+    const site = sites.get(partitions) ?? (await openBatchSite(partitions));
+    sites.set(partitions, site);
+    return site;
+  };
   // Warms up.
-  await site.run(load);
-  const values: number[] = [];
-  for (let round = 0; round < rounds; round++) values.push((await site.run(load)).counted);
-  await site.close();
-  return values;
+  for (const point of points) await (await siteOf(point)).run(point.load);
+  for (let round = 0; round < rounds; round++) {
+    for (const [point, values] of measured) {
+      const { counted } = await (await siteOf(point)).run(point.load);
+      values.push(counted);
+      note(`${point.at}: ${Math.round(counted)}/s`);
+    }
+  }
+  for (const site of sites.values()) await site.close();
+  return measured;
 }
 
 await runBench(async () => {
   for (const { name, x, points } of curves) {
-    const measured: (readonly [at: number, values: number[]])[] = [];
-    for (const point of points) {
-      const values = await measure(point);
-      measured.push([point.at, values]);
-      note(`${point.at} ${x}: ${values.map(Math.round).join(", ")}/s`);
-    }
+    const measured = [...(await measure(points))].map(([{ at }, values]) => [at, values] as const);
     const rows = measured.map(([at, values]) => ({
       what: `${at} ${x}`,
       unit: "payloads/s",

@@ -34,6 +34,8 @@ const windowMs = 10_000;
 /** Bodies are made before the clock starts, and sent again and again. */
 const payloadsMade = 200_000;
 
+export type BatchSite = Awaited<ReturnType<typeof openBatchSite>>;
+
 /** A product of its own, to be loaded as often as wanted. */
 export async function openBatchSite(partitions = 16) {
   const site = await benchSite({
