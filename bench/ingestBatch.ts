@@ -18,7 +18,8 @@ await runBench(async () => {
   // The streams of a product that only takes payloads in.
   const { natsUrl } = await (await benchSite()).start({ ROLES: "ingest" });
   // Warms up.
-  await site.run(load);
+  const { payloadsAMessage } = await site.run(load);
+  await streamRate(natsUrl, payloadsAMessage, payloads);
   const figures: BatchFigures[] = [];
   const alone: number[] = [];
   for (let round = 0; round < rounds; round++) {

@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { systemClock } from "./actors/clock.ts";
 import { SlicedTurns } from "./actors/turns.ts";
 import { Worker } from "./actors/worker.ts";
+import { baseUrl, withoutPassword } from "./addresses.ts";
 import type { Config } from "./config.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
 import { isAlive } from "./embedded/processes.ts";
@@ -107,7 +108,10 @@ async function startParts(
   const ownerDatabase = openPool(ownerConnectionsMax);
   const base = { config, log, processId, database, ownerDatabase, link, onStop };
   const publisher = config.roles.has("ingest") ? startPublisher(base) : undefined;
-  const parts = { ...base, heavy: new HeavyStatements(() => (publisher?.pending ?? 0) > 0) };
+  // Only the embedded Postgres is known to work on the cores that answer devices.
+  const sharesCores = config.databaseUrl === undefined;
+  const heavy = new HeavyStatements(() => sharesCores && (publisher?.pending ?? 0) > 0);
+  const parts = { ...base, heavy };
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));
   const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
@@ -194,12 +198,9 @@ function topologyOf({ partitions, streamReplicas }: Config): Topology {
   return { partitions, replicas: streamReplicas };
 }
 
-function startProjector(
-  { config, log, processId, heavy, onStop }: Parts,
-  database: Database,
-): void {
+function startProjector({ config, log, processId, heavy, onStop }: Parts, pool: Database): void {
   const { leaseMs } = config;
-  const projector = new Projector(database, { workerId: processId, log, leaseMs, heavy });
+  const projector = new Projector(pool, { workerId: processId, log, leaseMs, heavy });
   projector.start();
   onStop(() => projector.stop());
 }
@@ -314,13 +315,4 @@ function startAdmin(
     ["admin", `${baseUrl(config.adminHost, server.port)}/admin`],
     ["admin swagger", `${baseUrl(config.adminHost, server.port)}/swagger`],
   ];
-}
-
-function baseUrl(host: string, port: number): string {
-  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
-  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
-}
-
-function withoutPassword(urls: string | undefined): string {
-  return (urls ?? "").replaceAll(/(\/\/[^/@:,]*):[^@/,]*@/g, "$1:…@");
 }

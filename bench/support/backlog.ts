@@ -9,7 +9,10 @@ import { Random, Zipf } from "../../src/simulator/random.ts";
 const inFlightMax = 64;
 const timeoutMs = 30_000;
 
-/** Publishes as one process of ingest would: numbered per partition, one after the other there. */
+/**
+ * Publishes in the form of a process of ingest, numbered per partition, but with many messages in
+ * flight: it waits for none of a partition.
+ */
 export class Backlog {
   readonly #publisher = `bench-${crypto.randomUUID().slice(0, 8)}`;
   readonly #builders: BatchBuilder[];
@@ -82,7 +85,7 @@ export class Backlog {
   }
 }
 
-/** Payloads a second that JetStream stores in messages of so many, one in flight for each stream. */
+/** Payloads a second that JetStream stores in messages of so many, up to 64 of them in flight. */
 export async function streamRate(
   natsUrl: string,
   payloadsAMessage: number,

@@ -7,6 +7,7 @@ import {
   checkPayload,
   type FieldProblem,
   integerFields,
+  type Payload,
   type PayloadCheck,
   textBytesMax,
   textFields,
@@ -27,7 +28,9 @@ const closeBrace = 0x7d;
 
 /** The payload that a text holds, every problem with it, or undefined when it is not JSON. */
 export function readPayloadText(text: string): PayloadCheck | undefined {
-  return plainPayload.test(text) ? { ok: true, payload: JSON.parse(text) } : readAnyPayload(text);
+  if (!plainPayload.test(text)) return readAnyPayload(text);
+  const payload: Payload = JSON.parse(text);
+  return { ok: true, payload };
 }
 
 /**
@@ -57,8 +60,10 @@ function readAnyPayload(text: string): PayloadCheck | undefined {
     return undefined;
   }
   const check = checkPayload(value);
+  const mayRound = roundable.test(text);
+  if (check.ok && !mayRound && holdsAtMostTenStrings(text)) return check;
   const repeated = mayRepeatFields(text) ? repeatedFields(text) : [];
-  const rounded = roundable.test(text) ? fractionFields(text) : [];
+  const rounded = mayRound ? fractionFields(text) : [];
   if (repeated.length + rounded.length === 0) return check;
   const known = check.ok ? [] : check.problems;
   const isNew = (name: string) => !known.some(({ pointer }) => pointer === `/${name}`);
@@ -80,6 +85,18 @@ const roundable = /:[\t\n\r ]*-?[0-9]+[.eE]/;
 
 function toProblem(name: string, detail: string): FieldProblem {
   return { pointer: `/${name}`, detail };
+}
+
+/**
+ * A good payload holds seven names and three texts. One that holds no further string repeats no
+ * name; escaped quotes only make the count larger.
+ */
+function holdsAtMostTenStrings(text: string): boolean {
+  let quotes = 0;
+  for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', at + 1)) {
+    if (++quotes > 20) return false;
+  }
+  return true;
 }
 
 /**

@@ -17,7 +17,7 @@ const largeLength = 100_000;
 /**
  * Writes checkpoint, events and quarantine in one statement, or nothing.
  * @param turns in which thousands of events become text.
- * @param heavy where it waits for its turn when it is large.
+ * @param heavy where a large one waits for its turn.
  * @param deadlineMs after which the outcome counts as unknown.
  * @throws CommitRejected when an event breaks a constraint of the log; else the outcome is unknown.
  */
@@ -44,8 +44,7 @@ export async function commitPartition(
   const columns = await turns.run(eventColumns(events));
   const run = () => commitStatement(database, commit, columns, deadlineMs);
   try {
-    // An owner has one commit at a time, so at most as many wait as there are partitions.
-    const [row] = await (columns.data.length >= largeLength ? heavy.commit(run) : run());
+    const [row] = await (columns.data.length >= largeLength ? heavy.inTurn(run) : run());
     if (row === undefined) throw new Error("commit_partition returned nothing");
     return row.outcome;
   } catch (error) {

@@ -3,35 +3,41 @@
  * at a boundary at which thousands of actors seal, devices would wait for their answers (decisions
  * 0017 and 0019).
  */
-import { Semaphore } from "./semaphore.ts";
 
-/** It waits no longer for others: one that does not end must not hold up all that come after it. */
-const waitMsMax = 3_000;
+/** What takes longer no longer keeps others waiting: they may not depend on it but in time. */
+const turnMsMax = 1_000;
 
-/** One object a process, for all statements that may be heavy. */
+/**
+ * Turns, first come, first served. One object a process, for all statements that may be heavy: one
+ * commit of each owner and one step of each projection, so that no more than these wait.
+ */
 export class HeavyStatements {
-  readonly #row = new Semaphore(1, Number.POSITIVE_INFINITY);
+  /** Resolves when the last turn that was asked for is over. */
+  #last: Promise<void> = Promise.resolve();
 
-  /** @param devicesWait true while a device waits for an answer of this process. */
-  constructor(private readonly devicesWait: () => boolean = () => false) {}
+  /** @param devicesWait true while devices wait for answers and would feel it. */
+  constructor(
+    private readonly devicesWait: () => boolean = () => false,
+    private readonly maxMs = turnMsMax,
+  ) {}
 
-  /** A large commit, of which there is one at a time. */
-  commit<Result>(run: () => Promise<Result>): Promise<Result> {
-    return this.#inRow(run);
-  }
-
-  /** A step of a projection: beside a large commit, but in one row with them while devices wait. */
-  project<Result>(run: () => Promise<Result>): Promise<Result> {
-    return this.devicesWait() ? this.#inRow(run) : run();
-  }
-
-  /** Who waited in vain goes on all the same: nothing depends on it but the time of others. */
-  async #inRow<Result>(run: () => Promise<Result>): Promise<Result> {
-    const entered = await this.#row.acquire(waitMsMax);
+  /** Waits for its turn. The turn is over when `run` has ended, or has run for a second. */
+  async inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
+    const before = this.#last;
+    const over = Promise.withResolvers<void>();
+    this.#last = over.promise;
+    await before;
+    const timer = setTimeout(over.resolve, this.maxMs);
     try {
       return await run();
     } finally {
-      if (entered) this.#row.release();
+      clearTimeout(timer);
+      over.resolve();
     }
+  }
+
+  /** Waits for its turn while devices wait, and goes at once when none does. */
+  inTurnForDevices<Result>(run: () => Promise<Result>): Promise<Result> {
+    return this.devicesWait() ? this.inTurn(run) : run();
   }
 }

@@ -13,6 +13,7 @@ import { HeavyStatements } from "./heavyStatements.ts";
 import { Loop, type TurnResult } from "./loop.ts";
 import { Patience } from "./patience.ts";
 import {
+  type Applied,
   applyToLive,
   type Held,
   holdProjection,
@@ -38,6 +39,7 @@ export interface ProjectorOptions {
 }
 
 const stepDeadlineMs = 60_000;
+const nothing: Applied = { applied: 0n, behind: 0n };
 
 export class Projector {
   readonly #database: Database;
@@ -104,22 +106,25 @@ export class Projector {
   }
 
   async #liveTurn(definition: ProjectionDefinition, eventsMax: number): Promise<TurnResult> {
-    // Whoever waits for its turn holds the projection meanwhile.
-    const held = await this.#hold(definition);
-    if (held === undefined || held.paused) return "wait";
-    const step = () =>
-      this.#heavy.project(() =>
-        applyToLive(this.#database, definition, held, eventsMax, stepDeadlineMs),
-      );
-    if (!definition.isPatient) {
-      const { behind } = await this.#patience.urgent(step(), ({ applied }) => applied > 0n);
-      return behind > 0n ? "again" : "wait";
+    const waitMs = definition.isPatient ? this.#patience.waitMs() : 0;
+    if (waitMs > 0) {
+      // Whoever waits for the others holds the projection meanwhile.
+      await this.#hold(definition);
+      return { waitMs };
     }
-    const waitMs = this.#patience.waitMs();
-    if (waitMs > 0) return { waitMs };
-    const { behind } = await step();
-    if (behind === 0n) this.#patience.caughtUp();
+    const step = this.#heavy.inTurnForDevices(() => this.#step(definition, eventsMax));
+    const { behind } = definition.isPatient
+      ? await step
+      : await this.#patience.urgent(step, ({ applied }) => applied > 0n);
+    if (definition.isPatient && behind === 0n) this.#patience.caughtUp();
     return behind > 0n ? "again" : "wait";
+  }
+
+  /** Takes the lease only now, since the projection may have been paused while this waited. */
+  async #step(definition: ProjectionDefinition, eventsMax: number): Promise<Applied> {
+    const held = await this.#hold(definition);
+    if (held === undefined || held.paused) return nothing;
+    return applyToLive(this.#database, definition, held, eventsMax, stepDeadlineMs);
   }
 
   async #rebuildTurn(rebuilder: Rebuilder, definition: ProjectionDefinition): Promise<TurnResult> {

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { HeavyStatements } from "../../src/store/heavyStatements.ts";
+import { until } from "../support/until.ts";
 
 /** Statements that end when they are told to, and the names of those that have begun. */
 class Statements {
@@ -29,10 +30,10 @@ async function settle(): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
 }
 
-test("large commits run one at a time, also after one that failed", async () => {
+test("statements have their turns one after the other, also after one that failed", async () => {
   const [heavy, statements] = [new HeavyStatements(), new Statements()];
-  const first = heavy.commit(statements.run("first"));
-  const second = heavy.commit(statements.run("second"));
+  const first = heavy.inTurn(statements.run("first"));
+  const second = heavy.inTurn(statements.run("second"));
   await settle();
   expect(statements.begun).toEqual(["first"]);
   statements.fail("first");
@@ -43,19 +44,19 @@ test("large commits run one at a time, also after one that failed", async () => 
   expect(await second).toBe("second");
 });
 
-test("a projection stands in the same row while devices wait, and else goes at once", async () => {
+test("some have no turn when no device waits", async () => {
   let devicesWait = true;
   const heavy = new HeavyStatements(() => devicesWait);
   const statements = new Statements();
   const all = [
-    heavy.commit(statements.run("commit")),
-    heavy.project(statements.run("stats")),
-    heavy.commit(statements.run("next commit")),
+    heavy.inTurn(statements.run("commit")),
+    heavy.inTurnForDevices(statements.run("stats")),
+    heavy.inTurn(statements.run("next commit")),
   ];
   await settle();
   expect(statements.begun).toEqual(["commit"]);
   devicesWait = false;
-  all.push(heavy.project(statements.run("sessions")));
+  all.push(heavy.inTurnForDevices(statements.run("sessions")));
   await settle();
   expect(statements.begun).toEqual(["commit", "sessions"]);
   statements.end("commit");
@@ -63,4 +64,24 @@ test("a projection stands in the same row while devices wait, and else goes at o
   expect(statements.begun).toEqual(["commit", "sessions", "stats"]);
   for (const name of ["stats", "sessions", "next commit"]) statements.end(name);
   expect(await Promise.all(all)).toEqual(["commit", "stats", "next commit", "sessions"]);
+});
+
+test("one that does not end holds the others up once, who still go one at a time", async () => {
+  const [heavy, statements] = [new HeavyStatements(() => true, 20), new Statements()];
+  const names = ["stuck", "first", "second"];
+  const all = names.map((name) => heavy.inTurn(statements.run(name)));
+  await until(() => statements.begun.length === 2, { what: "the turn of the first" });
+  statements.end("first");
+  await all[1];
+  await settle();
+  expect(statements.begun).toEqual(names);
+  const third = heavy.inTurn(statements.run("third"));
+  statements.end("second");
+  await all[2];
+  // The end of the first one takes no turn from anybody.
+  statements.end("stuck");
+  await settle();
+  expect(statements.begun).toEqual([...names, "third"]);
+  statements.end("third");
+  expect(await third).toBe("third");
 });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import postgres from "postgres";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import { PostgresAdminQueries } from "../../src/store/adminQueries.ts";
+import { HeavyStatements } from "../../src/store/heavyStatements.ts";
 import { PostgresProjectionControl } from "../../src/store/projectionControl.ts";
 import { holdProjection } from "../../src/store/projectionState.ts";
 import { stats } from "../../src/store/projections/stats.ts";
@@ -227,6 +228,31 @@ test("pause stops a projection, and resume lets it catch up", async () => {
   ]);
   expect(await control.resume("stats")).toBe("accepted");
   await store.projected();
+});
+
+test("a step waits for its turn while devices wait, and is not done if paused meanwhile", async () => {
+  await using store = await freshStore(1);
+  const control = new PostgresProjectionControl(store.database);
+  const heavy = new HeavyStatements(() => true, 60_000);
+  const other = Promise.withResolvers<void>();
+  const turn = heavy.inTurn(() => other.promise);
+  await new Writer(store.partitions, 0).commit(windowOf(0, 3, firstEndMs));
+  store.project({ heavy });
+  const held = async () => {
+    const rows = await store.database.run(
+      (sql) => sql`select from projections where worker is not null`,
+    );
+    return rows.length === 3;
+  };
+  await until(held, { what: "the loops of the projector to run" });
+  expect(await control.pause("stats")).toBe("accepted");
+  expect(await tableText(store.database, "sessions")).toBe("");
+  other.resolve();
+  await turn;
+  await until(async () => (await tableText(store.database, "sessions")) !== "", {
+    what: "the projection that is not paused",
+  });
+  expect(await tableText(store.database, "stats")).toBe("");
 });
 
 test("goes on after its connections were cut, again and again", async () => {
