@@ -49,7 +49,10 @@ const curves: readonly CurveOf[] = [
   },
 ];
 
-/** All points of a curve in turns, each in every round, so that a slow minute spares none. */
+/**
+ * All points of a curve in turns, each in every round, so that a slow minute spares none. Products
+ * with other numbers of partitions idle beside the one that is measured.
+ */
 async function measure(points: readonly Point[]): Promise<Map<Point, number[]>> {
   const sites = new Map<number, BatchSite>();
   const measured = new Map<Point, number[]>(points.map((point) => [point, []]));

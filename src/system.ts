@@ -3,7 +3,6 @@ import { hostname } from "node:os";
 import { systemClock } from "./actors/clock.ts";
 import { SlicedTurns } from "./actors/turns.ts";
 import { Worker } from "./actors/worker.ts";
-import { baseUrl, withoutPassword } from "./addresses.ts";
 import type { Config } from "./config.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
 import { isAlive } from "./embedded/processes.ts";
@@ -11,13 +10,14 @@ import { createAdminApp } from "./http/adminApp.ts";
 import { createIngest } from "./http/ingest.ts";
 import { createPublicApp } from "./http/publicApp.ts";
 import { createQueryController } from "./http/queries.ts";
-import { serveHttp } from "./http/server.ts";
+import { baseUrl, serveHttp } from "./http/server.ts";
 import type { Log } from "./log.ts";
 import { Counter, gauge, Metrics } from "./metrics.ts";
 import { NatsActorDirectory } from "./nats/actorDirectory.ts";
 import { answerActors } from "./nats/actorOrder.ts";
 import { ActorServer } from "./nats/actorServer.ts";
 import { connectNats, type NatsLink } from "./nats/connection.ts";
+import { natsAddress } from "./nats/natsUrl.ts";
 import { Publisher } from "./nats/publisher.ts";
 import { JetStreamStreams } from "./nats/streams.ts";
 import { prepareStreams, type Topology } from "./nats/topology.ts";
@@ -30,7 +30,7 @@ import { Database } from "./store/database.ts";
 import { PostgresHealth } from "./store/health.ts";
 import { HeavyStatements } from "./store/heavyStatements.ts";
 import { PostgresLeaseStore } from "./store/leases.ts";
-import { openDatabase } from "./store/open.ts";
+import { openDatabase, postgresAddress } from "./store/open.ts";
 import { PostgresPartitionStore } from "./store/partitions.ts";
 import { prepareDatabase } from "./store/prepare.ts";
 import { PostgresProjectionControl } from "./store/projectionControl.ts";
@@ -130,8 +130,8 @@ async function startParts(
     addresses.push(...startAdmin(parts, readiness, metrics, operations));
   }
   if (publisher) addresses.unshift(...startIngest(parts, publisher, readiness, metrics));
-  const { databaseUrl = config.databaseUrl, natsUrl = config.natsUrl } = embedded;
-  addresses.push(["postgres", withoutPassword(databaseUrl)], ["nats", withoutPassword(natsUrl)]);
+  const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
+  addresses.push(["postgres", postgresAddress(databaseUrl)], ["nats", natsAddress(natsUrl)]);
   return addresses;
 }
 

@@ -85,3 +85,9 @@ function advice({ settings }: ServeOptions, error: unknown): string {
   if (isOfHost) return `set ${settings?.host ?? "the host"} to a name or address of this machine`;
   return settings === undefined ? "set another port" : `set ${settings.port} to a free port`;
 }
+
+/** Where a listener is reached from its own host. */
+export function baseUrl(host: string, port: number): string {
+  const name = host === "0.0.0.0" || host === "::" ? "localhost" : host;
+  return `http://${name.includes(":") ? `[${name}]` : name}:${port}`;
+}

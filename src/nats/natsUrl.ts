@@ -28,6 +28,12 @@ export function parseNatsUrl(text: string): NatsAddress {
   };
 }
 
+/** A `NATS_URL` that may be printed: its servers, without credentials. */
+export function natsAddress(text: string): string {
+  const { servers, tls } = parseNatsUrl(text);
+  return servers.map((server) => `${tls === undefined ? "nats" : "tls"}://${server}`).join(",");
+}
+
 function credentials(url: URL): Pick<NatsAddress, "user" | "pass" | "token"> {
   const user = decodeURIComponent(url.username);
   if (url.password === "") return { token: user };

@@ -36,7 +36,7 @@ async function waitForServer(database: Database, url: string, waitMs: number): P
       if (isHopeless(error) || performance.now() + pauseMs > lastMoment) {
         const reason = errorMessage(error) || "no answer";
         throw new Error(
-          `Postgres at ${withoutPassword(url)} cannot be used (waited up to ${waitMs} ms): ` +
+          `Postgres at ${postgresAddress(url)} cannot be used (waited up to ${waitMs} ms): ` +
             `${reason}. Check DATABASE_URL and that the server runs`,
           { cause: error },
         );
@@ -68,7 +68,8 @@ function isHopeless(error: unknown): boolean {
   return typeof error.code === "string" && hopelessCodes.has(error.code);
 }
 
-function withoutPassword(url: string): string {
+/** A `DATABASE_URL` that may be printed: without its password, and its query, which may hold one. */
+export function postgresAddress(url: string): string {
   const parsed = new URL(url);
   parsed.password = "";
   parsed.search = "";

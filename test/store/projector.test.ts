@@ -236,6 +236,7 @@ test("a step waits for its turn while devices wait, and is not done if paused me
   const heavy = new HeavyStatements(() => true, 60_000);
   const other = Promise.withResolvers<void>();
   const turn = heavy.inTurn(() => other.promise);
+  await using _ = { [Symbol.asyncDispose]: async () => other.resolve() };
   await new Writer(store.partitions, 0).commit(windowOf(0, 3, firstEndMs));
   store.project({ heavy });
   const held = async () => {
