@@ -1,4 +1,5 @@
 /** Payloads through `POST /stats/batch`, and how long it takes until they are counted. */
+import { projections } from "../../src/store/projections/registry.ts";
 import { audience } from "./backlog.ts";
 import { benchSite } from "./bench.ts";
 import {
@@ -32,7 +33,7 @@ export interface BatchFigures {
 /** Requests under way at a time. */
 export const atOnce = Number(Bun.env.BENCH_CONNECTIONS ?? 16);
 const windowMs = 10_000;
-const projections = ["stats", "sessions", "content_hourly"];
+const tables = projections.map(({ name }) => name);
 /** Bodies are made before the clock starts, and sent again and again. */
 const payloadsMade = 200_000;
 
@@ -61,7 +62,7 @@ export async function openBatchSite(partitions = 16) {
       const boundary = windowEnd(end, windowMs);
       await reach("the seal", async () => (await sealedMs(sql)) >= boundary);
       // So that the next run does not share the machine with the rows of this one.
-      await reach("the rows", async () => (await visibleMs(sql, projections)) >= boundary);
+      await reach("the rows", async () => (await visibleMs(sql, tables)) >= boundary);
       const sealed = (await payloadsSealed(sql)) - before;
       if (sealed !== payloads) throw new Error(`${sealed} of ${payloads} were counted`);
       const rate = (until: number) => (payloads / (until - start)) * 1_000;

@@ -4,7 +4,7 @@
  * 0017 and 0019).
  */
 
-/** What takes longer no longer keeps others waiting: they may not depend on it but in time. */
+/** What takes longer holds the others up no more: only their time depends on it. */
 const turnMsMax = 1_000;
 
 /**
@@ -15,13 +15,16 @@ export class HeavyStatements {
   /** Resolves when the last turn that was asked for is over. */
   #last: Promise<void> = Promise.resolve();
 
-  /** @param devicesWait true while devices wait for answers and would feel it. */
+  /**
+   * @param devicesWait true while devices wait for answers and would feel it.
+   * @param maxMs the longest turn.
+   */
   constructor(
     private readonly devicesWait: () => boolean = () => false,
     private readonly maxMs = turnMsMax,
   ) {}
 
-  /** Waits for its turn. The turn is over when `run` has ended, or has run for a second. */
+  /** Waits for its turn. The turn is over when `run` has ended, or has run for `maxMs`. */
   async inTurn<Result>(run: () => Promise<Result>): Promise<Result> {
     const before = this.#last;
     const over = Promise.withResolvers<void>();

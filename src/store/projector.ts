@@ -120,7 +120,7 @@ export class Projector {
     return behind > 0n ? "again" : "wait";
   }
 
-  /** Asks only now, since the projection may have been paused or renewed while this waited. */
+  /** Asks only now: while this waited, it may have been paused, or become of another version. */
   async #step(definition: ProjectionDefinition, eventsMax: number): Promise<Applied> {
     const held = await this.#hold(definition);
     if (held === undefined || held.paused) return nothing;
