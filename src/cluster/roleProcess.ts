@@ -27,6 +27,7 @@ class BadConfiguration extends Error {}
 const program = join(import.meta.dir, "..", "main.ts");
 /** Between an end that was not asked for and the next start. */
 const restartMs = 500;
+/** One that is not ready by then hangs, and is killed. */
 const readyMs = 60_000;
 /** A process that has not stopped by then is killed: its own limit is a little less. */
 const stopMs = 12_000;
@@ -124,7 +125,9 @@ export class RoleProcess {
     this.#state = "starting";
     child.exited.then(() => this.#ended(child));
     this.watcher.set(name, { pid: child.pid, signal: "TERM" });
+    const timer = setTimeout(() => child.kill("SIGKILL"), readyMs);
     await isReady(child.stdout);
+    clearTimeout(timer);
     if (this.#child !== child) {
       const words = (readIfThere(logFile) ?? "").trimEnd().split("\n").slice(-1).join("");
       const problem = `${name} did not start: ${words}`;

@@ -2,6 +2,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { Elysia, t } from "elysia";
 import { Problem } from "../../src/http/problem.ts";
 import { goodPayload, startIngestServer } from "../support/ingestServer.ts";
+import { until } from "../support/until.ts";
 
 const extra = new Elysia({ name: "extra" })
   .get("/boom", () => {
@@ -148,7 +149,7 @@ describe("stopping", () => {
     const stopping = startIngestServer();
     const release = stopping.payloadLog.hold();
     const answer = stopping.post("/stats", JSON.stringify(goodPayload));
-    await Bun.sleep(50);
+    await until(() => stopping.payloadLog.held === 1, { what: "the payload is on its way" });
     const stopped = stopping.stop(5_000);
     release();
     expect((await answer).status).toBe(202);
@@ -160,7 +161,7 @@ describe("stopping", () => {
     const stopping = startIngestServer();
     stopping.payloadLog.hold();
     const answer = stopping.post("/stats", JSON.stringify(goodPayload)).catch(() => "cut");
-    await Bun.sleep(50);
+    await until(() => stopping.payloadLog.held === 1, { what: "the payload is on its way" });
     const start = performance.now();
     await stopping.stop(200);
     expect(performance.now() - start).toBeLessThan(2_000);

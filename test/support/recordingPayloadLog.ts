@@ -17,9 +17,12 @@ export class RecordingPayloadLog implements PayloadLog {
   /** When set, every append fails with it. */
   failure: Error | undefined;
   #gate: Promise<void> = Promise.resolve();
+  #held = 0;
 
   async append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]> {
+    this.#held++;
     await this.#gate;
+    this.#held--;
     if (this.failure !== undefined) throw this.failure;
     const sequence = this.appends.push({ payloads, keyDigests });
     return payloads.map((_, index) => ({ partition: 0, sequence, index }));
@@ -40,6 +43,11 @@ export class RecordingPayloadLog implements PayloadLog {
 
   get payloads(): readonly Payload[] {
     return this.appends.flatMap((append) => append.payloads);
+  }
+
+  /** Appends that are held back now. */
+  get held(): number {
+    return this.#held;
   }
 
   /** Holds every append back until the returned function is called. */

@@ -20,8 +20,7 @@ interface Sent {
 }
 
 /** Sends payloads one after the other until stopped; every one has bytes of its own. */
-async function sendLoop(url: () => string, lane: number, signal: AbortSignal): Promise<Sent[]> {
-  const sent: Sent[] = [];
+async function sendLoop(url: () => string, lane: number, sent: Sent[], signal: AbortSignal) {
   for (let i = 0; !signal.aborted; i++) {
     const cdn = lane * 1_000_000 + i;
     const content = `channel ${i % 7}`;
@@ -38,7 +37,6 @@ async function sendLoop(url: () => string, lane: number, signal: AbortSignal): P
     // While the process is down every request fails at once; there is no use in a million of them.
     if (receipt === undefined) await Bun.sleep(20);
   }
-  return sent;
 }
 
 function timesStored(messages: readonly StoredMessage[]): Map<number, number> {
@@ -59,17 +57,22 @@ describe("kill -9 of the whole process group", () => {
     let running = await site.start();
     const url = running.url;
     const ending = new AbortController();
+    const sent: Sent[] = [];
     const lanes = Array.from({ length: 16 }, (_, lane) =>
-      sendLoop(() => url, lane + 1, ending.signal),
+      sendLoop(() => url, lane + 1, sent, ending.signal),
     );
     for (let kill = 0; kill < kills; kill++) {
       await Bun.sleep(300 + Math.random() * 1_500);
       await running.killGroup();
       running = await site.start();
     }
-    await Bun.sleep(500);
+    const sentBefore = sent.length;
+    const isStored = ({ receipt }: Sent) => receipt !== undefined;
+    await until(() => sent.slice(sentBefore).filter(isStored).length >= 100, {
+      what: "payloads are taken again",
+    });
     ending.abort();
-    const sent = (await Promise.all(lanes)).flat();
+    await Promise.all(lanes);
     const endMs = Date.now();
 
     await until(async () => (await sealedThroughMs(running.databaseUrl)) > endMs, {
@@ -78,7 +81,7 @@ describe("kill -9 of the whole process group", () => {
     });
     const messages = await readStreams(running.natsUrl, partitions);
     const times = timesStored(messages);
-    const acknowledged = sent.filter(({ receipt }) => receipt !== undefined);
+    const acknowledged = sent.filter(isStored);
     expect(acknowledged.length).toBeGreaterThan(1_000);
     for (const { cdn } of acknowledged) expect(times.get(cdn)).toBe(1);
     for (const { cdn } of sent) expect(times.get(cdn) ?? 0).toBeLessThanOrEqual(1);
