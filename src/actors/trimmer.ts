@@ -22,6 +22,8 @@ export interface Trimming {
 const trimMs = 30_000;
 /** What no event names, mostly ticks, is small, and takes some twenty requests to find. */
 const unnamedMs = 60 * 60_000;
+/** Later than any time that a clock shows, epoch ms. */
+const everMs = Date.UTC(9999, 0);
 
 export class Trimmer {
   #trimmedAt = 0;
@@ -73,14 +75,16 @@ export class Trimmer {
   }
 
   /**
-   * Events name the sequences of payloads only. In a partition without traffic nothing follows
-   * the ticks, so the last message that is old enough is looked for in the stream.
+   * Events name the sequences of payloads only. In a partition without traffic nothing follows the
+   * ticks: when all that events name is old enough, the last message that is so is looked for.
    */
   async #lastUnnamed(named: number, beforeMs: number): Promise<number> {
-    const { partition, streams, clock } = this.trimming;
+    const { partition, store, streams, clock } = this.trimming;
     const isQuiet = named <= this.#trimmedTo;
     if (!isQuiet || clock.monotonic() - this.#unnamedAt < unnamedMs) return 0;
     this.#unnamedAt = clock.monotonic();
+    // What was sealed since, or ends later, is named: it goes when its own time has come.
+    if ((await store.lastSealedSequence(partition, everMs, everMs)) > named) return 0;
     const state = await streams.state(partition);
     const lastSequence = Math.min(state.lastSequence, this.#sealedSequence);
     if (lastSequence < state.firstSequence || beforeMs <= 0) return 0;

@@ -15,8 +15,10 @@ let link: NatsLink;
 let streams: JetStreamStreams;
 /** The clock of the trimmer: it only paces. */
 let monotonicMs = 0;
-/** What the event log names. */
+/** The last sequence that the event log names, of windows sealed long ago and of all. */
 let sealedSequence = 0;
+let newestSequence = 0;
+/** How often the event log was asked what may go. */
 let asked = 0;
 
 beforeAll(async () => {
@@ -29,6 +31,7 @@ beforeEach(async () => {
   await ensureStreams(link, { partitions: 1, replicas: 1 });
   monotonicMs = hourMs;
   sealedSequence = 0;
+  newestSequence = 0;
   asked = 0;
 });
 
@@ -36,7 +39,8 @@ function trimmer(rawRetentionMs: number): Trimmer {
   return new Trimmer({
     ...{ partition, streams, rawRetentionMs, log: silentLog, windowMs: 1_000 },
     store: {
-      lastSealedSequence: async () => {
+      lastSealedSequence: async (_, windowEndMs) => {
+        if (windowEndMs > Date.now() + hourMs) return Math.max(sealedSequence, newestSequence);
         asked++;
         return sealedSequence;
       },
@@ -130,4 +134,32 @@ test("room is made at once, whatever was trimmed lately", async () => {
     },
     { what: "room to be made" },
   );
+});
+
+test("what was sealed a moment ago stays, however long ago it was received", async () => {
+  await ticks(10);
+  const trims = trimmer(0);
+  sealedSequence = 4;
+  newestSequence = 8;
+  trims.sealed(Date.now() + 1, 10);
+  await trimmedTo(5);
+  // The second look finds nothing more that is old, and more that is not.
+  monotonicMs += hourMs;
+  await until(
+    () => {
+      trims.sealed(Date.now() + 1, 10);
+      return asked === 2;
+    },
+    { what: "the event log to be asked again" },
+  );
+  sealedSequence = 8;
+  monotonicMs += hourMs;
+  await until(
+    async () => {
+      trims.sealed(Date.now() + 1, 10);
+      return (await streams.state(partition)).firstSequence > 5;
+    },
+    { what: "the next messages to go" },
+  );
+  expect((await streams.state(partition)).firstSequence).toBe(9);
 });
