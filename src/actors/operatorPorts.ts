@@ -127,11 +127,8 @@ export interface RetryLog {
    * @throws when nothing can be published now.
    */
   takes(message: string): boolean;
-  /**
-   * Resolves with the sequence. The broker stores messages of one id once, for some minutes.
-   * @throws when it is not known to be stored.
-   */
-  publish(partition: number, id: string, message: string): Promise<number>;
+  /** Resolves with the sequence. @throws when it is not known to be stored. */
+  publish(partition: number, message: string): Promise<number>;
 }
 
 // ------------------------------------------------------------------------------------ the ledger

@@ -3,10 +3,11 @@
  * what is retried is read a second time, as a message of its own, and counts as such.
  *
  * A retry takes effect once. It is claimed before it is published; when its outcome stays unknown
- * it may be claimed again, and then the broker drops the second message by its id, or else the
- * partition's owner takes it for a repeat, because a retry goes by the place it comes from.
+ * it may be claimed again, and then the partition's owner takes the second message for a repeat,
+ * because a retry goes by the place it comes from.
  */
 import { encodeRetry } from "../domain/envelope.ts";
+import { foundMax, messageText, storableText } from "../domain/quarantineText.ts";
 import { formatPlace, type QuarantinePlace } from "../domain/receipt.ts";
 import type {
   DiscardOutcome,
@@ -18,7 +19,6 @@ import type {
   RetryOutcome,
 } from "./operatorPorts.ts";
 import type { PayloadStreams } from "./ports.ts";
-import { foundMax, messageText, storableText } from "./quarantineText.ts";
 
 export class QuarantineDesk implements QuarantineControl {
   constructor(
@@ -48,7 +48,7 @@ export class QuarantineDesk implements QuarantineControl {
     const claim = await this.store.claim(row.id, by);
     if (claim === "retried") return { kind: "already" };
     if (claim !== "claimed") return { kind: claim };
-    const sequence = await this.retryLog.publish(partition, `retry-${name}`, text);
+    const sequence = await this.retryLog.publish(partition, text);
     // The payload of a retry stands alone in its message.
     const again = { partition, sequence, index: Math.min(index, 0), incarnation: undefined };
     const retriedAs = formatPlace(again);

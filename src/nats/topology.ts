@@ -1,7 +1,6 @@
 /** The streams of the log of payloads: one for each partition. */
 import {
   DiscardPolicy,
-  nanos,
   RetentionPolicy,
   StorageType,
   type StreamConfig,
@@ -24,7 +23,6 @@ const parallelism = 32;
 const patienceMs = 60_000;
 /** How long subjects may overlap: with the same stream while another process makes it. */
 const overlapMs = 2_000;
-const duplicateWindowMs = 120_000;
 
 /**
  * Makes sure that every partition has its stream, as it should be. May be run by several processes
@@ -137,7 +135,6 @@ function streamConfig(topology: Topology, partition: number) {
     max_msgs: -1,
     max_bytes: topology.streamBytesMax ?? -1,
     num_replicas: topology.replicas,
-    duplicate_window: nanos(duplicateWindowMs),
   } satisfies Partial<StreamConfig>;
 }
 
@@ -174,17 +171,13 @@ async function align(
         "use another NATS account, or remove the stream if its payloads are not needed",
     );
   }
-  const { duplicate_window } = wanted;
   const num_replicas = Math.max(wanted.num_replicas, config.num_replicas);
   // Without a setting of ours, a bound that an operator has put on the stream stays; so does one
   // on messages, which the update leaves alone.
   const max_bytes = topology.streamBytesMax ?? config.max_bytes;
-  const same =
-    config.num_replicas === num_replicas &&
-    config.max_bytes === max_bytes &&
-    config.duplicate_window === duplicate_window;
-  if (same) return num_replicas;
-  await link.manager.streams.update(wanted.name, { num_replicas, max_bytes, duplicate_window });
+  if (config.num_replicas !== num_replicas || config.max_bytes !== max_bytes) {
+    await link.manager.streams.update(wanted.name, { num_replicas, max_bytes });
+  }
   return num_replicas;
 }
 

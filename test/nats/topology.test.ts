@@ -32,7 +32,6 @@ test("every partition gets a stream that never drops what was not read", async (
       max_msgs: -1,
       max_bytes: -1,
       num_replicas: 1,
-      duplicate_window: 120_000_000_000,
     });
   }
   expect(names.sort()).toEqual([
