@@ -4,6 +4,7 @@ import type {
   HealthReader,
   LatePartition,
   ProjectionHealth,
+  Readiness,
   ReadinessCheck,
 } from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
@@ -24,8 +25,6 @@ interface FullStream {
   readonly partition: number;
   readonly reason: string;
 }
-
-export type Readiness = () => Promise<readonly ReadinessCheck[]>;
 
 /** A projection that is applied may be so far behind: a large boundary takes seconds. */
 const projectionLagMs = 30_000;

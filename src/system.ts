@@ -1,6 +1,7 @@
 /** Puts the parts of a process together, as its roles say, and takes them apart again. */
 import { hostname } from "node:os";
 import { systemClock } from "./actors/clock.ts";
+import type { Readiness } from "./actors/readPorts.ts";
 import { SlicedTurns } from "./actors/turns.ts";
 import { Worker } from "./actors/worker.ts";
 import type { Config } from "./config.ts";
@@ -23,7 +24,7 @@ import { JetStreamStreams } from "./nats/streams.ts";
 import { prepareStreams, type Topology } from "./nats/topology.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { createPast } from "./past.ts";
-import { type Readiness, readinessOf } from "./readiness.ts";
+import { readinessOf } from "./readiness.ts";
 import { ReplayedHistory } from "./replay/history.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
 import { Database } from "./store/database.ts";
@@ -223,11 +224,7 @@ function startWorker(parts: Parts): Worker {
       turns,
     },
     serveActors: (partition, views) =>
-      actorServer.serveActors(partition, (request) => {
-        if (request.kind === "list") return answerActors(request, views.all());
-        const actor = views.find(request.customer, request.content);
-        return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
-      }),
+      actorServer.serveActors(partition, (request) => answerActors(request, views)),
     isDead: (pid) => !isAlive(pid),
   });
   worker.start();

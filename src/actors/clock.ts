@@ -4,11 +4,14 @@ export interface Clock {
   now(): number;
   /** A clock that never steps, ms. */
   monotonic(): number;
-  /** Resolves after `ms`, or at once when `signal` is aborted. */
+  /** Resolves after `ms`, but at most 24 days, or at once when `signal` is aborted. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>;
   /** Lets everything else that is ready run first. */
   yield(): Promise<void>;
 }
+
+/** A timer for longer fires at once. */
+const timerMsMax = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: () => Date.now(),
@@ -21,7 +24,7 @@ export const systemClock: Clock = {
         signal?.removeEventListener("abort", done);
         resolve();
       };
-      const timer = setTimeout(done, ms);
+      const timer = setTimeout(done, Math.min(ms, timerMsMax));
       signal?.addEventListener("abort", done);
     }),
   yield: () => new Promise((resolve) => setImmediate(resolve)),

@@ -1,6 +1,6 @@
 import type { Quarantined } from "../domain/events.ts";
+import { storableText } from "../domain/quarantineText.ts";
 import type { LedgerCounts } from "./partitionState.ts";
-import { storableText } from "./quarantineText.ts";
 
 /** Of one message no more characters are kept than this, and a little of every further payload. */
 const messageCharsMax = 262_144;

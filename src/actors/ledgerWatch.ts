@@ -39,6 +39,8 @@ export class LedgerWatch implements LedgerReader {
   #failure = "";
   #failingSinceMs: number | undefined;
   #turn: Promise<unknown> = Promise.resolve();
+  /** Looks that have not begun, by whether they count anew. */
+  readonly #due = new Map<boolean, Promise<LedgerReport>>();
 
   constructor(
     private readonly store: LedgerStore,
@@ -74,9 +76,15 @@ export class LedgerWatch implements LedgerReader {
     this.#abort.abort();
   }
 
-  /** One at a time; the others wait for their turn. */
+  /** One at a time; who asks for what has not begun yet shares it. */
   report(recount: boolean): Promise<LedgerReport> {
-    const turn = this.#turn.then(() => this.#count(recount));
+    const due = this.#due.get(recount);
+    if (due !== undefined) return due;
+    const turn = this.#turn.then(() => {
+      this.#due.delete(recount);
+      return this.#count(recount);
+    });
+    this.#due.set(recount, turn);
     this.#turn = turn.catch(() => {});
     return turn;
   }

@@ -12,6 +12,7 @@ import { DigestTable } from "../domain/digestTable.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
 import { isCount } from "../domain/payload.ts";
+import { messageText, payloadText } from "../domain/quarantineText.ts";
 import { generationOf, generationsRemembered, type Rules, startsSession } from "../domain/rules.ts";
 import type { Tally } from "../domain/tally.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
@@ -22,7 +23,6 @@ import type { PartitionState } from "./partitionState.ts";
 import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
-import { messageText, payloadText } from "./quarantineText.ts";
 import { boundsOf, byName, type WindowActor } from "./windowActor.ts";
 import { restoreTally, saveWindow } from "./windowState.ts";
 

@@ -78,7 +78,8 @@ export class PartitionOwner {
   readonly #trimmer: Trimmer;
   readonly #replicas: ReplicaCheck;
   #noRoom: { readonly reason: string; readonly atMs: number } | undefined;
-  #waiting: (() => void)[] = [];
+  /** Wakes the ticker, which is the only one that waits for progress. */
+  #progressed: () => void = () => {};
   #waitingForMessages = false;
 
   constructor(context: OwnerContext, ownership: Ownership) {
@@ -126,7 +127,10 @@ export class PartitionOwner {
         partition: this.partition,
         log: this.#log,
         progress: () => ({ sequence: this.#state.sequence, timeMs: this.#state.timeMs }),
-        changed: () => new Promise((resolve) => this.#waiting.push(resolve)),
+        changed: () =>
+          new Promise((resolve) => {
+            this.#progressed = resolve;
+          }),
         restartFeed: () => feed.restart(),
         waiting: () => this.#waitingForMessages,
         full: (reason) => this.#full(reason),
@@ -139,7 +143,7 @@ export class PartitionOwner {
       return this.#ended(error);
     } finally {
       this.#abort.abort();
-      this.#wake();
+      this.#progressed();
       await this.#feed?.stop();
       await ticking;
     }
@@ -211,7 +215,7 @@ export class PartitionOwner {
       }
       // The actors get their payloads when somebody looks, at a checkpoint or at the boundary: one
       // event for all payloads since then costs a fraction of one for each read.
-      this.#wake();
+      this.#progressed();
       if (this.#checkpointDue()) await this.#commit([]);
     }
   }
@@ -306,11 +310,5 @@ export class PartitionOwner {
     if (!isNews) return;
     if (reason === undefined) this.#log.info("the stream takes messages again");
     else this.#log.error("the stream takes no more messages, not even a tick", { reason });
-  }
-
-  #wake(): void {
-    const waiting = this.#waiting;
-    this.#waiting = [];
-    for (const resolve of waiting) resolve();
   }
 }

@@ -142,7 +142,7 @@ export interface Checkpoint {
   readonly position: number;
   /** Every window that ends at or before this time (epoch ms) is sealed. */
   readonly sealedThroughMs: number;
-  /** The serialised state: see domain/partition. Undefined before the first commit. */
+  /** The serialised state: see partitionState.ts. Undefined before the first commit. */
   readonly state: unknown;
 }
 
@@ -223,7 +223,7 @@ export interface LeaseStore {
   /** The workers whose lease runs, with where they run. */
   workers(): Promise<readonly WorkerIdentity[]>;
   /** Calls back whenever partitions may have become free. Returns how to stop that. */
-  onChange(callback: () => void): Promise<() => Promise<void>>;
+  onChange(callback: () => void): () => void;
 }
 
 export interface WorkerIdentity {

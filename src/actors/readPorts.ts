@@ -168,6 +168,9 @@ export interface ReadinessCheck {
   readonly detail: string;
 }
 
+/** Every dependency and invariant, asked now. */
+export type Readiness = () => Promise<readonly ReadinessCheck[]>;
+
 /** What the database knows of the work that all processes share, by its clock. */
 export interface Health {
   /** How many there are. */

@@ -103,7 +103,7 @@ export class Worker {
 
   async #run(): Promise<void> {
     const { leases, leaseMs, identity } = this.#options;
-    const stopListening = await leases.onChange(() => this.#nudged.abort());
+    const stopListening = leases.onChange(() => this.#nudged.abort());
     const watching = this.#watchLease();
     await this.#forgetTheDead();
     while (!this.#abort.signal.aborted) {
@@ -111,7 +111,7 @@ export class Worker {
       await this.#renew();
       await this.#clock.sleep(leaseMs / renewalsPerLease, this.#nudged.signal);
     }
-    await stopListening();
+    stopListening();
     await watching;
     await Promise.all([...this.#partings, this.#standDown([...this.#holdings.keys()])]);
     await leases.leave(identity).catch((error) => {

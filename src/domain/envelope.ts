@@ -130,7 +130,7 @@ function encodedBytesMax(text: string): number {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** Reads a message. Values inside a batch are checked one by one, with `readPayload`. */
+/** Reads a message. Values inside a batch are left to who applies it. */
 export function decodeMessage(data: Uint8Array): Batch | Tick | Unreadable {
   let parsed: unknown;
   try {

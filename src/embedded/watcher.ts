@@ -8,6 +8,9 @@ export interface Watched {
   readonly signal: "QUIT" | "TERM";
 }
 
+/** Between the end of a watcher and the next one: it may end at once, again and again. */
+const respawnMs = 100;
+
 /** A watcher that the garbage collector took would see its input end, and end the servers. */
 const open = new Set<Watcher>();
 
@@ -60,7 +63,7 @@ export class Watcher {
       stdout: "ignore",
       stderr: "ignore",
       detached: true,
-      onExit: () => this.respawn(),
+      onExit: () => void setTimeout(() => this.respawn(), respawnMs).unref(),
     });
     // Neither the watcher nor the servers keep this process from ending.
     watcher.unref();

@@ -1,11 +1,8 @@
 /** Liveness and readiness, for whatever supervises the process. */
 import { Elysia } from "elysia";
-import type { ReadinessCheck } from "../actors/readPorts.ts";
+import type { Readiness, ReadinessCheck } from "../actors/readPorts.ts";
 import { errorMessage } from "../log.ts";
 import { jsonResponse } from "./openApi.ts";
-
-/** Every dependency and invariant, asked now. */
-export type Readiness = () => Promise<readonly ReadinessCheck[]>;
 
 export function healthController(readiness: Readiness) {
   return new Elysia({ name: "health" })

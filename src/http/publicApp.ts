@@ -2,8 +2,9 @@
 import { swagger } from "@elysiajs/swagger";
 import type { AnyElysia } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
+import type { Readiness } from "../actors/readPorts.ts";
 import type { Log } from "../log.ts";
-import { healthController, type Readiness } from "./health.ts";
+import { healthController } from "./health.ts";
 import type { IngestHandlers } from "./ingest.ts";
 import { ingestController } from "./ingestController.ts";
 import { ingestSchemas } from "./ingestDocs.ts";

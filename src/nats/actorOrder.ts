@@ -1,18 +1,14 @@
 /** Which actors a query asks for, and in which order: the same at the owners and at the admin's. */
-import type { ActorQuery, ActorView } from "../actors/readPorts.ts";
+import type { ActorQuery, ActorView, ActorViews } from "../actors/readPorts.ts";
 import type { ActorReply, ActorRequest } from "./actorMessages.ts";
 
-/** An owner's answer, from the views of all its actors. */
-export function answerActors(request: ActorRequest, actors: Iterable<ActorView>): ActorReply {
+/** An owner's answer, from the views of its actors. */
+export function answerActors(request: ActorRequest, views: ActorViews): ActorReply {
   if (request.kind === "get") {
-    for (const actor of actors) {
-      if (actor.customer === request.customer && actor.content === request.content) {
-        return { actors: [actor], total: 1 };
-      }
-    }
-    return { actors: [], total: 0 };
+    const actor = views.find(request.customer, request.content);
+    return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
   }
-  const matching = [...actors].filter((actor) => matches(actor, request.query));
+  const matching = [...views.all()].filter((actor) => matches(actor, request.query));
   const rows = sortActors(matching, request.query.sort).slice(0, request.query.limit);
   return { actors: rows, total: matching.length };
 }

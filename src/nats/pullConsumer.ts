@@ -4,8 +4,9 @@
  * It asks for messages itself and not with the client's `consume()`, because the bytes under way
  * must be bounded whatever the size of the messages, a missed heartbeat must end the consumer and
  * not repair it in silence, and a timestamp must not pass through a double. At most two requests
- * are out at a time; the server serves them in order, so the messages that arrive belong to the
- * first one, and so does the status that ends one early.
+ * are out at a time, and up to two more that were replaced shortly before they expire; the server
+ * serves them in order, so the messages that arrive are taken to belong to the first one, and so is
+ * the status that ends one early.
  */
 import { AckPolicy, DeliverPolicy, type Msg, nanos, ReplayPolicy, type Subscription } from "nats";
 import type { LogMessage } from "../actors/ports.ts";

@@ -4,7 +4,7 @@
  */
 import type { Clock } from "../actors/clock.ts";
 import { Partition } from "../actors/partition.ts";
-import type { PartitionState } from "../actors/partitionState.ts";
+import { emptyPartitionState } from "../actors/partitionState.ts";
 import type { PayloadObserver } from "../actors/payloadObserver.ts";
 import type { LogMessage, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
 import type { DomainEvent } from "../domain/events.ts";
@@ -121,7 +121,7 @@ class Replay {
     this.#run.reading?.(message);
     // What is left of the window before the warm-up comes first in the stream, and is passed over.
     if (message.timeMs < start.warmUpFromMs && warmUp.sequence === 0) return true;
-    if (warmUp.sequence === 0) warmUp.restore(message.sequence - 1, 0, emptyState);
+    if (warmUp.sequence === 0) warmUp.restore(message.sequence - 1, 0, emptyPartitionState);
     if (warmUp.endsWindow(message.timeMs)) {
       warmUp.seal(message.timeMs);
       warmUp.committed();
@@ -142,8 +142,8 @@ async function startingPartition(
   if (plan.start === undefined) return partition;
   const { replayFromMs } = plan.start;
   const timeMs = Math.max(replayFromMs, warmUp?.timeMs ?? 0);
-  const { ledger, windows } = emptyState;
-  const state = { ...(warmUp?.save() ?? emptyState), timeMs, ledger, windows };
+  const { ledger, windows } = emptyPartitionState;
+  const state = { ...(warmUp?.save() ?? emptyPartitionState), timeMs, ledger, windows };
   partition.restore(firstSequence - 1, replayFromMs, state);
   const memoryMs =
     (generationsRemembered(rules) + 1) * windowsPerGeneration(rules) * rules.windowMs;
@@ -152,15 +152,6 @@ async function startingPartition(
   }
   return partition;
 }
-
-const emptyState: PartitionState = {
-  v: 1,
-  timeMs: 0,
-  ledger: { read: 0, sealed: 0, duplicates: 0, quarantined: 0 },
-  windows: [],
-  publishers: [],
-  keys: [],
-};
 
 async function inTime<Value>(promise: Promise<Value>): Promise<Value> {
   const { promise: expired, reject } = Promise.withResolvers<never>();

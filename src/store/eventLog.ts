@@ -1,6 +1,7 @@
 /** The event log: how a partition's owner appends to it, together with its checkpoint. */
 import { type Commit, type CommitOutcome, CommitRejected, type Turns } from "../actors/ports.ts";
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
+import { storableText } from "../domain/quarantineText.ts";
 import { errorMessage } from "../log.ts";
 import type { Database } from "./database.ts";
 import type { HeavyStatements } from "./heavyStatements.ts";
@@ -13,12 +14,18 @@ export const eventsChannel = "payload_stats_events";
  * events, or a few with many new tokens.
  */
 const largeLength = 100_000;
+/**
+ * What a commit may take longer for each event, and for each character of events and state: many
+ * times what they take. One that is given up too early is done again, with the same outcome.
+ */
+const eventDeadlineMs = 0.5;
+const characterDeadlineMs = 1e-4;
 
 /**
  * Writes checkpoint, events and quarantine in one statement, or nothing.
  * @param turns in which thousands of events become text.
  * @param heavy where a large one waits for its turn.
- * @param deadlineMs after which the outcome counts as unknown.
+ * @param deadlineMs after which the outcome of a small one counts as unknown.
  * @throws CommitRejected when an event breaks a constraint of the log; else the outcome is unknown.
  */
 export async function commitPartition(
@@ -42,7 +49,10 @@ export async function commitPartition(
     );
   }
   const columns = await turns.run(eventColumns(events));
-  const run = () => commitStatement(database, commit, columns, deadlineMs);
+  const state = checkpoint.state === undefined ? null : JSON.stringify(checkpoint.state);
+  const characters = columns.data.length + (state?.length ?? 0);
+  const longestMs = deadlineMs + events.length * eventDeadlineMs + characters * characterDeadlineMs;
+  const run = () => commitStatement(database, commit, columns, state, longestMs);
   try {
     const [row] = await (columns.data.length >= largeLength ? heavy.inTurn(run) : run());
     if (row === undefined) throw new Error("commit_partition returned nothing");
@@ -52,9 +62,12 @@ export async function commitPartition(
   }
 }
 
-/** Bad data or a broken constraint (SQLSTATE classes 22 and 23): the same again would fail again. */
+/**
+ * Bad data, a broken constraint, or more than Postgres can hold (SQLSTATE classes 22, 23 and 54): the
+ * same again would fail again.
+ */
 function isRejection(error: unknown): boolean {
-  return error instanceof Error && "code" in error && /^2[23]...$/.test(String(error.code));
+  return error instanceof Error && "code" in error && /^(2[23]|54)...$/.test(String(error.code));
 }
 
 /** What `commit_partition` takes the events as: lines of text, since Postgres splits these fastest. */
@@ -96,13 +109,13 @@ function commitStatement(
   database: Database,
   commit: Commit,
   events: EventColumns,
+  state: string | null,
   deadlineMs: number,
 ) {
   const { checkpoint } = commit;
   // Before the first sealed window there is no time to remember.
   const sealedThrough =
     checkpoint.sealedThroughMs > 0 ? new Date(checkpoint.sealedThroughMs) : null;
-  const state = checkpoint.state === undefined ? null : JSON.stringify(checkpoint.state);
   const quarantined = JSON.stringify(commit.quarantined.map(storable));
   return database.run(
     (sql) => sql<{ outcome: CommitOutcome }[]>`
@@ -138,8 +151,4 @@ function storable(quarantined: Quarantined): Quarantined {
     reason: storableText(quarantined.reason),
     found: storableText(quarantined.found),
   };
-}
-
-function storableText(text: string): string {
-  return text.toWellFormed().replaceAll("\0", "\uFFFD");
 }

@@ -90,9 +90,8 @@ export class PostgresLeaseStore implements LeaseStore {
   }
 
   /** Also calls back when a worker joins, since others may then have more than their share. */
-  async onChange(callback: () => void): Promise<() => Promise<void>> {
-    const stop = this.#database.listen(partitionsChannel, callback);
-    return async () => stop();
+  onChange(callback: () => void): () => void {
+    return this.#database.listen(partitionsChannel, callback);
   }
 }
 

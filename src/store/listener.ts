@@ -15,10 +15,9 @@ export class Listener {
   readonly #connect: (handlers: ConnectionHandlers) => Sql;
   readonly #log: Log;
   readonly #channels = new Map<string, Set<Callback>>();
-  readonly #stopped = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
   #isStopping = false;
-  /** Ends the connection's watch, so that a new channel is listened to. */
+  /** Ends a wait of the connection's watch: there is a new channel, it is closed, or all stops. */
   #interrupt: Callback = () => {};
 
   constructor(connect: (handlers: ConnectionHandlers) => Sql, log: Log) {
@@ -38,47 +37,50 @@ export class Listener {
   /** Idempotent. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    this.#stopped.resolve();
     this.#interrupt();
     await this.#running;
   }
 
   async #run(): Promise<void> {
     while (!this.#isStopping) {
-      const closed = Promise.withResolvers<void>();
+      let isClosed = false;
       const sql = this.#connect({
         onnotify: (channel) => this.#tell(channel),
-        onclose: () => closed.resolve(),
+        onclose: () => {
+          isClosed = true;
+          this.#interrupt();
+        },
       });
       try {
-        await this.#watch(sql, closed.promise);
+        await this.#watch(sql, () => isClosed);
       } catch (error) {
         this.#log.debug("listening failed and is tried again", { reason: errorMessage(error) });
       }
       await sql.end({ timeout: 0 });
-      if (!this.#isStopping) await Promise.race([Bun.sleep(pauseMs), this.#stopped.promise]);
+      if (!this.#isStopping) await Bun.sleep(pauseMs);
     }
   }
 
   /** Returns when the connection is closed; throws when it does not answer. */
-  async #watch(sql: Sql, closed: Promise<void>): Promise<void> {
+  async #watch(sql: Sql, isClosed: () => boolean): Promise<void> {
     const heard = new Set<string>();
-    let isClosed = false;
-    const closing = closed.then(() => {
-      isClosed = true;
-    });
-    while (!isClosed && !this.#isStopping) {
+    while (!isClosed() && !this.#isStopping) {
+      // Promises of this turn alone: one that lives on would keep something of every race.
       const interrupted = Promise.withResolvers<void>();
-      this.#interrupt = interrupted.resolve;
+      const stopped = Promise.withResolvers<void>();
+      this.#interrupt = () => {
+        if (this.#isStopping) stopped.resolve();
+        interrupted.resolve();
+      };
       const added = [...this.#channels.keys()].filter((channel) => !heard.has(channel));
       const statements = added.map((channel) => `listen "${channel}";`).join(" ");
-      await Promise.race([answerOf(sql, statements), this.#stopped.promise]);
+      await Promise.race([answerOf(sql, statements), stopped.promise]);
       for (const channel of added) {
         heard.add(channel);
         this.#tell(channel);
       }
       const timer = setTimeout(interrupted.resolve, heartbeatMs);
-      await Promise.race([closing, interrupted.promise]);
+      await interrupted.promise;
       clearTimeout(timer);
     }
   }

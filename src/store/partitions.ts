@@ -13,8 +13,7 @@ import { HeavyStatements } from "./heavyStatements.ts";
 
 const pageRowsMax = 2_000;
 const pageBytesMax = 8 * 1_024 * 1_024;
-/** An event takes some hundredths of this; a commit given up too early is only done again. */
-const eventDeadlineMs = 0.5;
+
 interface TokensRow {
   readonly position: bigint;
   readonly window_end: Date;
@@ -38,7 +37,7 @@ export class PostgresPartitionStore implements PartitionStore {
   readonly #heavy: HeavyStatements;
 
   /**
-   * @param commitDeadlineMs after which the outcome of a commit without events counts as unknown.
+   * @param commitDeadlineMs after which the outcome of a small commit counts as unknown.
    * @param turns shared with what else is done in turns in this process.
    * @param heavy shared with the projector of this process.
    */
@@ -87,8 +86,13 @@ export class PostgresPartitionStore implements PartitionStore {
   }
 
   commit(commit: Commit): Promise<CommitOutcome> {
-    const deadlineMs = this.#commitDeadlineMs + commit.events.length * eventDeadlineMs;
-    return commitPartition(this.#database, commit, this.#turns, this.#heavy, deadlineMs);
+    return commitPartition(
+      this.#database,
+      commit,
+      this.#turns,
+      this.#heavy,
+      this.#commitDeadlineMs,
+    );
   }
 
   async *rememberedTokens(

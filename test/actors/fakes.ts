@@ -123,8 +123,8 @@ export class FakeLeases implements LeaseStore {
     return [];
   }
 
-  async onChange() {
-    return async () => {};
+  onChange() {
+    return () => {};
   }
 }
 

@@ -97,3 +97,17 @@ test("is red when it could not look for minutes, whatever it found before", () =
   expect(watch.check.ok).toBe(true);
   watch.stop();
 });
+
+test("who asks for what has not begun yet shares it", async () => {
+  const recounts: boolean[] = [];
+  const entries = async (since: readonly LedgerEntry[]) => {
+    recounts.push(since.length === 0);
+    return [entry];
+  };
+  const { clock } = new SimulatedProcess("watch", 1, new Scheduler(), 0);
+  const watch = new LedgerWatch({ entries }, clock, silentLog);
+  await watch.report(true);
+  const asked = [true, false, true, false, true].map((recount) => watch.report(recount));
+  expect((await Promise.all(asked)).every(({ balanced }) => balanced)).toBe(true);
+  expect(recounts).toEqual([true, true, false]);
+});

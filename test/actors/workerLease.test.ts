@@ -48,8 +48,8 @@ class FakeLeases implements LeaseStore {
     return [];
   }
 
-  async onChange() {
-    return async () => {};
+  onChange() {
+    return () => {};
   }
 }
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import type { ActorQuery, ActorView } from "../../src/actors/readPorts.ts";
+import type { ActorQuery, ActorView, ActorViews } from "../../src/actors/readPorts.ts";
 import { partitionOf } from "../../src/domain/digest.ts";
 import { NatsActorDirectory } from "../../src/nats/actorDirectory.ts";
 import { answerActors } from "../../src/nats/actorOrder.ts";
@@ -55,7 +55,12 @@ async function serving(owned: readonly number[]) {
   const actors = new ActorServer(owner, silentLog);
   const stops = owned.map((partition) => {
     const mine = all.filter((one) => one.partition === partition);
-    return actors.serveActors(partition, (request) => answerActors(request, mine));
+    const views: ActorViews = {
+      all: () => mine,
+      find: (customer, content) =>
+        mine.find((one) => one.customer === customer && one.content === content),
+    };
+    return actors.serveActors(partition, (request) => answerActors(request, views));
   });
   await owner.connection.flush();
   return {

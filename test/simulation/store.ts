@@ -108,13 +108,13 @@ export class SimulatedLeaseStore implements LeaseStore {
   }
 
   /** Notifications are hints: some are lost. */
-  async onChange(callback: () => void): Promise<() => Promise<void>> {
+  onChange(callback: () => void): () => void {
     const { network, process } = this;
     const listener = () => {
       if (network.random.chance(0.8)) process.after(network.latencyMs(), callback);
     };
     this.listeners.add(listener);
-    return async () => {
+    return () => {
       this.listeners.delete(listener);
     };
   }

@@ -121,7 +121,7 @@ test("leave and forget free the partitions at once, and tell the others", async 
   await using store = await freshStore(2);
   const leases = leasesOf(store);
   let calls = 0;
-  const stop = await leases.onChange(() => {
+  const stop = leases.onChange(() => {
     calls += 1;
   });
   await until(() => calls > 0, { what: "it listens" });
@@ -135,7 +135,7 @@ test("leave and forget free the partitions at once, and tell the others", async 
     expect((await leases.renew(worker("b"), leaseMs)).owned).toHaveLength(2);
     await leases.leave(worker("b"));
   }
-  await stop();
+  stop();
 });
 
 test("forget frees the projections of dead processes at once, and no others", async () => {
