@@ -1,16 +1,38 @@
+import type { PartitionState } from "./partitionState.ts";
+
 /** A checkpoint between boundaries is written after so many payloads, or about so much time. */
-const payloadsMax = 200_000;
+const payloadsMin = 200_000;
 const intervalMs = 10_000;
 const phases = 16;
 
 /**
  * Is it time for a checkpoint between boundaries? They bound what is read again after a crash. All
  * partitions commit at a boundary: their next checkpoints would all come at once, if their
- * intervals were not spread over 7.5 to 12.5 s.
+ * intervals were not spread over 7.5 to 12.5 s. And each writes all tokens of the open windows anew:
+ * as many payloads as the last one held have to come before the next, so that the work grows as the
+ * payloads do, and not as their square.
  * @param payloads read since the last commit.
  * @param elapsedMs since the last commit.
+ * @param digests that the last commit's state held.
  */
-export function checkpointIsDue(partition: number, payloads: number, elapsedMs: number): boolean {
+export function checkpointIsDue(
+  partition: number,
+  payloads: number,
+  elapsedMs: number,
+  digests: number,
+): boolean {
   const phase = (partition % phases) / phases;
-  return payloads >= payloadsMax || (payloads > 0 && elapsedMs >= intervalMs * (0.75 + phase / 2));
+  return (
+    payloads >= Math.max(payloadsMin, digests) ||
+    (payloads > 0 && elapsedMs >= intervalMs * (0.75 + phase / 2))
+  );
+}
+
+/** Digests take 8 bytes each, in base64. */
+const charactersPerDigest = 32 / 3;
+
+/** About how many digests of tokens and of keys a state holds. */
+export function digestsOf({ windows, keys }: PartitionState): number {
+  const texts = [...windows.map(({ tokens }) => tokens), ...keys.map(([, digests]) => digests)];
+  return texts.reduce((sum, text) => sum + text.length, 0) / charactersPerDigest;
 }

@@ -9,7 +9,7 @@ import type { DomainEvent } from "../domain/events.ts";
 import { generationsRemembered, type Rules, windowsPerGeneration } from "../domain/rules.ts";
 import { errorMessage, type Log } from "../log.ts";
 import { backoffMs } from "./backoff.ts";
-import { checkpointIsDue } from "./checkpointing.ts";
+import { checkpointIsDue, digestsOf } from "./checkpointing.ts";
 import type { Clock } from "./clock.ts";
 import { Partition } from "./partition.ts";
 import { readPartitionState } from "./partitionState.ts";
@@ -75,6 +75,7 @@ export class PartitionOwner {
   #committed: Checkpoint | undefined;
   #committedAt = 0;
   #committedPayloads = 0;
+  #committedDigests = 0;
   readonly #trimmer: Trimmer;
   readonly #replicas: ReplicaCheck;
   #noRoom: { readonly reason: string; readonly atMs: number } | undefined;
@@ -244,7 +245,7 @@ export class PartitionOwner {
     const payloads = this.#state.payloadsRead - this.#committedPayloads;
     if (this.#state.quarantineIsFull) return payloads > 0;
     const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
-    return checkpointIsDue(this.partition, payloads, elapsedMs);
+    return checkpointIsDue(this.partition, payloads, elapsedMs, this.#committedDigests);
   }
 
   /** Writes the checkpoint and events, however long it takes, as long as the epoch is ours. */
@@ -253,13 +254,14 @@ export class PartitionOwner {
     const before = this.#committed;
     if (before === undefined) throw new Error("a commit before the checkpoint was loaded");
     this.#state.assertConserved();
+    const state = this.#state.save();
     const checkpoint: Checkpoint = {
       streamCreated: this.#streamCreated,
       sequence: this.#state.sequence,
       messageTime: this.#messageTime,
       position: before.position + events.length,
       sealedThroughMs: this.#state.sealedThroughMs,
-      state: this.#state.save(),
+      state,
     };
     for (let failures = 0; ; failures++) {
       try {
@@ -289,6 +291,7 @@ export class PartitionOwner {
     this.#committed = { ...checkpoint, state: undefined };
     this.#committedAt = clock.monotonic();
     this.#committedPayloads = this.#state.payloadsRead;
+    this.#committedDigests = digestsOf(state);
     this.#state.committed();
   }
 
