@@ -33,10 +33,10 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "src/store": [
     /^src\/(store|domain)\//,
     /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
-    /^src\/log\.ts$/,
+    /^src\/(log|inTime)\.ts$/,
     /^(postgres|node:.*)$/,
   ],
-  "src/replay": [/^src\/(replay|actors|domain)\//, /^src\/log\.ts$/],
+  "src/replay": [/^src\/(replay|actors|domain)\//, /^src\/(log|inTime)\.ts$/],
   "src/simulator": [/^src\/(simulator|domain)\//, /^src\/log\.ts$/, /^node:.*$/],
 };
 

@@ -9,6 +9,7 @@ import type { PayloadObserver } from "../actors/payloadObserver.ts";
 import type { LogMessage, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { generationsRemembered, type Rules, windowsPerGeneration } from "../domain/rules.ts";
+import { inTime } from "../inTime.ts";
 import type { ReplayPlan } from "./plan.ts";
 
 export interface ReplayRun {
@@ -49,7 +50,11 @@ export async function runReplay(world: ReplayWorld, run: ReplayRun): Promise<Par
     try {
       let going = true;
       while (going) {
-        const messages = await inTime(feed.next(messagesAtOnce));
+        const messages = await inTime(
+          feed.next(messagesAtOnce),
+          silenceMs,
+          () => new Error("the stream does not answer"),
+        );
         const wanted = messages.filter(({ sequence }) => sequence <= last);
         const more = wanted.length > 0 && (wanted.at(-1)?.sequence ?? last) < last;
         going = (await replay.readAll(wanted)) && more;
@@ -151,14 +156,4 @@ async function startingPartition(
     for (const remembered of page) partition.remember(remembered);
   }
   return partition;
-}
-
-async function inTime<Value>(promise: Promise<Value>): Promise<Value> {
-  const { promise: expired, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new Error("the stream does not answer")), silenceMs);
-  try {
-    return await Promise.race([promise, expired]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -9,6 +9,7 @@
  * the driver waits for a flush that was cancelled).
  */
 import postgres from "postgres";
+import { inTime } from "../inTime.ts";
 import { errorMessage, type Log } from "../log.ts";
 import { Listener } from "./listener.ts";
 import { Semaphore } from "./semaphore.ts";
@@ -91,18 +92,12 @@ export class Database {
     deadlineMs: number,
   ): Promise<Result> {
     const pool = this.#pool;
-    const { promise: expired, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new DeadlineExceeded(deadlineMs)), deadlineMs);
     const answered = (async () => await statement(pool))();
-    // An answer that comes after its deadline interests nobody, and must not crash the process.
-    answered.catch(() => {});
     try {
-      return await Promise.race([answered, expired]);
+      return await inTime(answered, deadlineMs, () => new DeadlineExceeded(deadlineMs));
     } catch (error) {
       if (!isAnswer(error)) this.#replace(pool, error);
       throw error;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -2,6 +2,7 @@
  * Listens for notifications on a connection of its own, and makes that anew whenever it is lost.
  * A heartbeat finds connections that are dead without saying so.
  */
+import { inTime } from "../inTime.ts";
 import { errorMessage, type Log } from "../log.ts";
 import type { ConnectionHandlers, Sql } from "./database.ts";
 
@@ -92,13 +93,6 @@ export class Listener {
 
 /** Sends the statements, or a heartbeat when there are none. */
 async function answerOf(sql: Sql, statements: string): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const timer = setTimeout(() => late.reject(new Error("no answer")), answerDeadlineMs);
   const answered = (async () => await sql.unsafe(statements || "select 1").simple())();
-  answered.catch(() => {});
-  try {
-    await Promise.race([answered, late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
+  await inTime(answered, answerDeadlineMs, () => new Error("no answer"));
 }
