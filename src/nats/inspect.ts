@@ -4,7 +4,7 @@ import type { Log } from "../log.ts";
 import { millisOf, nanosOfRfc3339 } from "./brokerTime.ts";
 import { connectNats, type NatsLink } from "./connection.ts";
 import { streamName } from "./names.ts";
-import { listStreams } from "./topology.ts";
+import { copiesOf, listStreams } from "./topology.ts";
 
 export interface NatsFacts {
   readonly version: string;
@@ -22,12 +22,12 @@ const connectTimeoutMs = 3_000;
 export async function inspectNats(url: string, partitions: number, log: Log): Promise<NatsFacts> {
   const link = await connectNats({ url, name: "payload-stats doctor", log, connectTimeoutMs });
   try {
-    const configs = await listStreams(link, partitions);
-    const copies = new Map(configs.map((config) => [config.name, config.num_replicas]));
+    const streams = await listStreams(link, partitions);
+    const copies = new Map(streams.map((info) => [info.config.name, copiesOf(info)]));
     return {
       version: link.serverVersion,
       copies,
-      boundedByBytes: configs.filter((config) => config.max_bytes > 0).length,
+      boundedByBytes: streams.filter(({ config }) => config.max_bytes > 0).length,
       clockMs: copies.size === partitions ? await brokerClock(link) : undefined,
     };
   } finally {

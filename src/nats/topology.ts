@@ -74,7 +74,7 @@ export async function makeMissingStream(
   const name = streamName(partition);
   if ((await findStream(link, name)) !== undefined) return;
   const others = await listStreams(link, topology.partitions);
-  const replicas = Math.max(topology.replicas, ...others.map((other) => other.num_replicas));
+  const replicas = Math.max(topology.replicas, ...others.map(copiesOf));
   await link.manager.streams.add(streamConfig({ ...topology, replicas }, partition));
 }
 
@@ -82,13 +82,21 @@ export async function makeMissingStream(
  * The streams of the partitions. The broker leaves those out that have no leader, for a moment or for
  * good.
  */
-export async function listStreams(link: NatsLink, partitions: number): Promise<StreamConfig[]> {
+export async function listStreams(link: NatsLink, partitions: number): Promise<StreamInfo[]> {
   const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
-  const configs: StreamConfig[] = [];
-  for await (const { config } of link.manager.streams.list()) {
-    if (ours.has(config.name)) configs.push(config);
+  const streams: StreamInfo[] = [];
+  for await (const info of link.manager.streams.list()) {
+    if (ours.has(info.config.name)) streams.push(info);
   }
-  return configs;
+  return streams;
+}
+
+/**
+ * How many copies of a stream there are. A server without a cluster takes a larger number in an edit,
+ * keeps one copy, and does not open the stream any more at its next start (nats-server#8464).
+ */
+export function copiesOf({ config, cluster }: StreamInfo): number {
+  return cluster === undefined ? 1 : config.num_replicas;
 }
 
 /** A start never lowers them, so an operator does, with the `nats` command line. */
@@ -171,7 +179,9 @@ async function align(
         "use another NATS account, or remove the stream if its payloads are not needed",
     );
   }
-  const num_replicas = Math.max(wanted.num_replicas, config.num_replicas);
+  const isAlone = found.cluster === undefined && link.connection.info?.cluster === undefined;
+  if (isAlone && wanted.num_replicas > 1) throw needsCluster(wanted);
+  const num_replicas = isAlone ? 1 : Math.max(wanted.num_replicas, config.num_replicas);
   // Without a setting of ours, a bound that an operator has put on the stream stays; so does one
   // on messages, which the update leaves alone.
   const max_bytes = topology.streamBytesMax ?? config.max_bytes;
@@ -184,10 +194,7 @@ async function align(
 function refusal(error: unknown, config: OurConfig): Error {
   if (error instanceof NatsUnusable) return error;
   if (apiCodeOf(error) === apiCodes.replicasNotSupported) {
-    return new NatsUnusable(
-      `streams with ${config.num_replicas} replicas need a NATS cluster; set STREAM_REPLICAS=1`,
-      { cause: error },
-    );
+    return needsCluster(config, error);
   }
   if (apiCodeOf(error) === apiCodes.subjectsOverlap) {
     return new NatsUnusable(
@@ -197,4 +204,9 @@ function refusal(error: unknown, config: OurConfig): Error {
     );
   }
   return new NatsUnusable(`stream ${config.name} cannot be created`, { cause: error });
+}
+
+function needsCluster({ num_replicas }: OurConfig, cause?: unknown): NatsUnusable {
+  const reason = `streams with ${num_replicas} replicas need a NATS cluster; set STREAM_REPLICAS=1`;
+  return new NatsUnusable(reason, { cause });
 }

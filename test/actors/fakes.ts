@@ -23,6 +23,7 @@ export const silentLog = createLog(
 export class FakeStreams implements PayloadStreams {
   ticks = 0;
   keepsTicks = true;
+  firstSequence = 1;
   /** What the messages' times begin with. */
   copy = "original";
   /** What the last feed was given to verify the stream with. */
@@ -39,11 +40,13 @@ export class FakeStreams implements PayloadStreams {
   }
 
   async state(): Promise<StreamState> {
-    return { created: this.created, firstSequence: 1, lastSequence: this.lastSequence };
+    const { created, firstSequence, lastSequence } = this;
+    return { created, firstSequence, lastSequence };
   }
 
   async message(_partition: number, sequence: number): Promise<LogMessage | undefined> {
-    return sequence > this.lastSequence ? undefined : this.messageOf(sequence);
+    const isHeld = sequence >= this.firstSequence && sequence <= this.lastSequence;
+    return isHeld ? this.messageOf(sequence) : undefined;
   }
 
   feed(_partition: number, _fromSequence: number, verify: VerifyStream): PayloadFeed {

@@ -14,11 +14,29 @@ describe("a stream", () => {
     expect(await verifyStream(new FakeStreams("one", 9), 0, place)).toBe("one");
   });
 
+  test("that has another time of creation since it was edited is read on", async () => {
+    expect(await verifyStream(new FakeStreams("two", 9), 0, place)).toBe("two");
+    const trimmed = new FakeStreams("two", 9);
+    trimmed.firstSequence = 9;
+    expect(await verifyStream(trimmed, 0, place)).toBe("two");
+    trimmed.firstSequence = 10;
+    await expect(verifyStream(trimmed, 0, place)).rejects.toThrow("made anew");
+  });
+
   test.each([
-    ["that was made anew", "two", 9],
-    ["that ends at sequence 7", "one", 7],
-  ])("%s is not", async (_, created, lastSequence) => {
-    const verifying = verifyStream(new FakeStreams(created, lastSequence), 0, place);
+    ["that was made anew and holds others", "two", 9, "other"],
+    ["that was made anew and is empty", "two", 0, "original"],
+    ["that ends at sequence 7", "one", 7, "original"],
+  ])("%s is not", async (_, created, lastSequence, copy) => {
+    const streams = new FakeStreams(created, lastSequence);
+    streams.copy = copy;
+    await expect(verifyStream(streams, 0, place)).rejects.toThrow(PartitionHalted);
+  });
+
+  test("that was made anew before anything was read is not", async () => {
+    const start = { ...place, sequence: 0, messageTime: "" };
+    expect(await verifyStream(new FakeStreams("one", 9), 0, start)).toBe("one");
+    const verifying = verifyStream(new FakeStreams("two", 9), 0, start);
     await expect(verifying).rejects.toThrow(PartitionHalted);
   });
 

@@ -11,6 +11,7 @@ import { Watcher } from "../../src/embedded/watcher.ts";
 import { createLog } from "../../src/log.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import {
+  copiesOf,
   ensureStreams,
   listStreams,
   lowerCopiesCommand,
@@ -62,7 +63,7 @@ afterAll(async () => {
 async function expectCopies(...counts: readonly number[]): Promise<void> {
   const told = async () => {
     const streams = await listStreams(link, partitions);
-    const found = new Map(streams.map((stream) => [stream.name, stream.num_replicas]));
+    const found = new Map(streams.map((info) => [info.config.name, copiesOf(info)]));
     return found.size === partitions ? found : undefined;
   };
   const copies = await until(told, { what: "the broker tells of all streams", timeoutMs: 30_000 });

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { DiscardPolicy, nanos } from "nats";
+import { verifyStream } from "../../src/actors/streamIdentity.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
+import { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
-import { connectTo, payloads, publisherOn } from "./support.ts";
+import { connectTo, payloads, publisherOn, silentLog } from "./support.ts";
 
 let server: NatsServer;
 let link: NatsLink;
@@ -98,6 +100,41 @@ test("a stream whose subject is taken for a moment is made, as in a race for it"
 test("replicas without a cluster are refused with the way out", async () => {
   const refused = ensureStreams(link, { partitions: 1, replicas: 3 });
   await expect(refused).rejects.toThrow(/STREAM_REPLICAS=1/);
+});
+
+test("replicas are not added to streams of a server without a cluster, which would lose them", async () => {
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  const refused = ensureStreams(link, { partitions: 1, replicas: 3 });
+  await expect(refused).rejects.toThrow(/STREAM_REPLICAS=1/);
+  const copies = async () => (await link.manager.streams.info("PAYLOADS_0000")).config.num_replicas;
+  expect(await copies()).toBe(1);
+  // What an older version of the program, or somebody else, has done is undone.
+  await link.manager.streams.update("PAYLOADS_0000", { num_replicas: 3 });
+  expect(await copies()).toBe(3);
+  const [ensured] = await ensureStreams(link, { partitions: 1, replicas: 1 });
+  expect(ensured).toEqual(["PAYLOADS_0000", 1]);
+  expect(await copies()).toBe(1);
+});
+
+test("a stream that was edited between two starts of the server is still the same one", async () => {
+  const streams = () => new JetStreamStreams(link, silentLog);
+  const restart = async () => {
+    await link.close();
+    await server.kill("SIGTERM");
+    await server.start();
+    link = await connectTo(server.url);
+  };
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  const publisher = publisherOn(link, 1);
+  await publisher.append(payloads(3));
+  await publisher.stop();
+  const { created, lastSequence } = await streams().state(0);
+  const last = await streams().message(0, lastSequence);
+  const place = { streamCreated: created, sequence: lastSequence, messageTime: last?.time ?? "" };
+  await restart();
+  await link.manager.streams.update("PAYLOADS_0000", { max_msgs: 1_000 });
+  await restart();
+  expect(await verifyStream(streams(), 0, place)).toBe((await streams().state(0)).created);
 });
 
 test("a bound on bytes follows the setting, and stays as it is without one", async () => {
