@@ -172,7 +172,7 @@ class Reader {
     // The value may hold a password: it is never repeated in the message.
     const href = URL.parse(text)?.href ?? "";
     if (!protocols.some((protocol) => href.startsWith(`${protocol}//`))) {
-      this.problems.push(`${name}: must be a URL that starts with ${protocols[0]}//`);
+      this.problems.push(`${name}: must be a good URL that starts with ${protocols[0]}//`);
     }
     return text;
   }
@@ -194,7 +194,7 @@ class Reader {
   roles(name: string): ReadonlySet<Role> {
     const names = this.text(name, roles.join(",")).split(",");
     const known = new Set<Role>();
-    for (const part of names.map((role) => role.trim())) {
+    for (const part of new Set(names.map((role) => role.trim()))) {
       const role = roles.find((candidate) => candidate === part);
       if (role === undefined) {
         this.problems.push(`${name}: "${part}" is no role; roles are ${roles.join(", ")}`);

@@ -35,17 +35,20 @@ export class Counter {
   }
 }
 
+type Source = () => readonly Sample[] | Promise<readonly Sample[]>;
+
 /** Collects the samples of all parts of a process. */
 export class Metrics {
-  readonly #sources: (() => readonly Sample[])[] = [];
+  readonly #sources: Source[] = [];
 
   /** Asks `source` at every rendering. */
-  watch(source: () => readonly Sample[]): void {
+  watch(source: Source): void {
     this.#sources.push(source);
   }
 
-  render(): string {
-    return renderMetrics(this.#sources.flatMap((source) => source()));
+  async render(): Promise<string> {
+    const samples = await Promise.all(this.#sources.map((source) => source()));
+    return renderMetrics(samples.flat());
   }
 }
 

@@ -24,6 +24,7 @@ import { JetStreamStreams } from "./nats/streams.ts";
 import { prepareStreams, type Topology } from "./nats/topology.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { createPast } from "./past.ts";
+import { readinessSamples, workerSamples } from "./processMetrics.ts";
 import { readinessOf } from "./readiness.ts";
 import { ReplayedHistory } from "./replay/history.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
@@ -126,6 +127,8 @@ async function startParts(
     health: new PostgresHealth(database, config.windowMs),
     natsConnected: () => link.connected,
   });
+  metrics.watch(() => readinessSamples(readiness));
+  if (worker) metrics.watch(() => workerSamples(worker));
   const addresses: [string, string][] = [];
   if (config.roles.has("admin")) {
     addresses.push(...startAdmin(parts, readiness, metrics, operations));
@@ -298,7 +301,7 @@ function startAdmin(
     history: new ReplayedHistory(createPast(database, link, log, config), actors),
     queries: new PostgresAdminQueries(database),
     projections: new PostgresProjectionControl(database),
-    metrics: async () => metrics.render(),
+    metrics: () => metrics.render(),
   });
   const server = serveHttp({
     app,

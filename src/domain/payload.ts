@@ -80,7 +80,8 @@ function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-function textProblem(value: unknown): string | undefined {
+/** Why a value is no text that can be kept; undefined when it is one. */
+export function textProblem(value: unknown): string | undefined {
   if (value === undefined) return "is missing";
   if (typeof value !== "string") return "must be a string";
   if (value === "") return "must not be empty";

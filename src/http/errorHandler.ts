@@ -58,6 +58,7 @@ function missingProblem(routes: readonly Route[], request: Request): Problem {
     routes.filter((route) => matches(route.path, path)).map((route) => route.method),
   );
   if (allowed.size === 0) return new Problem("not-found", "No route has this path.");
+  if (allowed.has("GET")) allowed.add("HEAD");
   const allow = [...allowed].sort().join(", ");
   return new Problem("method-not-allowed", `Allowed here: ${allow}.`, { headers: { allow } });
 }

@@ -4,7 +4,7 @@
  * can be mended at once.
  */
 import { formatDuration, parseDuration } from "../domain/duration.ts";
-import { type FieldProblem, isText, textBytesMax } from "../domain/payload.ts";
+import { type FieldProblem, isText, textBytesMax, textProblem } from "../domain/payload.ts";
 import { Problem } from "./problem.ts";
 import { parseTime } from "./timeText.ts";
 
@@ -134,8 +134,9 @@ export function pathNames(url: string, count: number): string[] {
     .slice(-count)
     .map((segment) => {
       const name = decodePathSegment(segment);
-      if (isText(name)) return name;
-      throw new Problem("invalid-request", "A name in the path is not percent-encoded UTF-8.");
+      const problem = name === undefined ? "is not percent-encoded UTF-8" : textProblem(name);
+      if (name !== undefined && problem === undefined) return name;
+      throw new Problem("invalid-request", `A name in the path ${problem}.`);
     });
 }
 

@@ -77,12 +77,12 @@ function listen(options: ServeOptions) {
   }
 }
 
-/** The host has no address, or none of this machine. */
-const hostCodes: readonly unknown[] = ["ENOTFOUND", "EADDRNOTAVAIL"];
+/** The port is taken, or needs privileges. A bad host has many codes, some of them left over. */
+const portCodes: readonly unknown[] = ["EADDRINUSE", "EACCES"];
 
 function advice({ settings }: ServeOptions, error: unknown): string {
-  const isOfHost = error instanceof Error && "code" in error && hostCodes.includes(error.code);
-  if (isOfHost) return `set ${settings?.host ?? "the host"} to a name or address of this machine`;
+  const isOfPort = error instanceof Error && "code" in error && portCodes.includes(error.code);
+  if (!isOfPort) return `set ${settings?.host ?? "the host"} to a name or address of this machine`;
   return settings === undefined ? "set another port" : `set ${settings.port} to a free port`;
 }
 

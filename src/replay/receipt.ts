@@ -88,7 +88,7 @@ async function fateOf(
   const found = { customer, content, receivedAt, basis: plan.basis };
   if (after.sequence < receipt.sequence) {
     // Its window has lost payloads already, and cannot be told from its stream any more.
-    return { ...(await withoutPayload(past, receipt)), ...found };
+    return { ...(await withoutPayload(past, receipt, message.timeMs)), ...found };
   }
   const { windowIndex } = after;
   const endMs = windowEndMs(windowIndex, rules.windowMs);
@@ -134,8 +134,15 @@ function unreadable(
   };
 }
 
-/** What quarantine and the sequence ranges of events still say. */
-async function withoutPayload({ history }: Past, receipt: Receipt): Promise<ReceiptFate> {
+/**
+ * What quarantine and the sequence ranges of events still say.
+ * @param receivedMs when it was received, where that is known: no window that begins later holds it.
+ */
+async function withoutPayload(
+  { history, rules: { windowMs } }: Past,
+  receipt: Receipt,
+  receivedMs = Number.POSITIVE_INFINITY,
+): Promise<ReceiptFate> {
   const { partition, sequence } = receipt;
   const fate = unknownFate(receipt);
   const quarantined = await history.quarantined(receipt);
@@ -144,7 +151,7 @@ async function withoutPayload({ history }: Past, receipt: Receipt): Promise<Rece
   }
   const { sequencesFromMs } = await history.place(partition);
   const window = await history.windowReaching(partition, sequence, sequencesFromMs);
-  if (window === undefined) return fate;
+  if (window === undefined || window.windowEndMs - windowMs > receivedMs) return fate;
   const endMs = window.windowEndMs;
   const candidates = await history.eventsAround(partition, endMs, sequence, candidatesMax);
   return { ...fate, candidates, windowEnd: iso(endMs) };

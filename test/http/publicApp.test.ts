@@ -55,8 +55,8 @@ describe("problems", () => {
     expect((await problemOf(missing)).type).toBe("urn:payload-stats:problem:not-found");
     for (const [path, method, allow] of [
       ["/stats/batch", "PUT", "POST"],
-      ["/rows/a/b", "DELETE", "GET"],
-      ["/livez", "POST", "GET"],
+      ["/rows/a/b", "DELETE", "GET, HEAD"],
+      ["/livez", "POST", "GET, HEAD"],
     ] as const) {
       const response = await fetch(server.url + path, { method });
       expect(response.status).toBe(405);
@@ -73,7 +73,7 @@ describe("problems", () => {
       expect((await fetch(server.url + path)).status).toBe(200);
       const response = await fetch(server.url + path, { method: "PUT" });
       expect(response.status).toBe(405);
-      expect(response.headers.get("allow")).toBe("GET");
+      expect(response.headers.get("allow")).toBe("GET, HEAD");
     }
   });
 

@@ -69,6 +69,32 @@ describe("the payload of the README", () => {
   }, 30_000);
 });
 
+describe("metrics", () => {
+  test("tell what every role does, in the text format of Prometheus", async () => {
+    await postOne(running.url, { ...examplePayload, customer: "measured" });
+    await rowsOf("/stats", "measured");
+    const text = await (await fetch(`${running.adminUrl}/metrics`)).text();
+    const values = new Map<string, number>();
+    for (const line of text
+      .trimEnd()
+      .split("\n")
+      .filter((one) => !one.startsWith("#"))) {
+      const match = /^([a-z_]+(?:\{[a-z]+="[a-z ]+"\})?) ([0-9.]+)$/.exec(line);
+      expect(match, line).not.toBeNull();
+      values.set(match?.[1] ?? "", Number(match?.[2]));
+    }
+    expect(values.get('payload_stats_check{check="postgres"}')).toBe(1);
+    expect(values.get('payload_stats_partitions{state="running"}')).toBe(16);
+    expect(values.get('payload_stats_partitions{state="stopped"}')).toBe(0);
+    expect(values.get('payload_stats_accepted_total{by="ingest"}')).toBeGreaterThan(0);
+    expect(values.get("payload_stats_payloads_read")).toBeGreaterThan(0);
+    expect(values.get("payload_stats_remembered_tokens")).toBeGreaterThan(0);
+    expect(values.get("payload_stats_actors")).toBeGreaterThan(0);
+    const sealedThroughMs = (values.get("payload_stats_sealed_through_seconds") ?? 0) * 1_000;
+    expect(Math.abs(Date.now() - sealedThroughMs)).toBeLessThan(60_000);
+  }, 30_000);
+});
+
 describe("windows", () => {
   test("seal without any traffic after them", async () => {
     await postOne(running.url, { ...examplePayload, customer: "quiet" });

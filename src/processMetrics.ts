@@ -1,0 +1,48 @@
+/** What a process tells a monitoring system of itself, beside what ingest counts. */
+import type { Readiness } from "./actors/readPorts.ts";
+import type { Worker } from "./actors/worker.ts";
+import { gauge, type Sample, type SampleValue } from "./metrics.ts";
+
+/** The checks of `/readyz`, so that an alert needs no second source. */
+export async function readinessSamples(readiness: Readiness): Promise<readonly Sample[]> {
+  const values = (await readiness()).map(({ name, ok }) => ({
+    labels: { check: name },
+    value: ok ? 1 : 0,
+  }));
+  return [gauges("payload_stats_check", "Checks of /readyz: 1 good, 0 not.", values)];
+}
+
+/** The partitions that this process owns, together. */
+export function workerSamples(worker: Pick<Worker, "status" | "owners">): readonly Sample[] {
+  const { owned, running, stopped, full } = worker.status;
+  const states = { owned, running, stopped: stopped.length, full: full.length };
+  const partitions = Object.entries(states).map(([state, value]) => ({ labels: { state }, value }));
+  const read = [...worker.owners()].filter(({ ready }) => ready).map(({ state }) => state);
+  const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+  const samples = [
+    gauges("payload_stats_partitions", "Partitions of this process.", partitions),
+    gauge(
+      "payload_stats_actors",
+      "Window actors that live here.",
+      sum(read.map(({ actors }) => actors.size)),
+    ),
+    gauge(
+      "payload_stats_remembered_tokens",
+      "Tokens that are remembered here.",
+      sum(read.map(({ rememberedTokens }) => rememberedTokens)),
+    ),
+    gauge(
+      "payload_stats_payloads_read",
+      "Payloads of the partitions owned, since their streams began.",
+      sum(read.map(({ payloadsRead }) => payloadsRead)),
+    ),
+  ];
+  if (read.length === 0) return samples;
+  const sealedThroughMs = Math.min(...read.map((state) => state.sealedThroughMs));
+  const help = "Every window up to this time is sealed in all partitions owned.";
+  return [...samples, gauge("payload_stats_sealed_through_seconds", help, sealedThroughMs / 1_000)];
+}
+
+function gauges(name: string, help: string, values: readonly SampleValue[]): Sample {
+  return { name, help, kind: "gauge", values };
+}
