@@ -53,9 +53,8 @@ export interface ActorTotals {
 
 export interface QuarantinedPayload {
   readonly reason: string;
-  readonly quarantinedAt: string;
-  /** True when its whole message could not be read. */
-  readonly wholeMessage: boolean;
+  /** The place of its last retry. */
+  readonly retriedAs: string | undefined;
 }
 
 /** Windows that workers with one SESSION_MEMORY sealed; undefined where that was not noted. */
@@ -258,6 +257,8 @@ export interface ReceiptFate {
   readonly duplicateOf: string | null;
   /** Why it stands in quarantine. */
   readonly reason: string | null;
+  /** The receipt of its last retry out of quarantine. */
+  readonly retriedAs: string | null;
   readonly candidates: readonly RecordedEvent[];
   readonly basis: ReplayBasis | null;
 }

@@ -159,7 +159,8 @@ export const receiptDetail: DocumentDecoration = {
   description:
     "`unread`: its partition's owner is not known to have come that far. `open`: counted in a " +
     "window that has not ended. `sealed`: counted in `event`. `duplicate`: a repeat, of " +
-    "`duplicateOf` where that is known. `quarantined`: set aside, for `reason`. `gone`: no longer " +
+    "`duplicateOf` where that is known. `quarantined`: set aside, for `reason`; the receipt " +
+    "`retriedAs` tells what became of its retry. `gone`: no longer " +
     "retained; one of `candidates` may count it. 404 when there was never such a payload.",
   parameters: [
     {
@@ -190,6 +191,7 @@ export const receiptDetail: DocumentDecoration = {
         event: nullable(record(eventSchemas)),
         duplicateOf: nullable(text("The receipt of the payload that it repeats.")),
         reason: nullable(text("Why it stands in quarantine.")),
+        retriedAs: nullable(text("The receipt of its last retry out of quarantine.")),
         candidates: listed(eventSchemas, "Events whose range of sequences holds it."),
         basis: nullable(basisSchema),
       },
@@ -206,6 +208,7 @@ export const receiptDetail: DocumentDecoration = {
         event: null,
         duplicateOf: null,
         reason: null,
+        retriedAs: null,
         candidates: [],
         basis: basisExample,
       },

@@ -23,6 +23,18 @@ export async function followReceipt(
   actors: Pick<ActorDirectory, "get">,
   receipt: Receipt,
 ): Promise<ReceiptFate | undefined> {
+  const fate = await firstFate(past, actors, receipt);
+  if (fate?.status !== "quarantined") return fate;
+  const { retriedAs = null } = (await past.history.quarantined(receipt)) ?? {};
+  return { ...fate, retriedAs };
+}
+
+/** What its partition made of it, whatever an operator did with it later. */
+async function firstFate(
+  past: Past,
+  actors: Pick<ActorDirectory, "get">,
+  receipt: Receipt,
+): Promise<ReceiptFate | undefined> {
   const { partition, sequence } = receipt;
   if (partition >= past.partitions) return undefined;
   const [place, stream, message] = await Promise.all([
@@ -170,6 +182,7 @@ function unknownFate(receipt: Receipt): ReceiptFate {
     startsSession: null,
     event: undefined,
     duplicateOf: null,
+    retriedAs: null,
     reason: null,
     candidates: [],
     basis: null,

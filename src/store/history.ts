@@ -224,21 +224,15 @@ export class PostgresHistoryStore implements HistoryStore {
     index,
   }: Receipt): Promise<QuarantinedPayload | undefined> {
     const [row] = await this.#database.run(
-      (sql) => sql<{ index: number; reason: string; quarantined_at: Date }[]>`
-        select q.index, q.reason, q.quarantined_at
+      (sql) => sql<{ reason: string; retried_as: string | null }[]>`
+        select q.reason, q.retried_as
         from quarantine q join partitions p using (partition)
         where q.partition = ${partition} and q.sequence = ${sequence} and q.index in (${index}, -1)
           and (q.incarnation = p.incarnation or q.sequence > p.sequence)
         order by q.quarantined_at desc limit 1
       `,
     );
-    return (
-      row && {
-        reason: row.reason,
-        quarantinedAt: row.quarantined_at.toISOString(),
-        wholeMessage: row.index < 0,
-      }
-    );
+    return row && { reason: row.reason, retriedAs: row.retried_as ?? undefined };
   }
 
   async #events(select: (sql: Sql) => PromiseLike<EventRow[]>): Promise<RecordedEvent[]> {

@@ -230,6 +230,7 @@ describe("results", () => {
       event: sealedEvent("it's", "b c"),
       duplicateOf: null,
       reason: null,
+      retriedAs: null,
       candidates: [],
       basis: null,
     };

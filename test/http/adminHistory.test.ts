@@ -103,6 +103,7 @@ describe("receipts", () => {
     event: sealedEvent("a", "b"),
     duplicateOf: null,
     reason: null,
+    retriedAs: null,
     candidates: [],
     basis: wholeStream,
   };
