@@ -1,14 +1,18 @@
 /** What a process tells a monitoring system of itself, beside what ingest counts. */
 import type { Readiness } from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
+import { inTime } from "./inTime.ts";
 import { gauge, type Sample, type SampleValue } from "./metrics.ts";
+
+/** Less than a scrape may take: without Postgres the other samples are wanted most. */
+const readinessMs = 2_000;
 
 /** The checks of `/readyz`, so that an alert needs no second source. */
 export async function readinessSamples(readiness: Readiness): Promise<readonly Sample[]> {
-  const values = (await readiness()).map(({ name, ok }) => ({
-    labels: { check: name },
-    value: ok ? 1 : 0,
-  }));
+  const late = () => new Error("not known in time");
+  const unknown = [{ name: "readiness", ok: false }];
+  const checks = await inTime(readiness(), readinessMs, late).catch(() => unknown);
+  const values = checks.map(({ name, ok }) => ({ labels: { check: name }, value: ok ? 1 : 0 }));
   return [gauges("payload_stats_check", "Checks of /readyz: 1 good, 0 not.", values)];
 }
 
@@ -17,7 +21,9 @@ export function workerSamples(worker: Pick<Worker, "status" | "owners">): readon
   const { owned, running, stopped, full } = worker.status;
   const states = { owned, running, stopped: stopped.length, full: full.length };
   const partitions = Object.entries(states).map(([state, value]) => ({ labels: { state }, value }));
-  const read = [...worker.owners()].filter(({ ready }) => ready).map(({ state }) => state);
+  const read = [...worker.owners()]
+    .filter(({ ready }) => ready)
+    .map(({ undelivered }) => undelivered);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const samples = [
     gauges("payload_stats_partitions", "Partitions of this process.", partitions),

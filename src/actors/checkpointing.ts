@@ -34,5 +34,5 @@ const charactersPerDigest = 32 / 3;
 /** About how many digests of tokens and of keys a state holds. */
 export function digestsOf({ windows, keys }: PartitionState): number {
   const texts = [...windows.map(({ tokens }) => tokens), ...keys.map(([, digests]) => digests)];
-  return texts.reduce((sum, text) => sum + text.length, 0) / charactersPerDigest;
+  return Math.floor(texts.reduce((sum, { length }) => sum + length, 0) / charactersPerDigest);
 }

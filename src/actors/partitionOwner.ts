@@ -6,52 +6,19 @@
  *   load ─▶ verify stream ─▶ restore ─▶ read ─▶ apply ─▶ … boundary: seal ─▶ commit ─▶ apply …
  */
 import type { DomainEvent } from "../domain/events.ts";
-import { generationsRemembered, type Rules, windowsPerGeneration } from "../domain/rules.ts";
+import { generationsRemembered, windowsPerGeneration } from "../domain/rules.ts";
 import { errorMessage, type Log } from "../log.ts";
 import { backoffMs } from "./backoff.ts";
 import { checkpointIsDue, digestsOf } from "./checkpointing.ts";
-import type { Clock } from "./clock.ts";
+import type { OwnerContext, OwnerEnd } from "./ownerContext.ts";
 import { Partition } from "./partition.ts";
 import { readPartitionState } from "./partitionState.ts";
-import type {
-  Checkpoint,
-  LogMessage,
-  Ownership,
-  PartitionStore,
-  PayloadFeed,
-  PayloadStreams,
-  Turns,
-  VerifyStream,
-} from "./ports.ts";
+import type { Checkpoint, LogMessage, Ownership, PayloadFeed, VerifyStream } from "./ports.ts";
 import { CommitRejected, PartitionHalted, PayloadGap } from "./ports.ts";
 import { ReplicaCheck } from "./replicaCheck.ts";
 import { verifyStream } from "./streamIdentity.ts";
 import { keepTicking } from "./ticker.ts";
 import { Trimmer } from "./trimmer.ts";
-
-export interface OwnerContext {
-  readonly streams: PayloadStreams;
-  readonly store: PartitionStore;
-  readonly clock: Clock;
-  readonly log: Log;
-  readonly rules: Rules;
-  /** How long sealed payloads stay in the stream, ms. */
-  readonly rawRetentionMs: number;
-  /** The id of the worker, noted beside every event. */
-  readonly workerId: string;
-  /** Shared by all owners of the process. */
-  readonly turns: Turns;
-}
-
-/**
- * Why an owner ended. `fenced`: another worker owns the partition now. `halted`: the stream does
- * not continue the checkpoint; `failed`: anything else, and a new owner may do better.
- */
-export type OwnerEnd =
-  | { readonly kind: "stopped" }
-  | { readonly kind: "fenced" }
-  | { readonly kind: "halted"; readonly reason: string }
-  | { readonly kind: "failed"; readonly reason: string };
 
 /** Messages taken from the feed at a time. */
 const messagesAtOnce = 256;
@@ -101,6 +68,11 @@ export class PartitionOwner {
     return this.#state;
   }
 
+  /** The same without that: for what does not depend on the actors' windows. */
+  get undelivered(): Partition {
+    return this.#state;
+  }
+
   /** True from the moment the checkpoint is restored. */
   get ready(): boolean {
     return this.#feed !== undefined;
@@ -137,8 +109,10 @@ export class PartitionOwner {
         full: (reason) => this.#full(reason),
         signal: this.#abort.signal,
       });
+      if (this.#isOtherStream()) await this.#commit([]);
       await this.#read(feed);
-      await this.#commit([]);
+      // Of a stream of which nothing was read there is nothing to know it by later.
+      if (this.#state.sequence > 0) await this.#commit([]);
       return { kind: "stopped" };
     } catch (error) {
       return this.#ended(error);
@@ -241,9 +215,15 @@ export class PartitionOwner {
     await this.#replicas.applied(message, this.#state.publisherGaps);
   }
 
+  /** True until it is noted that the stream read has this time of creation. */
+  #isOtherStream(): boolean {
+    return this.#state.sequence > 0 && this.#streamCreated !== this.#committed?.streamCreated;
+  }
+
   #checkpointDue(): boolean {
     const payloads = this.#state.payloadsRead - this.#committedPayloads;
     if (this.#state.quarantineIsFull) return payloads > 0;
+    if (this.#isOtherStream()) return true;
     const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
     return checkpointIsDue(this.partition, payloads, elapsedMs, this.#committedDigests);
   }

@@ -10,7 +10,8 @@
 import { errorMessage, type Log } from "../log.ts";
 import { actorViews } from "./actorViews.ts";
 import type { Clock } from "./clock.ts";
-import { type OwnerContext, type OwnerEnd, PartitionOwner } from "./partitionOwner.ts";
+import type { OwnerContext, OwnerEnd } from "./ownerContext.ts";
+import { PartitionOwner } from "./partitionOwner.ts";
 import type { LeaseStore, Ownership, WorkerIdentity } from "./ports.ts";
 import type { ServeActors } from "./readPorts.ts";
 

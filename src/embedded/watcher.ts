@@ -8,8 +8,8 @@ export interface Watched {
   readonly signal: "QUIT" | "TERM";
 }
 
-/** Between the end of a watcher and the next one: it may end at once, again and again. */
-const respawnMs = 100;
+/** A watcher that lived shorter ends at once, perhaps again and again: the next one waits so long. */
+const briefMs = 100;
 
 /** A watcher that the garbage collector took would see its input end, and end the servers. */
 const open = new Set<Watcher>();
@@ -57,13 +57,17 @@ export class Watcher {
   }
 
   private spawn() {
+    const startedMs = performance.now();
     const watcher = Bun.spawn(["/bin/sh", join(import.meta.dir, "watcher.sh")], {
       cwd: "/",
       stdin: "pipe",
       stdout: "ignore",
       stderr: "ignore",
       detached: true,
-      onExit: () => void setTimeout(() => this.respawn(), respawnMs).unref(),
+      onExit: () => {
+        if (performance.now() - startedMs > briefMs) this.respawn();
+        else setTimeout(() => this.respawn(), briefMs).unref();
+      },
     });
     // Neither the watcher nor the servers keep this process from ending.
     watcher.unref();

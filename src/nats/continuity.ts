@@ -1,11 +1,13 @@
 /** Whether a stream still goes on from where a feed is. */
-import { PayloadGap } from "../actors/ports.ts";
+import { type LogMessage, PayloadGap } from "../actors/ports.ts";
 import type { NatsLink } from "./connection.ts";
 import { streamName } from "./names.ts";
 import { findMessage, stateOf } from "./streamState.ts";
 
 /** How often a stream may seem to end too early before that is believed. */
 const shortMax = 5;
+
+type Place = Pick<LogMessage, "sequence" | "time">;
 
 export class Continuity {
   /** The creation time of the stream that the feed began with. */
@@ -28,13 +30,19 @@ export class Continuity {
   /**
    * Undefined when the stream is the one it was, and holds `expected` or will give it next. Without
    * this a consumer on a shortened or re-created stream would wait in silence.
+   * @param last what was received last: a stream with another time of creation that holds it is the
+   *   same one, and was edited (see actors/streamIdentity.ts).
    * @throws when that cannot be told now.
    */
-  async findGap(expected: number): Promise<PayloadGap | undefined> {
+  async findGap(expected: number, last?: Place): Promise<PayloadGap | undefined> {
     const info = await this.link.manager.streams.info(streamName(this.partition));
     const { created, firstSequence, lastSequence } = stateOf(info);
     this.#created ??= created;
-    if (created !== this.#created) return this.#gap(expected, 0);
+    if (created !== this.#created && last !== undefined) {
+      const held = await findMessage(this.link, this.partition, last.sequence);
+      if (held?.time !== last.time) return this.#gap(expected, 0);
+    }
+    this.#created = created;
     if (firstSequence > expected) return this.#gap(expected, firstSequence);
     if (lastSequence + 1 < expected) {
       // The new leader of a replicated stream may not have applied all of it yet.

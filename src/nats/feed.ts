@@ -159,7 +159,7 @@ export class StreamFeed implements PayloadFeed {
         lost: (reason) => this.#drop(reason),
       });
       // First what a new leader may get wrong for a moment, and then what `verify` says for good.
-      const gap = await this.#continuity.findGap(this.#expected);
+      const gap = await this.#continuity.findGap(this.#expected, this.#last);
       await this.#verify?.(this.#last);
       if (this.#session === session && gap === undefined) return consumer;
       if (this.#session === session && gap !== undefined) this.#fail(gap);

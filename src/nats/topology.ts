@@ -96,7 +96,12 @@ export async function listStreams(link: NatsLink, partitions: number): Promise<S
  * keeps one copy, and does not open the stream any more at its next start (nats-server#8464).
  */
 export function copiesOf({ config, cluster }: StreamInfo): number {
-  return cluster === undefined ? 1 : config.num_replicas;
+  return isOfCluster(cluster) ? config.num_replicas : 1;
+}
+
+/** A server alone says nothing of a cluster up to 2.9, and later names itself as a leader of none. */
+function isOfCluster(cluster: StreamInfo["cluster"]): boolean {
+  return cluster !== undefined && cluster.name !== undefined && cluster.name !== "";
 }
 
 /** A start never lowers them, so an operator does, with the `nats` command line. */
@@ -179,7 +184,7 @@ async function align(
         "use another NATS account, or remove the stream if its payloads are not needed",
     );
   }
-  const isAlone = found.cluster === undefined && link.connection.info?.cluster === undefined;
+  const isAlone = !isOfCluster(found.cluster) && link.connection.info?.cluster === undefined;
   if (isAlone && wanted.num_replicas > 1) throw needsCluster(wanted);
   const num_replicas = isAlone ? 1 : Math.max(wanted.num_replicas, config.num_replicas);
   // Without a setting of ours, a bound that an operator has put on the stream stays; so does one

@@ -3,7 +3,7 @@ import type { ReceiptFate, ReceiptStatus } from "../actors/historyPorts.ts";
 import type { LogMessage } from "../actors/ports.ts";
 import type { ActorDirectory, OpenWindowView } from "../actors/readPorts.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
-import { formatReceipt, type Receipt } from "../domain/receipt.ts";
+import { formatReceipt, parseReceipt, type Receipt } from "../domain/receipt.ts";
 import { windowEndMs, windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
@@ -25,8 +25,13 @@ export async function followReceipt(
 ): Promise<ReceiptFate | undefined> {
   const fate = await firstFate(past, actors, receipt);
   if (fate?.status !== "quarantined") return fate;
-  const { retriedAs = null } = (await past.history.quarantined(receipt)) ?? {};
-  return { ...fate, retriedAs };
+  const { retriedAs } = (await past.history.quarantined(receipt)) ?? {};
+  return { ...fate, retriedAs: retriedAs === undefined ? null : firstReceiptAt(retriedAs) };
+}
+
+/** The place of a payload is its receipt; that of a message has one for its first payload. */
+function firstReceiptAt(place: string): string {
+  return parseReceipt(place) === undefined ? `${place}.0` : place;
 }
 
 /** What its partition made of it, whatever an operator did with it later. */
@@ -148,7 +153,8 @@ function unreadable(
 
 /**
  * What quarantine and the sequence ranges of events still say.
- * @param receivedMs when it was received, where that is known: no window that begins later holds it.
+ * @param receivedMs when it was received, where that is known: a window that begins later holds it
+ *   only if the broker's clock had been set back, by a window at most.
  */
 async function withoutPayload(
   { history, rules: { windowMs } }: Past,
@@ -163,7 +169,7 @@ async function withoutPayload(
   }
   const { sequencesFromMs } = await history.place(partition);
   const window = await history.windowReaching(partition, sequence, sequencesFromMs);
-  if (window === undefined || window.windowEndMs - windowMs > receivedMs) return fate;
+  if (window === undefined || window.windowEndMs - 2 * windowMs > receivedMs) return fate;
   const endMs = window.windowEndMs;
   const candidates = await history.eventsAround(partition, endMs, sequence, candidatesMax);
   return { ...fate, candidates, windowEnd: iso(endMs) };

@@ -62,12 +62,21 @@ export async function commitPartition(
   }
 }
 
+/** Where Postgres says that a limit is reached which is not the commit's own, and passes. */
+const passingLimits: readonly unknown[] = [
+  "PreCommit_Notify",
+  "GetNewTransactionId",
+  "GetNewMultiXactId",
+];
+
 /**
  * Bad data, a broken constraint, or more than Postgres can hold (SQLSTATE classes 22, 23 and 54): the
  * same again would fail again.
  */
-function isRejection(error: unknown): boolean {
-  return error instanceof Error && "code" in error && /^(2[23]|54)...$/.test(String(error.code));
+export function isRejection(error: unknown): boolean {
+  if (!(error instanceof Error && "code" in error)) return false;
+  if ("routine" in error && passingLimits.includes(error.routine)) return false;
+  return /^(2[23]|54)...$/.test(String(error.code));
 }
 
 /** What `commit_partition` takes the events as: lines of text, since Postgres splits these fastest. */

@@ -1,6 +1,7 @@
 /** The outside world of an owner and of a worker, as little of it as a test of one promise needs. */
 import type { Clock } from "../../src/actors/clock.ts";
 import type {
+  Checkpoint,
   LeaseStore,
   LogMessage,
   PartitionStore,
@@ -74,7 +75,7 @@ export class FakeStore implements PartitionStore {
   /** How many loads fail before one succeeds. */
   failingLoads = 0;
 
-  async load() {
+  async load(): Promise<Checkpoint> {
     if (this.failingLoads-- > 0) throw new Error("the store is away");
     return {
       streamCreated: "",
@@ -148,7 +149,7 @@ export function startWorker({ clock, store, leases, serveActors }: WorkerWorld):
     leases,
     leaseMs,
     owner: {
-      streams: new FakeStreams("one", 0),
+      streams: new FakeStreams("one", 8),
       store,
       clock,
       log: silentLog,

@@ -1,5 +1,6 @@
 /** What a worker does when its lease runs out under it, or when an owner of it is slow to end. */
 import { expect, test } from "bun:test";
+import { emptyPartitionState } from "../../src/actors/partitionState.ts";
 import type { LeaseState, LeaseStore } from "../../src/actors/ports.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
@@ -64,7 +65,8 @@ class SlowStore extends FakeStore {
 
   override async load() {
     this.loads++;
-    return super.load();
+    const place = { streamCreated: "one", sequence: 8, messageTime: "original 8" };
+    return { ...(await super.load()), ...place, state: emptyPartitionState };
   }
 
   override async commit() {

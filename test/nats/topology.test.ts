@@ -3,8 +3,9 @@ import { DiscardPolicy, nanos } from "nats";
 import { verifyStream } from "../../src/actors/streamIdentity.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { JetStreamStreams } from "../../src/nats/streams.ts";
-import { ensureStreams } from "../../src/nats/topology.ts";
+import { copiesOf, ensureStreams } from "../../src/nats/topology.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
+import { until } from "../support/until.ts";
 import { connectTo, payloads, publisherOn, silentLog } from "./support.ts";
 
 let server: NatsServer;
@@ -135,6 +136,34 @@ test("a stream that was edited between two starts of the server is still the sam
   await link.manager.streams.update("PAYLOADS_0000", { max_msgs: 1_000 });
   await restart();
   expect(await verifyStream(streams(), 0, place)).toBe((await streams().state(0)).created);
+});
+
+test("a feed goes on over the edit of its stream and the restarts of the server", async () => {
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  const publisher = publisherOn(link, 1);
+  const feed = new JetStreamStreams(link, silentLog).feed(0, 1, async () => {});
+  await publisher.append(payloads(1));
+  expect((await feed.next(10)).map(({ sequence }) => sequence)).toEqual([1]);
+  for (const edit of [true, false]) {
+    await server.kill("SIGTERM");
+    await server.start();
+    await until(() => link.connected, { what: "the connection is back" });
+    if (edit) await link.manager.streams.update("PAYLOADS_0000", { max_msgs: 1_000 });
+  }
+  const more = feed.next(10);
+  await publisher.append(payloads(1));
+  expect((await more).map(({ sequence }) => sequence)).toEqual([2]);
+  await feed.stop();
+  await publisher.stop();
+});
+
+test("a server alone holds one copy, whatever it says of a cluster without a name", async () => {
+  await ensureStreams(link, { partitions: 1, replicas: 1 });
+  const info = await link.manager.streams.info("PAYLOADS_0000");
+  const said = { ...info, config: { ...info.config, num_replicas: 3 } };
+  expect(copiesOf(said)).toBe(1);
+  expect(copiesOf({ ...said, cluster: { leader: "alone" } })).toBe(1);
+  expect(copiesOf({ ...said, cluster: { name: "C", leader: "first" } })).toBe(3);
 });
 
 test("a bound on bytes follows the setting, and stays as it is without one", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { CommitRejected } from "../../src/actors/ports.ts";
+import { isRejection } from "../../src/store/eventLog.ts";
 import { HeavyStatements } from "../../src/store/heavyStatements.ts";
 import { PostgresPartitionStore } from "../../src/store/partitions.ts";
 import { firstEndMs, freshStore, sealed, type TestStore, Writer, windowOf } from "./support.ts";
@@ -192,6 +193,10 @@ describe("a commit", () => {
     const commit = writer.commit([sealed({ customer })]);
     await expect(commit).rejects.toThrow("index row size");
     await expect(commit).rejects.toBeInstanceOf(CommitRejected);
+    // A limit of the whole server passes, and comes with the same code.
+    const error = (routine: string) => Object.assign(new Error(), { code: "54000", routine });
+    expect(isRejection(error("_bt_check_third_page"))).toBe(true);
+    expect(isRejection(error("PreCommit_Notify"))).toBe(false);
   });
 
   test("quarantines whatever text, and the same place once", async () => {

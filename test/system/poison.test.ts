@@ -187,6 +187,11 @@ describe("poison in a stream", () => {
       { what: "the message to be quarantined again", timeoutMs: 20_000 },
     );
     expect(returned.reason).toBe("the message is not JSON");
+    const fate = await get(`/admin/receipts/${receipt}.0`);
+    expect(fate).toMatchObject({ status: "quarantined", retriedAs: `${String(retriedAs)}.0` });
+    expect(await get(`/admin/receipts/${String(fate.retriedAs)}`)).toMatchObject({
+      status: "quarantined",
+    });
     const env = { ADMIN_PORT: new URL(running.adminUrl).port };
     const unsure = await payloadStats(["quarantine", "discard", String(retriedAs)], env);
     expect(unsure).toMatchObject({ code: 2, stdout: "" });

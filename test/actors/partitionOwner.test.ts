@@ -1,0 +1,109 @@
+/** When an owner commits between boundaries. */
+import { expect, test } from "bun:test";
+import { systemClock } from "../../src/actors/clock.ts";
+import { PartitionOwner } from "../../src/actors/partitionOwner.ts";
+import { emptyPartitionState } from "../../src/actors/partitionState.ts";
+import type { Checkpoint, Commit, LogMessage, PayloadFeed } from "../../src/actors/ports.ts";
+import { SlicedTurns } from "../../src/actors/turns.ts";
+import { BatchBuilder } from "../../src/domain/envelope.ts";
+import { until } from "../support/until.ts";
+import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
+
+/** Hands out messages as they are given. */
+class GivenStreams extends FakeStreams {
+  readonly #given: LogMessage[] = [];
+  #wake = () => {};
+  #stopped = false;
+
+  give(payloads: number): void {
+    const batch = new BatchBuilder();
+    const sequence = ++this.lastSequence;
+    for (let i = 0; i < payloads; i++) {
+      const token = `${sequence}-${i}`;
+      const actor = { customer: "a", content: "b" };
+      const counts = { timespan: 1, p2p: 1, cdn: 1, sessionDuration: 1 };
+      batch.add({ ...actor, ...counts, token });
+    }
+    const data = new TextEncoder().encode(batch.encode("publisher", sequence));
+    this.#given.push({ ...this.messageOf(sequence), data });
+    this.#wake();
+  }
+
+  override feed(): PayloadFeed {
+    return {
+      next: async () => {
+        while (this.#given.length === 0 && !this.#stopped) {
+          await new Promise<void>((resolve) => {
+            this.#wake = resolve;
+          });
+        }
+        return this.#given.splice(0);
+      },
+      restart: () => {},
+      stop: async () => {
+        this.#stopped = true;
+        this.#wake();
+      },
+    };
+  }
+}
+
+class NotingStore extends FakeStore {
+  readonly commits: Checkpoint[] = [];
+
+  constructor(private readonly checkpoint: Partial<Checkpoint> = {}) {
+    super();
+  }
+
+  override async load(): Promise<Checkpoint> {
+    return { ...(await super.load()), ...this.checkpoint };
+  }
+
+  override async commit(commit?: Commit) {
+    if (commit !== undefined) this.commits.push(commit.checkpoint);
+    return super.commit();
+  }
+}
+
+function ownerOn(streams: FakeStreams, store: FakeStore): PartitionOwner {
+  const rules = { windowMs: 300_000, sessionMemoryMs: 600_000 };
+  const turns = new SlicedTurns(systemClock);
+  const context = { streams, store, clock: systemClock, log: silentLog, rules, turns };
+  const owner = { ...context, rawRetentionMs: 0, workerId: "worker" };
+  return new PartitionOwner(owner, { partition: 0, epoch: 1 });
+}
+
+test("waits with a checkpoint for as many payloads as the last one held tokens", async () => {
+  const streams = new GivenStreams("one", 0);
+  const store = new NotingStore();
+  const owner = ownerOn(streams, store);
+  const given = [400_000, 200_000, 199_999, 1];
+  for (const [index, payloads] of given.entries()) {
+    streams.give(payloads);
+    await until(() => owner.ready && owner.undelivered.sequence === index + 1, {
+      what: "it is read",
+    });
+  }
+  await until(() => store.commits.length === 2, { what: "the second checkpoint" });
+  expect(store.commits.map(({ sequence }) => sequence)).toEqual([1, 4]);
+  expect(await owner.stop()).toEqual({ kind: "stopped" });
+}, 30_000);
+
+test("notes at once that its stream has another time of creation", async () => {
+  const store = new NotingStore({
+    ...{ streamCreated: "one", sequence: 8, messageTime: "original 8" },
+    state: emptyPartitionState,
+  });
+  const owner = ownerOn(new GivenStreams("two", 8), store);
+  await until(() => store.commits.length === 1, { what: "a checkpoint" });
+  expect(store.commits[0]).toMatchObject({ streamCreated: "two", sequence: 8 });
+  await owner.stop();
+});
+
+test("leaves nothing behind of a stream of which it read nothing", async () => {
+  const store = new NotingStore();
+  const owner = ownerOn(new GivenStreams("one", 0), store);
+  await until(() => owner.ready, { what: "it reads" });
+  expect(await owner.stop()).toEqual({ kind: "stopped" });
+  expect(store.commits).toEqual([]);
+});
