@@ -1,14 +1,11 @@
 /** `events export` and `events import`, as an operator runs them. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, lstatSync, readdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { formatDuration } from "../../src/domain/duration.ts";
 import { freshStore, type TestStore, Writer, windowMs, windowOf } from "../store/support.ts";
 import { payloadStats } from "../support/cli.ts";
 import { freshDatabase, temporaryDirectory } from "../support/servers.ts";
-
-// Processes and servers are started here, on machines that may be busy.
-setDefaultTimeout(60_000);
 
 const WINDOW = formatDuration(windowMs);
 let store: TestStore;

@@ -1,5 +1,5 @@
 /** The command line: usage, help, forms of output, exit codes. */
-import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Command } from "commander";
 import { createProgram } from "../../src/cli/program.ts";
 import { readCliSettings } from "../../src/cli/settings.ts";
@@ -13,9 +13,6 @@ import {
 } from "../support/adminServer.ts";
 import { payloadStats } from "../support/cli.ts";
 import { freePort, sharedServers } from "../support/servers.ts";
-
-// Processes and servers are started here, on machines that may be busy.
-setDefaultTimeout(60_000);
 
 let api: AdminServer;
 let env: Record<string, string>;

@@ -1,11 +1,8 @@
 /** Builds of projections, followed and shown as an operator sees them. */
-import { afterAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, expect, test } from "bun:test";
 import type { ComparisonReport, ProjectionInfo } from "../../src/actors/projectionPorts.ts";
 import { idleProjection, startAdminServer } from "../support/adminServer.ts";
 import { payloadStats } from "../support/cli.ts";
-
-// Processes are started here, on machines that may be busy.
-setDefaultTimeout(30_000);
 
 const api = startAdminServer();
 const env = { ADMIN_PORT: new URL(api.server.url).port };

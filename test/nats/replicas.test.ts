@@ -1,5 +1,5 @@
 /** How many copies streams have, on a cluster of three nats-servers. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { checkNats } from "../../src/cli/doctor/checks.ts";
@@ -21,9 +21,6 @@ import {
 import { freePort, temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import { connectTo } from "./support.ts";
-
-// A cluster elects its leaders first.
-setDefaultTimeout(60_000);
 
 const partitions = 3;
 const names = ["PAYLOADS_0000", "PAYLOADS_0001", "PAYLOADS_0002"] as const;

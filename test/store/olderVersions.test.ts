@@ -3,7 +3,7 @@
  * never written by any program: its sums and counts stand where no reader looks for them, so
  * whoever reads `data` without asking for the newest version finds nothing.
  */
-import { expect, setDefaultTimeout, test } from "bun:test";
+import { expect, test } from "bun:test";
 import type { LogMessage } from "../../src/actors/ports.ts";
 import { BatchBuilder, encodeTick } from "../../src/domain/envelope.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
@@ -19,9 +19,6 @@ import { PostgresTableAudit } from "../../src/store/tableAudit.ts";
 import { memoryPast } from "../replay/memoryPast.ts";
 import { logMessage, run } from "../support/streams.ts";
 import { commitRaw, freshStore, type TestStore, windowMs } from "./support.ts";
-
-// Real servers on a busy machine take their time.
-setDefaultTimeout(30_000);
 
 const startMs = Date.UTC(2024, 0, 1, 10);
 const rules = { windowMs, sessionMemoryMs: 20 * windowMs };

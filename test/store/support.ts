@@ -1,5 +1,4 @@
 /** A database of its own for each test, and short ways to fill it. */
-import { setDefaultTimeout } from "bun:test";
 import type { Checkpoint, CommitOutcome } from "../../src/actors/ports.ts";
 import type { DomainEvent, Quarantined } from "../../src/domain/events.ts";
 import { Database } from "../../src/store/database.ts";
@@ -8,9 +7,6 @@ import { prepareDatabase } from "../../src/store/prepare.ts";
 import { Projector, type ProjectorOptions } from "../../src/store/projector.ts";
 import { freshDatabase, testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-
-// Real servers on a busy machine take their time.
-setDefaultTimeout(30_000);
 
 export const windowMs = 300_000;
 /** The end of a window, some time ago. */
