@@ -53,7 +53,11 @@ export class Metrics {
 }
 
 export function gauge(name: string, help: string, value: number): Sample {
-  return { name, help, kind: "gauge", values: [{ value }] };
+  return gauges(name, help, [{ value }]);
+}
+
+export function gauges(name: string, help: string, values: readonly SampleValue[]): Sample {
+  return { name, help, kind: "gauge", values };
 }
 
 export function renderMetrics(samples: readonly Sample[]): string {

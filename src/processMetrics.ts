@@ -2,7 +2,7 @@
 import type { Readiness } from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
 import { inTime } from "./inTime.ts";
-import { gauge, type Sample, type SampleValue } from "./metrics.ts";
+import { gauge, gauges, type Sample } from "./metrics.ts";
 
 /** Less than a scrape may take: without Postgres the other samples are wanted most. */
 const readinessMs = 2_000;
@@ -47,8 +47,4 @@ export function workerSamples(worker: Pick<Worker, "status" | "owners">): readon
   const sealedThroughMs = Math.min(...read.map((state) => state.sealedThroughMs));
   const help = "Every window up to this time is sealed in all partitions owned.";
   return [...samples, gauge("payload_stats_sealed_through_seconds", help, sealedThroughMs / 1_000)];
-}
-
-function gauges(name: string, help: string, values: readonly SampleValue[]): Sample {
-  return { name, help, kind: "gauge", values };
 }

@@ -109,7 +109,7 @@ export class PartitionOwner {
         full: (reason) => this.#full(reason),
         signal: this.#abort.signal,
       });
-      if (this.#isOtherStream()) await this.#commit([]);
+      if (this.#hasUnnotedStream()) await this.#commit([]);
       await this.#read(feed);
       // Of a stream of which nothing was read there is nothing to know it by later.
       if (this.#state.sequence > 0) await this.#commit([]);
@@ -215,15 +215,15 @@ export class PartitionOwner {
     await this.#replicas.applied(message, this.#state.publisherGaps);
   }
 
-  /** True until it is noted that the stream read has this time of creation. */
-  #isOtherStream(): boolean {
+  /** True until a checkpoint names the stream that is read, by its time of creation. */
+  #hasUnnotedStream(): boolean {
     return this.#state.sequence > 0 && this.#streamCreated !== this.#committed?.streamCreated;
   }
 
   #checkpointDue(): boolean {
     const payloads = this.#state.payloadsRead - this.#committedPayloads;
     if (this.#state.quarantineIsFull) return payloads > 0;
-    if (this.#isOtherStream()) return true;
+    if (this.#hasUnnotedStream()) return true;
     const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
     return checkpointIsDue(this.partition, payloads, elapsedMs, this.#committedDigests);
   }

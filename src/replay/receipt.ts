@@ -188,8 +188,8 @@ function unknownFate(receipt: Receipt): ReceiptFate {
     startsSession: null,
     event: undefined,
     duplicateOf: null,
-    retriedAs: null,
     reason: null,
+    retriedAs: null,
     candidates: [],
     basis: null,
   };
