@@ -4,6 +4,7 @@
  * contract of docs/OPERATIONS.md.
  */
 import { isIPv4 } from "node:net";
+import { availableParallelism } from "node:os";
 import { formatDuration, parseDuration } from "./domain/duration.ts";
 
 export const roles = ["ingest", "worker", "projector", "admin"] as const;
@@ -31,6 +32,8 @@ export interface Config {
   readonly sessionMemoryMs: number;
   readonly rawRetentionMs: number;
   readonly leaseMs: number;
+  /** Threads that serve `port`. */
+  readonly httpThreads: number;
   readonly logLevel: LogLevel;
 }
 
@@ -45,11 +48,20 @@ export class ConfigError extends Error {
   }
 }
 
+/** More than this have no use on one port before other processes on other hosts have. */
+const httpThreadsMax = 16;
+/** Each has messages of its own, which are smaller the more threads there are. */
+const httpThreadsByDefault = 4;
+
 /**
  * Reads and validates the environment.
+ * @param cores that this process may use.
  * @throws ConfigError that lists every problem.
  */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(
+  env: Readonly<Record<string, string | undefined>>,
+  cores = availableParallelism(),
+): Config {
   const reader = new Reader(env);
   const windowMs = reader.duration("WINDOW", "5m", secondMs, dayMs);
   const config: Config = {
@@ -75,6 +87,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     ),
     rawRetentionMs: reader.duration("RAW_RETENTION", "24h", 0, yearMs),
     leaseMs: reader.duration("LEASE", "5s", secondMs, 10 * 60 * secondMs),
+    httpThreads: reader.integer(
+      "HTTP_THREADS",
+      Math.min(cores, httpThreadsByDefault),
+      1,
+      httpThreadsMax,
+    ),
     logLevel: reader.logLevel("LOG_LEVEL"),
   };
   crossFieldProblems(config, reader.problems);

@@ -12,29 +12,6 @@ export interface SampleValue {
   readonly value: number;
 }
 
-/** A counter with one label, whose values come to be as they are counted. */
-export class Counter {
-  readonly #values = new Map<string, number>();
-
-  constructor(
-    readonly name: string,
-    readonly help: string,
-    readonly label: string,
-  ) {}
-
-  add(labelValue: string, amount: number): void {
-    this.#values.set(labelValue, (this.#values.get(labelValue) ?? 0) + amount);
-  }
-
-  get sample(): Sample {
-    const values = [...this.#values].map(([text, value]) => ({
-      labels: { [this.label]: text },
-      value,
-    }));
-    return { name: this.name, help: this.help, kind: "counter", values };
-  }
-}
-
 type Source = () => readonly Sample[] | Promise<readonly Sample[]>;
 
 /** Collects the samples of all parts of a process. */
@@ -50,6 +27,17 @@ export class Metrics {
     const samples = await Promise.all(this.#sources.map((source) => source()));
     return renderMetrics(samples.flat());
   }
+}
+
+/** A counter with one label, by the values of that. */
+export function counter(
+  name: string,
+  help: string,
+  label: string,
+  counts: readonly (readonly [labelValue: string, count: number])[],
+): Sample {
+  const values = counts.map(([text, value]) => ({ labels: { [label]: text }, value }));
+  return { name, help, kind: "counter", values };
 }
 
 export function gauge(name: string, help: string, value: number): Sample {

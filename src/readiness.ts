@@ -18,7 +18,7 @@ export interface ReadinessSources {
   /** Undefined without the role worker. */
   readonly worker: Pick<Worker, "status"> | undefined;
   /** Undefined without the role ingest. */
-  readonly publisher: { readonly full: readonly FullStream[] } | undefined;
+  readonly publicServers: { full(): Promise<readonly FullStream[]> } | undefined;
 }
 
 interface FullStream {
@@ -42,7 +42,8 @@ export function readinessOf(sources: ReadinessSources): Readiness {
     );
     const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker.status)];
     const database = await databaseChecks(sources);
-    return [nats, ...streamsCheck(sources), ...database, sources.ledger.check, ...worker];
+    const streams = await streamsChecks(sources);
+    return [nats, ...streams, ...database, sources.ledger.check, ...worker];
   };
 }
 
@@ -110,8 +111,9 @@ function projectionsCheck(
 }
 
 /** What ingest was refused, and what the owners' ticks were. */
-function streamsCheck({ publisher, worker }: ReadinessSources): ReadinessCheck[] {
-  const sources = [publisher?.full, worker?.status.full].filter((full) => full !== undefined);
+async function streamsChecks(all: ReadinessSources): Promise<ReadinessCheck[]> {
+  const refused = await all.publicServers?.full();
+  const sources = [refused, all.worker?.status.full].filter((full) => full !== undefined);
   if (sources.length === 0) return [];
   const byReason = new Map<string, Set<number>>();
   for (const { partition, reason } of sources.flat()) {

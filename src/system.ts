@@ -8,23 +8,20 @@ import type { Config } from "./config.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
 import { isAlive } from "./embedded/processes.ts";
 import { createAdminApp } from "./http/adminApp.ts";
-import { createIngest } from "./http/ingest.ts";
-import { createPublicApp } from "./http/publicApp.ts";
-import { createQueryController } from "./http/queries.ts";
 import { baseUrl, serveHttp } from "./http/server.ts";
 import type { Log } from "./log.ts";
-import { Counter, gauge, Metrics } from "./metrics.ts";
+import { Metrics } from "./metrics.ts";
 import { NatsActorDirectory } from "./nats/actorDirectory.ts";
 import { answerActors } from "./nats/actorOrder.ts";
 import { ActorServer } from "./nats/actorServer.ts";
 import { connectNats, type NatsLink } from "./nats/connection.ts";
 import { natsAddress } from "./nats/natsUrl.ts";
-import { Publisher } from "./nats/publisher.ts";
 import { JetStreamStreams } from "./nats/streams.ts";
 import { prepareStreams, type Topology } from "./nats/topology.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { createPast } from "./past.ts";
 import { readinessSamples, workerSamples } from "./processMetrics.ts";
+import { PublicServers } from "./public/publicServers.ts";
 import { readinessOf } from "./readiness.ts";
 import { ReplayedHistory } from "./replay/history.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
@@ -37,7 +34,6 @@ import { PostgresPartitionStore } from "./store/partitions.ts";
 import { prepareDatabase } from "./store/prepare.ts";
 import { PostgresProjectionControl } from "./store/projectionControl.ts";
 import { Projector } from "./store/projector.ts";
-import { PostgresStatsQueries } from "./store/queries.ts";
 import { noteSessionMemory } from "./store/sessionMemories.ts";
 
 export interface System {
@@ -109,10 +105,14 @@ async function startParts(
   };
   const ownerDatabase = openPool(ownerConnectionsMax);
   const base = { config, log, processId, database, ownerDatabase, link, onStop };
-  const publisher = config.roles.has("ingest") ? startPublisher(base) : undefined;
+  const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
+  const publicServers = config.roles.has("ingest")
+    ? new PublicServers({ ...base, publisher: processId, databaseUrl, natsUrl })
+    : undefined;
+  if (publicServers) onStop(() => publicServers.finish());
   // Only the embedded Postgres is known to work on the cores that answer devices.
   const sharesCores = config.databaseUrl === undefined;
-  const heavy = new HeavyStatements(() => sharesCores && (publisher?.pending ?? 0) > 0);
+  const heavy = new HeavyStatements(() => sharesCores && (publicServers?.pending ?? 0) > 0);
   const parts = { ...base, heavy };
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));
@@ -123,7 +123,7 @@ async function startParts(
     onStop(async () => operations.ledger.stop());
   }
   const readiness = readinessOf({
-    ...{ config, worker, publisher, ledger: operations.ledger },
+    ...{ config, worker, publicServers, ledger: operations.ledger },
     health: new PostgresHealth(database, config.windowMs),
     natsConnected: () => link.connected,
   });
@@ -133,8 +133,10 @@ async function startParts(
   if (config.roles.has("admin")) {
     addresses.push(...startAdmin(parts, readiness, metrics, operations));
   }
-  if (publisher) addresses.unshift(...startIngest(parts, publisher, readiness, metrics));
-  const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
+  if (publicServers) {
+    metrics.watch(() => publicServers.samples());
+    addresses.unshift(...(await startPublic(publicServers, parts, readiness)));
+  }
   addresses.push(["postgres", postgresAddress(databaseUrl)], ["nats", natsAddress(natsUrl)]);
   return addresses;
 }
@@ -235,48 +237,13 @@ function startWorker(parts: Parts): Worker {
   return worker;
 }
 
-function startPublisher({ config, processId, link, onStop }: Omit<Parts, "heavy">): Publisher {
-  const publisher = new Publisher(link, { partitions: config.partitions, publisher: processId });
-  onStop(() => publisher.stop());
-  return publisher;
-}
-
-function startIngest(
-  { config, log, database, onStop }: Parts,
-  publisher: Publisher,
+async function startPublic(
+  servers: PublicServers,
+  parts: Parts,
   readiness: Readiness,
-  metrics: Metrics,
-): [string, string][] {
-  const accepted = new Counter("payload_stats_accepted_total", "Payloads answered 202.", "by");
-  const refused = new Counter("payload_stats_refused_total", "Refusals of ingest.", "reason");
-  metrics.watch(() => [
-    accepted.sample,
-    refused.sample,
-    gauge("payload_stats_publisher_pending", "Payloads queued or in flight.", publisher.pending),
-  ]);
-  const counters = {
-    accepted: (payloads: number) => accepted.add("ingest", payloads),
-    refused: (reason: string, count: number) => refused.add(reason, count),
-  };
-  const ingest = createIngest({ payloadLog: publisher, counters, log });
-  const queries = new PostgresStatsQueries(database, config.windowMs);
-  const app = createPublicApp({
-    log,
-    readiness,
-    ingest,
-    controllers: [createQueryController({ queries, windowMs: config.windowMs, log })],
-  });
-  const { host, port } = config;
-  const server = serveHttp({
-    app,
-    host,
-    port,
-    settings: { host: "HOST", port: "PORT" },
-    log,
-    directPosts: { "/stats": ingest.single, "/stats/batch": ingest.batch },
-  });
-  onStop(() => server.stop(drainMs));
-  const base = baseUrl(host, server.port);
+): Promise<[string, string][]> {
+  parts.onStop(() => servers.close());
+  const base = baseUrl(parts.config.host, await servers.start(readiness));
   return [
     ["ingest", `${base}/stats`],
     ["swagger", `${base}/swagger`],

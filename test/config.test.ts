@@ -13,7 +13,7 @@ function problems(env: Record<string, string>): readonly string[] {
 }
 
 test("an empty environment gives the defaults", () => {
-  expect(readConfig({})).toEqual({
+  expect(readConfig({}, 2)).toEqual({
     port: 8080,
     host: "0.0.0.0",
     adminPort: 8081,
@@ -31,8 +31,15 @@ test("an empty environment gives the defaults", () => {
     sessionMemoryMs: 86_400_000,
     rawRetentionMs: 86_400_000,
     leaseMs: 5_000,
+    httpThreads: 2,
     logLevel: "info",
   });
+});
+
+test("a thread for each core answers, but no more than four unless that is asked for", () => {
+  expect(readConfig({}, 1).httpThreads).toBe(1);
+  expect(readConfig({}, 64).httpThreads).toBe(4);
+  expect(readConfig({ HTTP_THREADS: "8" }, 2).httpThreads).toBe(8);
 });
 
 test("the configuration is frozen", () => {
@@ -51,6 +58,7 @@ describe("integers", () => {
     ["EMBEDDED_PG_PORT", "embeddedPgPort", 1, 65_535],
     ["EMBEDDED_NATS_PORT", "embeddedNatsPort", 1, 65_535],
     ["PARTITIONS", "partitions", 1, 1_024],
+    ["HTTP_THREADS", "httpThreads", 1, 16],
   ];
   test.each(bounds)("%s is read into %s, from %d to %d", (name, field, min, max) => {
     expect(readConfig({ [name]: String(min) })[field]).toBe(min);

@@ -18,7 +18,7 @@ test("a stopped partition is named once, with its reason", async () => {
     natsConnected: () => true,
     ledger: { check: { name: "ledger", ok: true, detail: "balanced" } },
     worker: undefined,
-    publisher: undefined,
+    publicServers: undefined,
   })();
   expect(checks.find(({ name }) => name === "partitions")).toEqual({
     name: "partitions",

@@ -7,6 +7,12 @@ import { Problem, problemResponse } from "./problem.ts";
 
 export type Handler = (request: Request) => Response | Promise<Response>;
 
+/**
+ * `alone`: nobody else gets the port. `first`: nobody else has it, and `further` servers of this process
+ * will listen on it, among which the kernel then spreads connections.
+ */
+export type PortSharing = "alone" | "first" | "further";
+
 export interface ServeOptions {
   readonly app: AnyElysia;
   readonly host: string;
@@ -14,6 +20,8 @@ export interface ServeOptions {
   readonly port: number;
   /** The names of the settings that give host and port, for the message when they are no good. */
   readonly settings?: { readonly host: string; readonly port: string };
+  /** Whether other threads of this process listen on the port too; by default none does. */
+  readonly sharing?: PortSharing;
   readonly log: Log;
   /** POST routes that are answered before the application's router, by path. */
   readonly directPosts?: Readonly<Record<string, Handler>>;
@@ -50,13 +58,12 @@ export function serveHttp(options: ServeOptions): HttpServer {
 }
 
 function listen(options: ServeOptions) {
-  const { app, host, port, log, directPosts = {} } = options;
+  const { app, host, log, sharing = "alone", directPosts = {} } = options;
   try {
     return Bun.serve({
       hostname: host,
-      port,
-      // Two processes on one port would share its requests without either knowing.
-      reusePort: false,
+      port: sharing === "first" ? claimPort(options) : options.port,
+      reusePort: sharing !== "alone",
       development: false,
       idleTimeout: idleSecondsMax,
       // Bodies are bounded by those who read them, with an answer that says so; Bun's is bare.
@@ -71,10 +78,23 @@ function listen(options: ServeOptions) {
       error: (error) => problemResponse(unexpectedProblem(log, error)),
     });
   } catch (error) {
-    throw new Error(`port ${port} of ${host} cannot be listened on: ${advice(options, error)}`, {
-      cause: error,
-    });
+    throw new Error(
+      `port ${options.port} of ${host} cannot be listened on: ${advice(options, error)}`,
+      {
+        cause: error,
+      },
+    );
   }
+}
+
+/**
+ * Two processes on one port would share its requests without either knowing. So the port is first
+ * listened on without sharing it, which fails while anybody else does.
+ */
+function claimPort({ host, port }: ServeOptions): number {
+  const claim = Bun.serve({ hostname: host, port, reusePort: false, fetch: () => new Response() });
+  void claim.stop(true);
+  return claim.port ?? port;
 }
 
 /** The port is taken, or needs privileges. A bad host has many codes, some of them left over. */

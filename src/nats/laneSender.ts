@@ -33,6 +33,17 @@ import type { PublisherLimits } from "./publisherLimits.ts";
 
 type Reason = PayloadLogUnavailable["reason"];
 
+export interface LaneSenderParts {
+  readonly link: NatsLink;
+  readonly publisher: string;
+  readonly lanes: readonly Lane[];
+  readonly limits: PublisherLimits;
+  /** Its first element counts the payloads that are queued or in flight. */
+  readonly pending: Int32Array;
+  /** A monotonic clock in milliseconds. */
+  readonly now: () => number;
+}
+
 export class LaneSender {
   /** Lanes with something queued or in flight. */
   readonly #busy = new Set<Lane>();
@@ -50,16 +61,10 @@ export class LaneSender {
   readonly #unsubscribe: () => void;
   readonly #finished = Promise.withResolvers<void>();
   #finishing = false;
-  #payloads = 0;
   #bytes = 0;
 
-  constructor(
-    private readonly link: NatsLink,
-    private readonly publisher: string,
-    private readonly lanes: readonly Lane[],
-    private readonly limits: PublisherLimits,
-    private readonly now: () => number,
-  ) {
+  constructor(private readonly parts: LaneSenderParts) {
+    const { link, publisher, limits } = parts;
     this.#inbox = `_INBOX.${publisher}`;
     this.#answers = link.connection.subscribe(`${this.#inbox}.*.*`, {
       callback: (error, msg) => {
@@ -74,7 +79,7 @@ export class LaneSender {
 
   /** Payloads that are queued or in flight. */
   get payloads(): number {
-    return this.#payloads;
+    return this.parts.pending[0] ?? 0;
   }
 
   /** Bytes that are queued or in flight, by upper estimate. */
@@ -116,14 +121,14 @@ export class LaneSender {
     }
     const messages = this.#flights - before;
     if (messages === 0) return;
-    const { beatMsMax, pauseMsMax } = this.limits;
-    this.#restEndsMs = this.now() + Math.min(payloads / messages - 1, pauseMsMax);
+    const { beatMsMax, pauseMsMax } = this.parts.limits;
+    this.#restEndsMs = this.parts.now() + Math.min(payloads / messages - 1, pauseMsMax);
     this.#beatTimer = setTimeout(() => this.#endBeat(), beatMsMax);
   }
 
   /** All that was sent is answered: the beat ends when it has rested long enough. */
   #allAnswered(): void {
-    const restMs = this.#restEndsMs - this.now();
+    const restMs = this.#restEndsMs - this.parts.now();
     clearTimeout(this.#beatTimer);
     if (restMs < 0.5) this.#endBeat();
     else this.#beatTimer = setTimeout(() => this.#endBeat(), restMs);
@@ -138,19 +143,19 @@ export class LaneSender {
   /** Sends the lane's next message, if nothing is in flight. */
   #sendNext(lane: Lane): void {
     if (lane.flight !== undefined) return;
-    const nowMs = this.now();
-    const { attemptMs, deadlineMs } = this.limits;
+    const nowMs = this.parts.now();
+    const { attemptMs, deadlineMs } = this.parts.limits;
     let message = lane.queue[0];
     while (message !== undefined && nowMs >= message.queuedAtMs + deadlineMs - attemptMs) {
       // There is no time left for a full attempt, and none was made: it is surely not stored.
       this.#settle(lane, message);
-      this.#fail(message, this.link.connected ? "overloaded" : "disconnected");
+      this.#fail(message, this.parts.link.connected ? "overloaded" : "disconnected");
       lane.queue.shift();
       message = lane.queue[0];
     }
     if (message === undefined) this.#idle(lane);
     // While disconnected it waits: the return of the connection sends it.
-    else if (this.link.connected) this.#launch(lane, message);
+    else if (this.parts.link.connected) this.#launch(lane, message);
   }
 
   #launch(lane: Lane, message: OutgoingMessage): void {
@@ -161,8 +166,8 @@ export class LaneSender {
     lane.flight = {
       message,
       number,
-      text: message.encode(this.publisher, number),
-      deadlineMs: message.queuedAtMs + this.limits.deadlineMs,
+      text: message.encode(this.parts.publisher, number),
+      deadlineMs: message.queuedAtMs + this.parts.limits.deadlineMs,
       resendAtMs: 0,
       lastError: undefined,
     };
@@ -172,10 +177,10 @@ export class LaneSender {
   #transmit(lane: Lane): void {
     const flight = lane.flight;
     if (flight === undefined) return;
-    flight.resendAtMs = this.now() + this.limits.attemptMs;
+    flight.resendAtMs = this.parts.now() + this.parts.limits.attemptMs;
     const reply = `${this.#inbox}.${lane.partition}.${flight.number}`;
     try {
-      this.link.connection.publish(payloadSubject(lane.partition), flight.text, { reply });
+      this.parts.link.connection.publish(payloadSubject(lane.partition), flight.text, { reply });
     } catch (error) {
       // The connection was closed under us.
       this.#abandon(lane, "disconnected", error);
@@ -184,21 +189,21 @@ export class LaneSender {
 
   #answered(msg: Msg): void {
     const [partition, number] = msg.subject.slice(this.#inbox.length + 1).split(".");
-    const lane = this.lanes[Number(partition)];
+    const lane = this.parts.lanes[Number(partition)];
     // An answer to a message that was abandoned, or a second one to a repeated message.
     if (lane?.flight === undefined || lane.flight.number !== Number(number)) return;
     const answer = readPublishAnswer(msg, streamName(lane.partition));
     if (answer.kind === "full") {
-      lane.full = { atMs: this.now(), reason: answer.error.message };
+      lane.full = { atMs: this.parts.now(), reason: answer.error.message };
       this.#abandon(lane, "full", answer.error);
     } else if (answer.kind === "retry") {
       lane.absences = answer.absent ? lane.absences + 1 : 0;
-      if (lane.absences > this.limits.absencesMax) {
+      if (lane.absences > this.parts.limits.absencesMax) {
         this.#abandon(lane, "disconnected", answer.error);
         return;
       }
       lane.flight.lastError = answer.error;
-      lane.flight.resendAtMs = this.now() + this.limits.retryPauseMs;
+      lane.flight.resendAtMs = this.parts.now() + this.parts.limits.retryPauseMs;
     } else {
       const { message } = lane.flight;
       lane.full = undefined;
@@ -228,15 +233,15 @@ export class LaneSender {
 
   /** Sends again what has waited long enough for its answer, and gives up what is too old. */
   #tend(): void {
-    const nowMs = this.now();
+    const nowMs = this.parts.now();
     for (const lane of [...this.#busy]) {
       const flight = lane.flight;
       if (flight === undefined) {
         if (!lane.due) this.#sendNext(lane);
       } else if (nowMs >= flight.deadlineMs) {
-        const away = !this.link.connected || flight.lastError !== undefined;
+        const away = !this.parts.link.connected || flight.lastError !== undefined;
         this.#abandon(lane, away ? "disconnected" : "timeout", flight.lastError);
-      } else if (nowMs >= flight.resendAtMs && this.link.connected) {
+      } else if (nowMs >= flight.resendAtMs && this.parts.link.connected) {
         this.#transmit(lane);
       }
     }
@@ -262,7 +267,7 @@ export class LaneSender {
   #count(lane: Lane, payloads: number, bytes: number): void {
     lane.payloads += payloads;
     lane.bytes += bytes;
-    this.#payloads += payloads;
+    this.parts.pending[0] = this.payloads + payloads;
     this.#bytes += bytes;
   }
 
@@ -282,7 +287,7 @@ export class LaneSender {
       lane.queue.length = 0;
     }
     this.#busy.clear();
-    if (!this.link.connection.isClosed()) this.#answers.unsubscribe();
+    if (!this.parts.link.connection.isClosed()) this.#answers.unsubscribe();
     this.#finished.resolve();
   }
 }

@@ -16,8 +16,16 @@ export interface PublisherOptions {
   /** Unique to this start of this process; letters, digits and dashes. */
   readonly publisher: string;
   readonly limits?: Partial<PublisherLimits>;
+  /** Where payloads that are queued or in flight are counted; memory that threads may share. */
+  readonly pending?: Int32Array;
   /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
+}
+
+/** A partition whose stream has no room. */
+export interface FullLane {
+  readonly partition: number;
+  readonly reason: string;
 }
 
 type Reason = PayloadLogUnavailable["reason"];
@@ -36,11 +44,19 @@ export class Publisher implements PayloadLog {
     private readonly link: NatsLink,
     options: PublisherOptions,
   ) {
-    const { partitions, publisher } = options;
+    const { partitions, publisher, pending = new Int32Array(1) } = options;
     this.#limits = publisherLimits(options.limits ?? {}, link.payloadBytesMax);
     this.#now = options.now ?? (() => performance.now());
     this.#lanes = Array.from({ length: partitions }, (_, partition) => new Lane(partition));
-    this.#sender = new LaneSender(link, publisher, this.#lanes, this.#limits, this.#now);
+    const lanes = this.#lanes;
+    this.#sender = new LaneSender({
+      link,
+      publisher,
+      lanes,
+      limits: this.#limits,
+      pending,
+      now: this.#now,
+    });
   }
 
   /** Payloads that are queued or in flight. */
@@ -52,7 +68,7 @@ export class Publisher implements PayloadLog {
    * Partitions whose stream refused a message for want of room, and none was stored since. Without
    * a message nobody knows, so a refusal is forgotten after a while.
    */
-  get full(): readonly { readonly partition: number; readonly reason: string }[] {
+  get full(): readonly FullLane[] {
     const since = this.#now() - fullMs;
     return this.#lanes.flatMap(({ partition, full }) =>
       full === undefined || full.atMs < since ? [] : [{ partition, reason: full.reason }],

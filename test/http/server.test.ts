@@ -1,4 +1,4 @@
-/** What a listener says when it cannot be had. */
+/** What a listener says when it cannot be had, and how several share a port. */
 import { expect, test } from "bun:test";
 import { Elysia } from "elysia";
 import { serveHttp } from "../../src/http/server.ts";
@@ -20,4 +20,26 @@ test("a taken port is named, with its setting", async () => {
   const server = serveHttp({ ...options, port: 0 });
   expect(() => serveHttp({ ...options, port: server.port })).toThrow("set PORT to a free port");
   await server.stop(0);
+});
+
+test("a shared port is served by those who join, and nobody else gets it", async () => {
+  const options = (name: string) => {
+    const app = new Elysia().get("/", () => name);
+    return { ...named, app, host: "127.0.0.1" };
+  };
+  const first = serveHttp({ ...options("first"), port: 0, sharing: "first" });
+  const { port, url } = first;
+  const further = serveHttp({ ...options("further"), port, sharing: "further" });
+  for (const sharing of ["alone", "first"] as const) {
+    expect(() => serveHttp({ ...options("other"), port, sharing })).toThrow(
+      "set PORT to a free port",
+    );
+  }
+  // The kernel chooses by the address that a connection comes from.
+  const answers = Array.from({ length: 100 }, async () => {
+    const answer = await fetch(url, { headers: { connection: "close" } });
+    return answer.text();
+  });
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(["first", "further"]));
+  await Promise.all([first.stop(0), further.stop(0)]);
 });

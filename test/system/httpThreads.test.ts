@@ -1,0 +1,99 @@
+/** Several threads on one port: whoever asks gets the same answers, and every payload counts once. */
+import { afterEach, expect, test } from "bun:test";
+import { asList, readObject } from "../support/answers.ts";
+import { examplePayload, getPage } from "../support/api.ts";
+import { type TestProcess, type TestSite, testSite } from "../support/process.ts";
+import { readStreams } from "../support/streamReader.ts";
+import { readTables } from "../support/tables.ts";
+import { until } from "../support/until.ts";
+
+const threads = 3;
+const payloads = 300;
+let site: TestSite | undefined;
+
+afterEach(() => site?.clear());
+
+/** On a connection of its own, which any of the threads may get. */
+function ask(url: string, init: RequestInit = {}): Promise<Response> {
+  return fetch(url, { ...init, headers: { ...init.headers, connection: "close" } });
+}
+
+function send(url: string, payload: unknown): Promise<Response> {
+  const headers = { "content-type": "application/json" };
+  return ask(`${url}/stats`, { method: "POST", headers, body: JSON.stringify(payload) });
+}
+
+/** What `/metrics` says of a counter with one label. */
+async function counted({ adminUrl }: TestProcess, name: string): Promise<Record<string, number>> {
+  const text = await (await fetch(`${adminUrl}/metrics`)).text();
+  const lines = text.matchAll(new RegExp(`^payload_stats_${name}{\\w+="([^"]+)"} (\\d+)$`, "gm"));
+  return Object.fromEntries([...lines].map(([, label = "", value]) => [label, Number(value)]));
+}
+
+/** Each payload has one byte and begins a session. */
+async function sums({ databaseUrl }: TestProcess): Promise<{ cdn: number; sessions: number }> {
+  const rows = [...(await readTables(databaseUrl)).values()];
+  const sum = (values: readonly (number | bigint)[]) =>
+    values.reduce<number>((total, value) => total + Number(value), 0);
+  return { cdn: sum(rows.map(({ cdn }) => cdn)), sessions: sum(rows.map((row) => row.sessions)) };
+}
+
+const tables = { what: "all payloads to be in the tables", timeoutMs: 20_000 };
+
+test("what several threads take is counted once, and told the same by all", async () => {
+  site = await testSite({ WINDOW: "2s", PARTITIONS: "2", HTTP_THREADS: String(threads) });
+  const running = await site.start();
+  const { url } = running;
+  const answers = await Promise.all(
+    Array.from({ length: payloads }, (_, i) => send(url, { ...examplePayload, token: `t-${i}` })),
+  );
+  expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202));
+  expect(new Set(await Promise.all(answers.map((one) => one.text()))).size).toBe(payloads);
+  const refused = await Promise.all(Array.from({ length: 30 }, () => send(url, { token: "" })));
+  expect(refused.every(({ status }) => status === 422)).toBe(true);
+
+  const publishers = (await readStreams(running.natsUrl, 2)).map(({ publisher }) => publisher);
+  expect(new Set(publishers).size).toBe(threads);
+  expect(await counted(running, "accepted_total")).toEqual({ ingest: payloads });
+  expect(await counted(running, "refused_total")).toEqual({ "invalid-payload": 30 });
+
+  await until(async () => (await sums(running)).cdn >= payloads, tables);
+  expect(await sums(running)).toEqual({ cdn: payloads, sessions: payloads });
+  const pages = Array.from({ length: 20 }, () => getPage(`${url}/stats?limit=1`));
+  expect(new Set((await Promise.all(pages)).map(({ rows: [row] }) => row?.content)).size).toBe(1);
+  const ready = Array.from({ length: 20 }, async () => readObject(await ask(`${url}/readyz`)));
+  for (const { checks } of await Promise.all(ready)) {
+    const names = asList(checks).map((check) => Reflect.get(Object(check), "name"));
+    expect(names).toEqual([
+      ...["nats", "streams", "postgres", "partitions", "progress", "projections"],
+      ...["ledger", "worker"],
+    ]);
+  }
+}, 60_000);
+
+test("a stop lets all threads answer what they have taken, and counts it", async () => {
+  site = await testSite({ WINDOW: "2s", PARTITIONS: "2", HTTP_THREADS: String(threads) });
+  const running = await site.start();
+  const { url } = running;
+  let acknowledged = 0;
+  let isStopping = false;
+  const devices = Array.from({ length: 48 }, async (_, device) => {
+    for (let i = 0; !isStopping; i++) {
+      // Once the port is closed nobody answers.
+      const answer = await send(url, { ...examplePayload, token: `${device}-${i}` }).catch(
+        () => {},
+      );
+      if (answer?.status === 202) acknowledged++;
+      else if (answer === undefined) return;
+    }
+  });
+  await until(() => acknowledged > 500, { what: "payloads to be acknowledged" });
+  expect(await running.stop()).toBe(0);
+  isStopping = true;
+  await Promise.all(devices);
+
+  const again = await site.start();
+  await until(async () => (await sums(again)).cdn >= acknowledged, tables);
+  // What was stored was answered too.
+  expect((await sums(again)).cdn).toBe(acknowledged);
+}, 60_000);
