@@ -13,12 +13,18 @@ import { errorMessage } from "./log.ts";
 export interface ReadinessSources {
   readonly health: HealthReader;
   readonly config: { readonly windowMs: number; readonly leaseMs: number };
-  natsConnected(): boolean;
+  readonly link: { readonly connected: boolean };
   readonly ledger: { readonly check: ReadinessCheck };
   /** Undefined without the role worker. */
   readonly worker: Pick<Worker, "status"> | undefined;
   /** Undefined without the role ingest. */
-  readonly publicServers: { full(): Promise<readonly FullStream[]> } | undefined;
+  readonly publicServers: { state(): Promise<PublicState> } | undefined;
+}
+
+interface PublicState {
+  /** False while a thread that takes payloads has no broker. */
+  readonly connected: boolean;
+  readonly full: readonly FullStream[];
 }
 
 interface FullStream {
@@ -34,7 +40,8 @@ const namedMax = 8;
 /** Each check is asked when it is called. */
 export function readinessOf(sources: ReadinessSources): Readiness {
   return async () => {
-    const connected = sources.natsConnected();
+    const state = await sources.publicServers?.state();
+    const connected = sources.link.connected && (state?.connected ?? true);
     const nats = check(
       "nats",
       connected ? [] : ["not connected: start the broker, or see NATS_URL"],
@@ -42,8 +49,8 @@ export function readinessOf(sources: ReadinessSources): Readiness {
     );
     const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker.status)];
     const database = await databaseChecks(sources);
-    const streams = await streamsChecks(sources);
-    return [nats, ...streams, ...database, sources.ledger.check, ...worker];
+    const full = [state?.full, sources.worker?.status.full].filter((list) => list !== undefined);
+    return [nats, ...streamsCheck(full), ...database, sources.ledger.check, ...worker];
   };
 }
 
@@ -111,9 +118,7 @@ function projectionsCheck(
 }
 
 /** What ingest was refused, and what the owners' ticks were. */
-async function streamsChecks(all: ReadinessSources): Promise<ReadinessCheck[]> {
-  const refused = await all.publicServers?.full();
-  const sources = [refused, all.worker?.status.full].filter((full) => full !== undefined);
+function streamsCheck(sources: readonly (readonly FullStream[])[]): ReadinessCheck[] {
   if (sources.length === 0) return [];
   const byReason = new Map<string, Set<number>>();
   for (const { partition, reason } of sources.flat()) {

@@ -123,9 +123,8 @@ async function startParts(
     onStop(async () => operations.ledger.stop());
   }
   const readiness = readinessOf({
-    ...{ config, worker, publicServers, ledger: operations.ledger },
+    ...{ config, worker, publicServers, link, ledger: operations.ledger },
     health: new PostgresHealth(database, config.windowMs),
-    natsConnected: () => link.connected,
   });
   metrics.watch(() => readinessSamples(readiness));
   if (worker) metrics.watch(() => workerSamples(worker));

@@ -15,7 +15,7 @@ test("a stopped partition is named once, with its reason", async () => {
   const checks = await readinessOf({
     health: { health: async () => health },
     config: { windowMs: 300_000, leaseMs: 5_000 },
-    natsConnected: () => true,
+    link: { connected: true },
     ledger: { check: { name: "ledger", ok: true, detail: "balanced" } },
     worker: undefined,
     publicServers: undefined,

@@ -65,7 +65,8 @@ export async function openPending(natsUrl: string, partitions = 16) {
   const pendingOf = async (partition: number, sinceMs: number) => {
     const consumers = await manager.consumers.list(streamName(partition)).next();
     const [newest] = consumers
-      .filter(({ created }) => Date.parse(created) >= sinceMs)
+      // In place of one that ends while they are listed, nats-server gives null.
+      .filter((consumer) => Date.parse(consumer?.created ?? "") >= sinceMs)
       .toSorted((a, b) => Date.parse(b.created) - Date.parse(a.created));
     return newest?.num_pending ?? Number.POSITIVE_INFINITY;
   };

@@ -46,7 +46,7 @@ function unusable(dataDir: string, error: unknown): EmbeddedError {
     ENOSPC: "the disk is full",
     EDQUOT: "the disk quota is used up",
     ENOTDIR: "a part of the path is not a directory",
-    EEXIST: "it is not a directory",
+    EEXIST: `${blockedPath(error) ?? "it"} is not a directory`,
     SQLITE_CANTOPEN: "permission denied",
     SQLITE_READONLY: "permission denied",
   };
@@ -55,6 +55,11 @@ function unusable(dataDir: string, error: unknown): EmbeddedError {
     `DATA_DIR ${dataDir} cannot be written: ${reason}; mend it or set DATA_DIR`,
     { cause: error },
   );
+}
+
+/** The path that a file system call failed at. */
+function blockedPath(error: unknown): string | undefined {
+  return error instanceof Error && "path" in error ? String(error.path) : undefined;
 }
 
 /**

@@ -35,12 +35,16 @@ export interface PublicServerState {
   readonly accepted: number;
   /** Refusals by reason. */
   readonly refused: ReadonlyMap<string, number>;
+  /** Partitions whose stream has no room, as far as it knows. */
   readonly full: readonly FullLane[];
+  /** Whether the broker is connected. */
+  readonly connected: boolean;
 }
 
 const drainMs = 2_000;
 
 export class PublicServer {
+  readonly #link: NatsLink;
   readonly #publisher: Publisher;
   readonly #server: HttpServer;
   #accepted = 0;
@@ -50,6 +54,7 @@ export class PublicServer {
   constructor(options: PublicServerOptions) {
     const { config, log, link, database, readiness, publisher, pending } = options;
     const { partitions, windowMs } = config;
+    this.#link = link;
     this.#publisher = new Publisher(link, { partitions, publisher, pending });
     const counters = {
       accepted: (payloads: number) => {
@@ -82,7 +87,9 @@ export class PublicServer {
   }
 
   get state(): PublicServerState {
-    return { accepted: this.#accepted, refused: this.#refused, full: this.#publisher.full };
+    const { full } = this.#publisher;
+    const { connected } = this.#link;
+    return { accepted: this.#accepted, refused: this.#refused, full, connected };
   }
 
   /** Stops accepting, and lets requests in flight end. */

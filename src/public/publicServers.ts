@@ -7,7 +7,6 @@ import { proxy, type Remote, wrap } from "comlink";
 import type { Readiness } from "../actors/readPorts.ts";
 import { inTime } from "../inTime.ts";
 import { counter, gauge, type Sample } from "../metrics.ts";
-import type { FullLane } from "../nats/publisher.ts";
 import { PublicServer, type PublicServerOptions, type PublicServerState } from "./publicServer.ts";
 import type { PublicThreadApi, PublicThreadOptions } from "./publicThread.ts";
 
@@ -36,18 +35,24 @@ export class PublicServers {
     return this.#pending.reduce((sum, one) => sum + one, 0);
   }
 
-  /** Partitions whose stream has no room, as far as a thread knows. */
-  async full(): Promise<readonly FullLane[]> {
-    return (await this.#states()).flatMap(({ full }) => full);
-  }
-
-  async samples(): Promise<readonly Sample[]> {
-    const states = await this.#states();
-    const accepted = states.reduce((sum, state) => sum + state.accepted, 0);
+  /** What all threads together have counted and seen. */
+  async state(): Promise<PublicServerState> {
+    const further = await Promise.all(this.#threads.map((thread) => thread.state()));
+    const states = [this.#first?.state, ...further].filter((state) => state !== undefined);
     const refused = new Map<string, number>();
     for (const [reason, count] of states.flatMap((state) => [...state.refused])) {
       refused.set(reason, (refused.get(reason) ?? 0) + count);
     }
+    return {
+      accepted: states.reduce((sum, { accepted }) => sum + accepted, 0),
+      refused,
+      full: states.flatMap(({ full }) => full),
+      connected: states.every(({ connected }) => connected),
+    };
+  }
+
+  async samples(): Promise<readonly Sample[]> {
+    const { accepted, refused } = await this.state();
     return [
       counter("payload_stats_accepted_total", "Payloads answered 202.", "by", [
         ["ingest", accepted],
@@ -86,11 +91,6 @@ export class PublicServers {
   async finish(): Promise<void> {
     await Promise.all([this.#first?.finish(), ...this.#threads.map((thread) => thread.finish())]);
   }
-
-  async #states(): Promise<readonly PublicServerState[]> {
-    const own = this.#first === undefined ? [] : [this.#first.state];
-    return [...own, ...(await Promise.all(this.#threads.map((thread) => thread.state())))];
-  }
 }
 
 /** A further thread, seen from the first one. */
@@ -98,7 +98,7 @@ class Thread {
   readonly #worker = new Worker(new URL("./publicThread.ts", import.meta.url));
   readonly #api: Remote<PublicThreadApi> = wrap<PublicThreadApi>(this.#worker);
   readonly #ended = Promise.withResolvers<void>();
-  #state: PublicServerState = { accepted: 0, refused: new Map(), full: [] };
+  #state: PublicServerState | undefined;
   #phase: "starting" | "serving" | "stopping" = "starting";
 
   constructor() {
@@ -113,7 +113,7 @@ class Thread {
     this.#phase = "serving";
   }
 
-  async state(): Promise<PublicServerState> {
+  async state(): Promise<PublicServerState | undefined> {
     const late = () => new Error("the thread does not answer");
     this.#state = await inTime(this.#api.state(), stateMs, late).catch(() => this.#state);
     return this.#state;

@@ -25,7 +25,8 @@ export interface PublicThreadOptions {
 export interface PublicThreadApi {
   /** Resolves when the thread answers requests. */
   start(options: PublicThreadOptions, readiness: Readiness): Promise<void>;
-  state(): PublicServerState;
+  /** Undefined before the start. */
+  state(): PublicServerState | undefined;
   /** Stops accepting, and lets requests in flight end. */
   close(): Promise<void>;
   /** Settles what is queued or in flight, and lets go of all connections. */
@@ -72,10 +73,7 @@ const api: PublicThreadApi = {
       throw new Error(errorMessage(error));
     }
   },
-  state() {
-    if (parts === undefined) return { accepted: 0, refused: new Map(), full: [] };
-    return parts.server.state;
-  },
+  state: () => parts?.server.state,
   async close() {
     await parts?.server.close();
   },

@@ -176,6 +176,12 @@ describe("a start is refused", () => {
     await expect(starting).rejects.toThrow(
       `DATA_DIR ${dataDir} cannot be written: a part of the path is not a directory`,
     );
+    const taken = temporaryDirectory();
+    const log = join(taken, "log");
+    await writeFile(log, "");
+    await expect(start({ dataDir: taken, nats: { port: await freePort() } })).rejects.toThrow(
+      `DATA_DIR ${taken} cannot be written: ${log} is not a directory`,
+    );
   });
 
   test("with the last words of a server that does not start", async () => {
