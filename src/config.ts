@@ -60,7 +60,8 @@ const httpThreadsByDefault = 4;
  */
 export function readConfig(
   env: Readonly<Record<string, string | undefined>>,
-  cores = availableParallelism(),
+  // Only Linux spreads connections over the listeners of a port.
+  cores = process.platform === "linux" ? availableParallelism() : 1,
 ): Config {
   const reader = new Reader(env);
   const windowMs = reader.duration("WINDOW", "5m", secondMs, dayMs);

@@ -1,6 +1,6 @@
 /**
- * The composition root: the only file that knows every adapter. It starts the parts in order and,
- * at SIGTERM or SIGINT, stops them in reverse.
+ * The composition root, with system.ts, which knows every adapter. It starts the parts in order
+ * and, at SIGTERM or SIGINT, stops them in reverse.
  */
 import { ConfigError, readConfig } from "./config.ts";
 import { createLog, errorMessage } from "./log.ts";
@@ -21,16 +21,17 @@ async function main(): Promise<void> {
     process.on(signal, () => ended.resolve({ code: 0, why: signal }));
   }
   // Nothing may fail unseen: what nobody handled ends the process, and a new one starts clean.
-  process.on("uncaughtException", (error) => {
+  const failed = (error: Error) => {
     log.error("unexpected error", { error, stack: error.stack });
     ended.resolve({ code: 1, why: "an unexpected error" });
-  });
+  };
+  process.on("uncaughtException", failed);
   process.on("unhandledRejection", (error) => {
     log.error("unexpected rejection", { error });
     ended.resolve({ code: 1, why: "an unexpected rejection" });
   });
 
-  const starting = startSystem(config, log);
+  const starting = startSystem(config, log, failed);
   starting.catch((error: unknown) => {
     log.error("cannot start", { error });
     process.stderr.write(`payload-stats cannot start: ${errorMessage(error)}\n`);

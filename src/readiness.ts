@@ -9,6 +9,7 @@ import type {
 } from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
 import { errorMessage } from "./log.ts";
+import type { FullStream } from "./nats/publisher.ts";
 
 export interface ReadinessSources {
   readonly health: HealthReader;
@@ -27,11 +28,6 @@ interface PublicState {
   readonly full: readonly FullStream[];
 }
 
-interface FullStream {
-  readonly partition: number;
-  readonly reason: string;
-}
-
 /** A projection that is applied may be so far behind: a large boundary takes seconds. */
 const projectionLagMs = 30_000;
 /** So many partitions are named; of more, the number is told. */
@@ -40,7 +36,10 @@ const namedMax = 8;
 /** Each check is asked when it is called. */
 export function readinessOf(sources: ReadinessSources): Readiness {
   return async () => {
-    const state = await sources.publicServers?.state();
+    const [state, database] = await Promise.all([
+      sources.publicServers?.state(),
+      databaseChecks(sources),
+    ]);
     const connected = sources.link.connected && (state?.connected ?? true);
     const nats = check(
       "nats",
@@ -48,7 +47,6 @@ export function readinessOf(sources: ReadinessSources): Readiness {
       "connected",
     );
     const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker.status)];
-    const database = await databaseChecks(sources);
     const full = [state?.full, sources.worker?.status.full].filter((list) => list !== undefined);
     return [nats, ...streamsCheck(full), ...database, sources.ledger.check, ...worker];
   };

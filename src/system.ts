@@ -21,9 +21,9 @@ import { prepareStreams, type Topology } from "./nats/topology.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { createPast } from "./past.ts";
 import { readinessSamples, workerSamples } from "./processMetrics.ts";
-import { PublicServers } from "./public/publicServers.ts";
 import { readinessOf } from "./readiness.ts";
 import { ReplayedHistory } from "./replay/history.ts";
+import { PublicServers } from "./serving/publicServers.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
 import { Database } from "./store/database.ts";
 import { PostgresHealth } from "./store/health.ts";
@@ -55,9 +55,14 @@ const drainMs = 2_000;
 /**
  * Starts everything that the configuration asks for. What was started is stopped again when a
  * later part cannot start.
+ * @param failed is told when what was started cannot go on; the process should stop then.
  * @throws with a message that says which part cannot start and what to do.
  */
-export async function startSystem(config: Config, log: Log): Promise<System> {
+export async function startSystem(
+  config: Config,
+  log: Log,
+  failed: (error: Error) => void,
+): Promise<System> {
   const stops: (() => Promise<void>)[] = [];
   let stopped: Promise<void> | undefined;
   const stop = () => {
@@ -65,7 +70,7 @@ export async function startSystem(config: Config, log: Log): Promise<System> {
     return stopped;
   };
   try {
-    return { addresses: await startParts(config, log, (part) => stops.push(part)), stop };
+    return { addresses: await startParts(config, log, failed, (part) => stops.push(part)), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -82,6 +87,7 @@ async function stopAll(stops: readonly (() => Promise<void>)[], log: Log): Promi
 async function startParts(
   config: Config,
   log: Log,
+  failed: (error: Error) => void,
   onStop: (stop: () => Promise<void>) => void,
 ): Promise<System["addresses"]> {
   const processId = `${hostname()}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
@@ -107,7 +113,7 @@ async function startParts(
   const base = { config, log, processId, database, ownerDatabase, link, onStop };
   const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
   const publicServers = config.roles.has("ingest")
-    ? new PublicServers({ ...base, publisher: processId, databaseUrl, natsUrl })
+    ? new PublicServers({ ...base, databaseUrl, natsUrl, failed })
     : undefined;
   if (publicServers) onStop(() => publicServers.finish());
   // Only the embedded Postgres is known to work on the cores that answer devices.

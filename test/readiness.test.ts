@@ -26,3 +26,20 @@ test("a stopped partition is named once, with its reason", async () => {
     detail: "2 is stopped: the stream was made anew",
   });
 });
+
+test("a thread that takes payloads without a broker turns the check red", async () => {
+  const health = { partitions: 1, unowned: [], stopped: [], late: [], projections: [] };
+  const checksWith = async (connected: boolean) => {
+    const checks = await readinessOf({
+      health: { health: async () => health },
+      config: { windowMs: 300_000, leaseMs: 5_000 },
+      link: { connected: true },
+      ledger: { check: { name: "ledger", ok: true, detail: "balanced" } },
+      worker: undefined,
+      publicServers: { state: async () => ({ connected, full: [] }) },
+    })();
+    return checks.find(({ name }) => name === "nats")?.ok;
+  };
+  expect(await checksWith(true)).toBe(true);
+  expect(await checksWith(false)).toBe(false);
+});

@@ -68,7 +68,7 @@ interface Admitted {
 
 const acceptedHeaders = new Headers({ "content-type": "application/json" });
 
-/** One object a process: it bounds what all requests to it hold in memory. */
+/** One object a thread that serves: it bounds what all requests to it hold in memory. */
 export function createIngest(dependencies: IngestDependencies): IngestHandlers {
   const { payloadLog, counters, log } = dependencies;
   const singles: Door = {

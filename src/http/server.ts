@@ -8,8 +8,8 @@ import { Problem, problemResponse } from "./problem.ts";
 export type Handler = (request: Request) => Response | Promise<Response>;
 
 /**
- * `alone`: nobody else gets the port. `first`: nobody else has it, and `further` servers of this process
- * will listen on it, among which the kernel then spreads connections.
+ * `alone`: nobody else gets the port. `first`: nobody else has it, and `further` servers of this
+ * process will listen on it, among which the kernel then spreads connections.
  */
 export type PortSharing = "alone" | "first" | "further";
 
@@ -39,13 +39,14 @@ const idleSecondsMax = 30;
 
 /** @throws when port or host cannot be had; the message names it and its setting. */
 export function serveHttp(options: ServeOptions): HttpServer {
-  const server = listen(options);
+  const { server, lock } = listen(options);
   const { port } = options;
   let stopped: Promise<void> | undefined;
   const stop = async (drainMs: number) => {
     const timer = setTimeout(() => void server.stop(true), drainMs);
     await server.stop(false);
     clearTimeout(timer);
+    lock?.stop();
   };
   return {
     url: server.url.href.replace(/\/$/, ""),
@@ -57,12 +58,16 @@ export function serveHttp(options: ServeOptions): HttpServer {
   };
 }
 
+/** The lock is undefined where the port is not shared, or the system has none such. */
 function listen(options: ServeOptions) {
   const { app, host, log, sharing = "alone", directPosts = {} } = options;
+  let lock: Lock | undefined;
   try {
-    return Bun.serve({
+    const claim = sharing === "first" ? claimPort(options) : undefined;
+    lock = claim?.lock;
+    const server = Bun.serve({
       hostname: host,
-      port: sharing === "first" ? claimPort(options) : options.port,
+      port: claim?.port ?? options.port,
       reusePort: sharing !== "alone",
       development: false,
       idleTimeout: idleSecondsMax,
@@ -77,7 +82,9 @@ function listen(options: ServeOptions) {
       },
       error: (error) => problemResponse(unexpectedProblem(log, error)),
     });
+    return { server, lock };
   } catch (error) {
+    lock?.stop();
     throw new Error(
       `port ${options.port} of ${host} cannot be listened on: ${advice(options, error)}`,
       {
@@ -87,14 +94,28 @@ function listen(options: ServeOptions) {
   }
 }
 
+type Lock = ReturnType<typeof Bun.listen>;
+
 /**
  * Two processes on one port would share its requests without either knowing. So the port is first
- * listened on without sharing it, which fails while anybody else does.
+ * listened on without sharing it, which fails while anybody else does, and then a name is held that
+ * only one process can have: on Linux, a socket that no file stands for.
  */
-function claimPort({ host, port }: ServeOptions): number {
-  const claim = Bun.serve({ hostname: host, port, reusePort: false, fetch: () => new Response() });
-  void claim.stop(true);
-  return claim.port ?? port;
+function claimPort({ host, port: wanted }: ServeOptions): { port: number; lock: Lock | undefined } {
+  const probe = Bun.serve({
+    hostname: host,
+    port: wanted,
+    reusePort: false,
+    fetch: () => new Response(),
+  });
+  const { port = wanted } = probe;
+  try {
+    const unix = `\0payload-stats ${host}:${port}`;
+    const socket = { data: () => {} };
+    return { port, lock: process.platform === "linux" ? Bun.listen({ unix, socket }) : undefined };
+  } finally {
+    void probe.stop(true);
+  }
 }
 
 /** The port is taken, or needs privileges. A bad host has many codes, some of them left over. */

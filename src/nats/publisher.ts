@@ -13,7 +13,7 @@ import { type PublisherLimits, publisherLimits } from "./publisherLimits.ts";
 
 export interface PublisherOptions {
   readonly partitions: number;
-  /** Unique to this start of this process; letters, digits and dashes. */
+  /** Unique to this start of this process or thread; letters, digits and dashes. */
   readonly publisher: string;
   readonly limits?: Partial<PublisherLimits>;
   /** Where payloads that are queued or in flight are counted; memory that threads may share. */
@@ -23,7 +23,7 @@ export interface PublisherOptions {
 }
 
 /** A partition whose stream has no room. */
-export interface FullLane {
+export interface FullStream {
   readonly partition: number;
   readonly reason: string;
 }
@@ -68,7 +68,7 @@ export class Publisher implements PayloadLog {
    * Partitions whose stream refused a message for want of room, and none was stored since. Without
    * a message nobody knows, so a refusal is forgotten after a while.
    */
-  get full(): readonly FullLane[] {
+  get full(): readonly FullStream[] {
     const since = this.#now() - fullMs;
     return this.#lanes.flatMap(({ partition, full }) =>
       full === undefined || full.atMs < since ? [] : [{ partition, reason: full.reason }],

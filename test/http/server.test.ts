@@ -43,3 +43,15 @@ test("a shared port is served by those who join, and nobody else gets it", async
   expect(new Set(await Promise.all(answers))).toEqual(new Set(["first", "further"]));
   await Promise.all([first.stop(0), further.stop(0)]);
 });
+
+test("a process that is about to share a port gets there before another one", async () => {
+  const options = { ...named, app: new Elysia(), host: "127.0.0.1", sharing: "first" as const };
+  const before = serveHttp({ ...options, port: 0 });
+  await before.stop(0);
+  const { port } = before;
+  const unix = `\0payload-stats 127.0.0.1:${port}`;
+  const other = Bun.listen({ unix, socket: { data: () => {} } });
+  expect(() => serveHttp({ ...options, port })).toThrow("set PORT to a free port");
+  other.stop();
+  await serveHttp({ ...options, port }).stop(0);
+});

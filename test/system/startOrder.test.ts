@@ -28,6 +28,7 @@ test("a refused start makes no stream; the right one makes its own", async () =>
         ...{ ROLES: "admin", ADMIN_PORT: "0", PORT: "0" },
       }),
       testLog,
+      () => {},
     );
   const first = await start("2");
   await first.stop();

@@ -1,0 +1,125 @@
+/** A further thread that serves PORT, seen from the first one. */
+import { proxy, type Remote, wrap } from "comlink";
+import type { Readiness } from "../actors/readPorts.ts";
+import { inTime } from "../inTime.ts";
+import { drainMs, type PublicServerState } from "./publicServer.ts";
+import type { PublicThread, PublicThreadOptions } from "./publicThread.ts";
+
+/** Bounds on what a thread is asked for, in milliseconds. */
+export interface ThreadPatience {
+  /** It loads the program and connects to the broker. */
+  readonly startMs: number;
+  readonly stateMs: number;
+  readonly closeMs: number;
+  readonly finishMs: number;
+  /** How often it is looked at, and how often in a row it may not answer then. */
+  readonly lookMs: number;
+  readonly missesMax: number;
+}
+
+const usual: ThreadPatience = {
+  startMs: 15_000,
+  stateMs: 1_000,
+  closeMs: drainMs + 1_000,
+  finishMs: 3_000,
+  lookMs: 2_000,
+  missesMax: 5,
+};
+
+export class ServerThread {
+  readonly #worker: Worker;
+  readonly #thread: Remote<PublicThread>;
+  readonly #ended = Promise.withResolvers<never>();
+  #phase: "starting" | "serving" | "stopping" = "starting";
+  #state: PublicServerState | undefined;
+  #looks: ReturnType<typeof setInterval> | undefined;
+  #misses = 0;
+
+  /**
+   * @param script exposes a `PublicThread`.
+   * @param failed is told when a thread that serves ends, hangs, or has an error that nobody
+   *   handled.
+   */
+  constructor(
+    script: URL,
+    private readonly failed: (error: Error) => void,
+    private readonly patience = usual,
+  ) {
+    this.#worker = new Worker(script);
+    this.#thread = wrap<PublicThread>(this.#worker);
+    this.#ended.promise.catch(() => {});
+    // What is thrown while a script is loaded comes as an event and is printed nowhere.
+    this.#worker.addEventListener("error", ({ message }) => this.#end(`: ${message}`));
+    this.#worker.addEventListener("close", () => this.#end(""));
+  }
+
+  /** @throws when the thread cannot serve, or does not in time. */
+  async start(options: PublicThreadOptions, readiness: Readiness): Promise<void> {
+    const failed = (reason: string) => this.#fail(`has failed: ${reason}`);
+    const starting = this.#thread.start(options, proxy(readiness), proxy(failed));
+    await this.#inTime(starting, this.patience.startMs);
+    if (this.#phase !== "starting") return;
+    this.#phase = "serving";
+    this.#looks = setInterval(() => void this.#look(), this.patience.lookMs);
+  }
+
+  /** As it is, or as it was when it answered last. */
+  async state(): Promise<PublicServerState | undefined> {
+    await this.#ask();
+    return this.#state;
+  }
+
+  /** Stops accepting, and lets requests in flight end. */
+  async close(): Promise<void> {
+    this.#phase = "stopping";
+    clearInterval(this.#looks);
+    await this.#inTime(this.#thread.close(), this.patience.closeMs);
+  }
+
+  /** Settles what is queued or in flight, and ends the thread, whatever it does. */
+  async finish(): Promise<void> {
+    this.#phase = "stopping";
+    clearInterval(this.#looks);
+    try {
+      await this.#inTime(this.#thread.finish(), this.patience.finishMs);
+    } finally {
+      this.#worker.terminate();
+    }
+  }
+
+  /** False when it did not answer. */
+  async #ask(): Promise<boolean> {
+    try {
+      this.#state = await this.#inTime(this.#thread.state(), this.patience.stateMs);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A thread that hangs would keep its share of the connections for ever. */
+  async #look(): Promise<void> {
+    this.#misses = (await this.#ask()) ? 0 : this.#misses + 1;
+    if (this.#misses > this.patience.missesMax) this.#fail("does not answer");
+  }
+
+  #inTime<Value>(answer: Promise<Value>, ms: number): Promise<Value> {
+    const late = () => new Error(`a thread that serves PORT did not answer within ${ms} ms`);
+    return inTime(Promise.race([answer, this.#ended.promise]), ms, late);
+  }
+
+  /** Whoever waits for an answer waits no longer. */
+  #end(reason: string): void {
+    this.#fail(`has ended${reason}`);
+    this.#ended.reject(new Error(`a thread that serves PORT has ended${reason}`));
+  }
+
+  #fail(what: string): void {
+    const error = new Error(`a thread that serves PORT ${what}`);
+    if (this.#phase === "starting") this.#ended.reject(error);
+    if (this.#phase !== "serving") return;
+    this.#phase = "stopping";
+    clearInterval(this.#looks);
+    this.failed(error);
+  }
+}

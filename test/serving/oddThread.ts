@@ -1,0 +1,31 @@
+/** A thread that goes wrong in the way that its publisher's id says. */
+import { expose } from "comlink";
+import type { PublicThread } from "../../src/serving/publicThread.ts";
+
+const forever = () => new Promise<never>(() => {});
+let way = "";
+let asked = 0;
+
+const thread: PublicThread = {
+  async start({ publisherId }, _readiness, failed) {
+    way = publisherId;
+    if (way === "refuses") throw new Error("no broker answers");
+    if (way === "never starts") await forever();
+    if (way === "fails early") {
+      failed("a bug");
+      await forever();
+    }
+    if (way === "fails") setTimeout(() => failed("a bug"), 0);
+    if (way === "ends") setTimeout(() => process.exit(1), 0);
+    if (way === "hangs") {
+      setTimeout(() => {
+        for (;;);
+      }, 0);
+    }
+  },
+  state: () => ({ accepted: ++asked, refused: new Map(), full: [], connected: true }),
+  close: async () => (way === "never stops" ? forever() : undefined),
+  finish: async () => (way === "never stops" ? forever() : undefined),
+};
+
+expose(thread);
