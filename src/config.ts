@@ -48,9 +48,9 @@ export class ConfigError extends Error {
   }
 }
 
-/** More than this have no use on one port before other processes on other hosts have. */
+/** Each has connections of its own to Postgres, of which the embedded one takes 100. */
 const httpThreadsMax = 16;
-/** Each has messages of its own, which are smaller the more threads there are. */
+/** Each has messages of its own, which are smaller the more threads there are (decision 0020). */
 const httpThreadsByDefault = 4;
 
 /**

@@ -10,6 +10,7 @@ import type {
 import type { Worker } from "./actors/worker.ts";
 import { errorMessage } from "./log.ts";
 import type { FullStream } from "./nats/publisher.ts";
+import type { PublicServerState } from "./serving/publicServer.ts";
 
 export interface ReadinessSources {
   readonly health: HealthReader;
@@ -22,11 +23,7 @@ export interface ReadinessSources {
   readonly publicServers: { state(): Promise<PublicState> } | undefined;
 }
 
-interface PublicState {
-  /** False while a thread that takes payloads has no broker. */
-  readonly connected: boolean;
-  readonly full: readonly FullStream[];
-}
+type PublicState = Pick<PublicServerState, "connected" | "full">;
 
 /** A projection that is applied may be so far behind: a large boundary takes seconds. */
 const projectionLagMs = 30_000;

@@ -23,6 +23,7 @@ import { createPast } from "./past.ts";
 import { readinessSamples, workerSamples } from "./processMetrics.ts";
 import { readinessOf } from "./readiness.ts";
 import { ReplayedHistory } from "./replay/history.ts";
+import { drainMs, statementMs } from "./serving/publicServer.ts";
 import { PublicServers } from "./serving/publicServers.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
 import { Database } from "./store/database.ts";
@@ -44,13 +45,11 @@ export interface System {
 }
 
 const postgresWaitMs = 15_000;
-const statementMs = 5_000;
 /** Commits and leases have connections of their own, so that no query can hold them up. */
 const ownerConnectionsMax = 8;
 /** So has the projector: tables that catch up or are rebuilt must leave room for queries. */
 const projectorConnectionsMax = 6;
 const queryConnectionsMax = 8;
-const drainMs = 2_000;
 
 /**
  * Starts everything that the configuration asks for. What was started is stopped again when a

@@ -2,8 +2,8 @@ import type { Clock } from "./clock.ts";
 import type { Turns } from "./ports.ts";
 
 /**
- * At a boundary every partition has thousands of actors to seal, all in the one thread that also
- * answers requests. Work in turns is done one after the other, since done in parts of each it would
+ * At a boundary every partition has thousands of actors to seal, all in a thread that also answers
+ * requests. Work in turns is done one after the other, since done in parts of each it would
  * all end late; and in slices, so that everything else that is ready runs in between.
  */
 export class SlicedTurns implements Turns {

@@ -4,16 +4,31 @@ import type { Readiness, ReadinessCheck } from "../actors/readPorts.ts";
 import { errorMessage } from "../log.ts";
 import { jsonResponse } from "./openApi.ts";
 
-export function healthController(readiness: Readiness) {
+/** @param alive rejects when the process is not alive, though this thread of it is. */
+export function healthController(readiness: Readiness, alive = async () => {}) {
   return new Elysia({ name: "health" })
-    .get("/livez", () => ({ status: "ok" }), {
-      detail: {
-        tags: ["health"],
-        summary: "Is the process alive?",
-        description: "Touches nothing: it answers as long as the process serves requests.",
-        responses: { 200: jsonResponse("It is.", { status: "ok" }) },
+    .get(
+      "/livez",
+      async ({ set }) => {
+        const isAlive = await alive().then(
+          () => true,
+          () => false,
+        );
+        set.status = isAlive ? 200 : 503;
+        return { status: isAlive ? "ok" : "unavailable" };
       },
-    })
+      {
+        detail: {
+          tags: ["health"],
+          summary: "Is the process alive?",
+          description: "Touches nothing: it answers as long as the process serves requests.",
+          responses: {
+            200: jsonResponse("It is.", { status: "ok" }),
+            503: jsonResponse("Its first thread does not answer.", { status: "unavailable" }),
+          },
+        },
+      },
+    )
     .get(
       "/readyz",
       async ({ set }) => {

@@ -12,6 +12,6 @@ export const batchRowsMax = 100_000;
 /** The most problems that the answer to a batch lists. */
 export const batchErrorsMax = 1_000;
 
-/** What all requests that are being read or stored may take together. */
+/** What all requests to one thread that are being read or stored may take together. */
 export const singlesInFlight = { requestsMax: 16_384, bytesMax: 64 * 1024 * 1024 };
 export const batchesInFlight = { requestsMax: 256, bytesMax: 64 * 1024 * 1024 };

@@ -14,6 +14,8 @@ import { createRootApp } from "./rootApp.ts";
 export interface PublicAppDependencies {
   readonly log: Log;
   readonly readiness: Readiness;
+  /** Rejects when the process is not alive, though this thread is. */
+  readonly alive?: () => Promise<void>;
   /** Undefined without the role ingest: its routes are then not there. */
   readonly ingest: IngestHandlers | undefined;
   /** Further controllers, for example the queries. */
@@ -22,10 +24,10 @@ export interface PublicAppDependencies {
 
 /** Composes the application; `serveHttp` puts it on a port. */
 export function createPublicApp(dependencies: PublicAppDependencies): AnyElysia {
-  const { log, readiness, ingest, controllers } = dependencies;
+  const { log, readiness, alive, ingest, controllers } = dependencies;
   const app = createRootApp("public", log);
   app.use(documentation());
-  app.use(healthController(readiness));
+  app.use(healthController(readiness, alive));
   if (ingest !== undefined) app.use(ingestController(ingest));
   for (const controller of controllers) app.use(controller);
   return app;

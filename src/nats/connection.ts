@@ -8,7 +8,7 @@ import { within } from "./within.ts";
 export interface NatsOptions {
   /** One or several servers, separated by commas. */
   readonly url: string;
-  /** How this process is called in the server's list of connections. */
+  /** How this process or thread is called in the server's list of connections. */
   readonly name: string;
   readonly log: Log;
   /** How long to wait for a first answer before giving up. */

@@ -8,7 +8,7 @@ import type { Config } from "../config.ts";
 import { createIngest, type IngestHandlers } from "../http/ingest.ts";
 import { createPublicApp } from "../http/publicApp.ts";
 import { createQueryController } from "../http/queries.ts";
-import { type HttpServer, type PortSharing, serveHttp } from "../http/server.ts";
+import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "../nats/connection.ts";
 import { type FullStream, Publisher } from "../nats/publisher.ts";
@@ -26,6 +26,8 @@ export interface PublicServerParts {
   /** For queries. */
   readonly database: Database;
   readonly readiness: Readiness;
+  /** Rejects when the thread in which all other parts live does not answer. */
+  readonly alive?: () => Promise<void>;
 }
 
 /** What a server has counted and seen since it began, in a form that threads can exchange. */
@@ -40,8 +42,12 @@ export interface PublicServerState {
   readonly connected: boolean;
 }
 
+/** What gives the port, for messages. */
+export const portSettings = { host: "HOST", port: "PORT" };
 /** How long requests in flight may take to end after a stop. */
 export const drainMs = 2_000;
+/** How long a query may take. */
+export const statementMs = 5_000;
 
 export class PublicServer {
   readonly #publisher: Publisher;
@@ -52,9 +58,9 @@ export class PublicServer {
   readonly #refused = new Map<string, number>();
 
   constructor(private readonly parts: PublicServerParts) {
-    const { config, log, link, database, readiness, publisherId: publisher, pending } = parts;
+    const { config, log, link, database, readiness, alive, pending } = parts;
     const { partitions, windowMs } = config;
-    this.#publisher = new Publisher(link, { partitions, publisher, pending });
+    this.#publisher = new Publisher(link, { partitions, publisher: parts.publisherId, pending });
     const counters = {
       accepted: (payloads: number) => {
         this.#accepted += payloads;
@@ -68,6 +74,7 @@ export class PublicServer {
     this.#app = createPublicApp({
       log,
       readiness,
+      ...(alive && { alive }),
       ingest: this.#ingest,
       controllers: [createQueryController({ queries, windowMs, log })],
     });
@@ -78,14 +85,14 @@ export class PublicServer {
    * @returns the port, also where 0 asked for one that is free.
    * @throws when the port cannot be listened on.
    */
-  listen(port: number, sharing: PortSharing): number {
+  listen(port: number, { isShared }: { readonly isShared: boolean }): number {
     const { single, batch } = this.#ingest;
     this.#server = serveHttp({
       app: this.#app,
       host: this.parts.config.host,
       port,
-      sharing,
-      settings: { host: "HOST", port: "PORT" },
+      isShared,
+      settings: portSettings,
       log: this.parts.log,
       directPosts: { "/stats": single, "/stats/batch": batch },
     });
@@ -103,8 +110,8 @@ export class PublicServer {
     await this.#server?.stop(drainMs);
   }
 
-  /** Settles what is queued or in flight. */
-  finish(): Promise<void> {
-    return this.#publisher.stop();
+  /** Settles what is queued or in flight, or gives it up after `graceMs`. */
+  finish(graceMs?: number): Promise<void> {
+    return this.#publisher.stop(graceMs);
   }
 }

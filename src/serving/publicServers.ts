@@ -4,12 +4,19 @@
  * them gets the same answers: what they count is added up here, and readiness is asked here by all.
  */
 import type { Readiness } from "../actors/readPorts.ts";
+import { claimPort, type PortClaim } from "../http/port.ts";
+import { errorMessage } from "../log.ts";
 import { counter, gauge, type Sample } from "../metrics.ts";
-import { PublicServer, type PublicServerParts, type PublicServerState } from "./publicServer.ts";
-import { ServerThread } from "./serverThread.ts";
+import { FurtherThread } from "./furtherThread.ts";
+import {
+  PublicServer,
+  type PublicServerParts,
+  type PublicServerState,
+  portSettings,
+} from "./publicServer.ts";
 
 export interface PublicServersParts
-  extends Omit<PublicServerParts, "publisherId" | "pending" | "readiness"> {
+  extends Omit<PublicServerParts, "publisherId" | "pending" | "readiness" | "alive"> {
   readonly processId: string;
   readonly databaseUrl: string;
   readonly natsUrl: string;
@@ -22,8 +29,9 @@ const script = new URL("./publicThread.ts", import.meta.url);
 export class PublicServers {
   /** The payloads of each thread that are queued or in flight, in memory that all can see. */
   readonly #pending: readonly Int32Array[];
-  readonly #threads: ServerThread[] = [];
+  readonly #threads: FurtherThread[] = [];
   #first: PublicServer | undefined;
+  #claim: PortClaim | undefined;
 
   constructor(private readonly parts: PublicServersParts) {
     this.#pending = Array.from(
@@ -72,21 +80,29 @@ export class PublicServers {
     const { config, processId, databaseUrl, natsUrl, failed } = this.parts;
     const [pending = new Int32Array(1), ...further] = this.#pending;
     this.#first = new PublicServer({ ...this.parts, publisherId: processId, pending, readiness });
-    const port = this.#first.listen(config.port, further.length > 0 ? "first" : "alone");
+    const { host } = config;
+    if (further.length === 0) return this.#first.listen(config.port, { isShared: false });
+    this.#claim = claimPort({ host, port: config.port, settings: portSettings });
+    const { port } = this.#claim;
     const starts = further.map((pending, i) => {
-      const thread = new ServerThread(script, failed);
+      const thread = new FurtherThread(script, failed);
       this.#threads.push(thread);
       const publisherId = `${processId}-${i + 1}`;
       const options = { config, databaseUrl, natsUrl, port, publisherId, pending };
-      return thread.start(options, readiness);
+      return thread.start(options, { readiness, alive: () => {} });
     });
     await Promise.all(starts);
-    return port;
+    // Last, so that devices which come back after a restart find all threads and spread over them.
+    return this.#first.listen(port, { isShared: true });
   }
 
   /** Stops accepting, and lets requests in flight end. */
-  close(): Promise<void> {
-    return allOf([this.#first?.close(), ...this.#threads.map((thread) => thread.close())]);
+  async close(): Promise<void> {
+    try {
+      await allOf([this.#first?.close(), ...this.#threads.map((thread) => thread.close())]);
+    } finally {
+      this.#claim?.release();
+    }
   }
 
   /** Settles what is queued or in flight, and ends the further threads. */
@@ -98,5 +114,7 @@ export class PublicServers {
 /** Waits for all of them, also when some fail. */
 async function allOf(promises: readonly (Promise<void> | undefined)[]): Promise<void> {
   const results = await Promise.allSettled(promises);
-  for (const result of results) if (result.status === "rejected") throw result.reason;
+  const failures = results.filter((result) => result.status === "rejected");
+  if (failures.length === 0) return;
+  throw new Error(failures.map(({ reason }) => errorMessage(reason)).join("; "));
 }

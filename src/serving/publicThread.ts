@@ -1,14 +1,15 @@
 /**
  * A further thread that serves PORT, with connections of its own to the broker and to Postgres. It
- * is started and asked by serverThread.ts, from the thread in which everything else lives.
+ * is started and asked by furtherThread.ts, from the thread in which everything else lives.
  */
 import { expose } from "comlink";
 import type { Readiness } from "../actors/readPorts.ts";
 import type { Config } from "../config.ts";
+import { inTime } from "../inTime.ts";
 import { createLog, errorMessage, type Log } from "../log.ts";
 import { connectNats, type NatsLink } from "../nats/connection.ts";
 import { Database } from "../store/database.ts";
-import { PublicServer, type PublicServerState } from "./publicServer.ts";
+import { PublicServer, type PublicServerState, statementMs } from "./publicServer.ts";
 
 export interface PublicThreadOptions {
   readonly config: Config;
@@ -20,17 +21,19 @@ export interface PublicThreadOptions {
   readonly pending: Int32Array;
 }
 
+/** What a further thread asks the first one for. */
+export interface FirstThread {
+  readonly readiness: Readiness;
+  /** Answers as long as the first thread does. */
+  alive(): void | Promise<void>;
+  /** Told of an error that nobody handled. */
+  failed(reason: string): void | Promise<void>;
+}
+
 /** What the first thread asks for. */
 export interface PublicThread {
-  /**
-   * Resolves when the thread answers requests.
-   * @param failed is told of an error that nobody handled.
-   */
-  start(
-    options: PublicThreadOptions,
-    readiness: Readiness,
-    failed: (reason: string) => void,
-  ): Promise<void>;
+  /** Resolves when the thread answers requests. */
+  start(options: PublicThreadOptions, first: FirstThread): Promise<void>;
   /** Undefined before the start. */
   state(): PublicServerState | undefined;
   /** Stops accepting, and lets requests in flight end. */
@@ -41,24 +44,33 @@ export interface PublicThread {
 
 /** Few of the requests are queries. */
 const connectionsMax = 4;
-const statementMs = 5_000;
+/** A first thread that does not answer for so long is not well. */
+const firstMs = 5_000;
+/** After `close` nobody waits for the answers to payloads that are still queued. */
+const graceMs = 1_500;
 
+let isStopping = false;
 let link: NatsLink | undefined;
 let database: Database | undefined;
 let server: PublicServer | undefined;
 
-async function serve(options: PublicThreadOptions, readiness: Readiness, log: Log): Promise<void> {
+async function serve(options: PublicThreadOptions, first: FirstThread, log: Log): Promise<void> {
   const { config, databaseUrl, natsUrl, port, publisherId, pending } = options;
   const name = `payload-stats ${publisherId}`;
   link = await connectNats({ url: natsUrl, name, log });
   const connection = { url: databaseUrl, applicationName: name, connectionsMax };
   database = new Database({ ...connection, deadlineMs: statementMs, log });
-  server = new PublicServer({ config, publisherId, pending, log, link, database, readiness });
-  server.listen(port, "further");
+  const late = () => new Error("the first thread of the process does not answer");
+  const readiness = () => inTime(first.readiness(), firstMs, late);
+  const alive = () => inTime(Promise.resolve(first.alive()), firstMs, late);
+  const own = { config, publisherId, pending, log, link, database };
+  server = new PublicServer({ ...own, readiness, alive });
+  if (isStopping) throw new Error("the process is stopping");
+  server.listen(port, { isShared: true });
 }
 
 const thread: PublicThread = {
-  async start(options, readiness, failed) {
+  async start(options, first) {
     const log = createLog(
       options.config.logLevel,
       (line) => void process.stderr.write(line),
@@ -68,14 +80,14 @@ const thread: PublicThread = {
     // The first thread then stops the process, and this one with the others.
     process.on("uncaughtException", (error) => {
       log.error("unexpected error", { error, stack: error.stack });
-      failed(errorMessage(error));
+      void first.failed(errorMessage(error));
     });
     process.on("unhandledRejection", (error) => {
       log.error("unexpected rejection", { error });
-      failed(errorMessage(error));
+      void first.failed(errorMessage(error));
     });
     try {
-      await serve(options, readiness, log);
+      await serve(options, first, log);
     } catch (error) {
       // Of an error only its own message gets from one thread to another.
       throw new Error(errorMessage(error));
@@ -83,10 +95,11 @@ const thread: PublicThread = {
   },
   state: () => server?.state,
   async close() {
+    isStopping = true;
     await server?.close();
   },
   async finish() {
-    await server?.finish();
+    await server?.finish(graceMs);
     await Promise.all([link?.close(), database?.close()]);
   },
 };

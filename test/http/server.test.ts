@@ -1,6 +1,7 @@
 /** What a listener says when it cannot be had, and how several share a port. */
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { Elysia } from "elysia";
+import { claimPort } from "../../src/http/port.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
 
@@ -23,35 +24,41 @@ test("a taken port is named, with its setting", async () => {
 });
 
 test("a shared port is served by those who join, and nobody else gets it", async () => {
-  const options = (name: string) => {
-    const app = new Elysia().get("/", () => name);
-    return { ...named, app, host: "127.0.0.1" };
-  };
-  const first = serveHttp({ ...options("first"), port: 0, sharing: "first" });
-  const { port, url } = first;
-  const further = serveHttp({ ...options("further"), port, sharing: "further" });
-  for (const sharing of ["alone", "first"] as const) {
-    expect(() => serveHttp({ ...options("other"), port, sharing })).toThrow(
-      "set PORT to a free port",
-    );
-  }
+  const place = { host: "127.0.0.1", settings: named.settings };
+  const claim = claimPort({ ...place, port: 0 });
+  const { port } = claim;
+  const serve = (name: string, isShared = true) =>
+    serveHttp({ ...named, ...place, port, isShared, app: new Elysia().get("/", () => name) });
+  const [one, other] = [serve("one"), serve("other")];
+  expect(() => serve("a third", false)).toThrow("set PORT to a free port");
   // The kernel chooses by the address that a connection comes from.
   const answers = Array.from({ length: 100 }, async () => {
-    const answer = await fetch(url, { headers: { connection: "close" } });
+    const answer = await fetch(one.url, { headers: { connection: "close" } });
     return answer.text();
   });
-  expect(new Set(await Promise.all(answers))).toEqual(new Set(["first", "further"]));
-  await Promise.all([first.stop(0), further.stop(0)]);
+  expect(new Set(await Promise.all(answers))).toEqual(new Set(["one", "other"]));
+  await Promise.all([one.stop(0), other.stop(0)]);
+  claim.release();
 });
 
-test("a process that is about to share a port gets there before another one", async () => {
-  const options = { ...named, app: new Elysia(), host: "127.0.0.1", sharing: "first" as const };
-  const before = serveHttp({ ...options, port: 0 });
-  await before.stop(0);
-  const { port } = before;
-  const unix = `\0payload-stats 127.0.0.1:${port}`;
-  const other = Bun.listen({ unix, socket: { data: () => {} } });
-  expect(() => serveHttp({ ...options, port })).toThrow("set PORT to a free port");
-  other.stop();
-  await serveHttp({ ...options, port }).stop(0);
+describe("a port that is to be shared is refused", () => {
+  const place = { host: "127.0.0.1", settings: named.settings };
+
+  test("while anybody listens on it, sharing or not", async () => {
+    for (const isShared of [false, true]) {
+      const server = serveHttp({ ...named, ...place, app: new Elysia(), port: 0, isShared });
+      const { port } = server;
+      expect(() => claimPort({ ...place, port })).toThrow("set PORT to a free port");
+      await server.stop(0);
+      claimPort({ ...place, port }).release();
+    }
+  });
+
+  test("while another process has claimed it, until that lets go", () => {
+    const claim = claimPort({ ...place, port: 0 });
+    const { port } = claim;
+    expect(() => claimPort({ ...place, port })).toThrow("set PORT to a free port");
+    claim.release();
+    claimPort({ ...place, port }).release();
+  });
 });

@@ -7,15 +7,15 @@ let way = "";
 let asked = 0;
 
 const thread: PublicThread = {
-  async start({ publisherId }, _readiness, failed) {
+  async start({ publisherId }, first) {
     way = publisherId;
     if (way === "refuses") throw new Error("no broker answers");
     if (way === "never starts") await forever();
     if (way === "fails early") {
-      failed("a bug");
+      void first.failed("a bug");
       await forever();
     }
-    if (way === "fails") setTimeout(() => failed("a bug"), 0);
+    if (way === "fails") setTimeout(() => first.failed("a bug"), 0);
     if (way === "ends") setTimeout(() => process.exit(1), 0);
     if (way === "hangs") {
       setTimeout(() => {

@@ -1,15 +1,15 @@
 /** A further thread that serves PORT, seen from the first one. */
 import { proxy, type Remote, wrap } from "comlink";
-import type { Readiness } from "../actors/readPorts.ts";
 import { inTime } from "../inTime.ts";
-import { drainMs, type PublicServerState } from "./publicServer.ts";
-import type { PublicThread, PublicThreadOptions } from "./publicThread.ts";
+import type { PublicServerState } from "./publicServer.ts";
+import type { FirstThread, PublicThread, PublicThreadOptions } from "./publicThread.ts";
 
 /** Bounds on what a thread is asked for, in milliseconds. */
 export interface ThreadPatience {
   /** It loads the program and connects to the broker. */
   readonly startMs: number;
   readonly stateMs: number;
+  /** Longer than requests in flight may take to end. */
   readonly closeMs: number;
   readonly finishMs: number;
   /** How often it is looked at, and how often in a row it may not answer then. */
@@ -20,16 +20,19 @@ export interface ThreadPatience {
 const usual: ThreadPatience = {
   startMs: 15_000,
   stateMs: 1_000,
-  closeMs: drainMs + 1_000,
+  closeMs: 3_000,
   finishMs: 3_000,
   lookMs: 2_000,
-  missesMax: 5,
+  missesMax: 4,
 };
 
-export class ServerThread {
+export class FurtherThread {
   readonly #worker: Worker;
   readonly #thread: Remote<PublicThread>;
-  readonly #ended = Promise.withResolvers<never>();
+  /** Rejects when it goes wrong before it serves. */
+  readonly #broken = Promise.withResolvers<never>();
+  /** Resolves when there is nobody left to answer. */
+  readonly #ended = Promise.withResolvers<void>();
   #phase: "starting" | "serving" | "stopping" = "starting";
   #state: PublicServerState | undefined;
   #looks: ReturnType<typeof setInterval> | undefined;
@@ -37,7 +40,7 @@ export class ServerThread {
 
   /**
    * @param script exposes a `PublicThread`.
-   * @param failed is told when a thread that serves ends, hangs, or has an error that nobody
+   * @param failed is told, once, when a thread that serves ends, hangs, or has an error that nobody
    *   handled.
    */
   constructor(
@@ -47,17 +50,17 @@ export class ServerThread {
   ) {
     this.#worker = new Worker(script);
     this.#thread = wrap<PublicThread>(this.#worker);
-    this.#ended.promise.catch(() => {});
+    this.#broken.promise.catch(() => {});
     // What is thrown while a script is loaded comes as an event and is printed nowhere.
     this.#worker.addEventListener("error", ({ message }) => this.#end(`: ${message}`));
     this.#worker.addEventListener("close", () => this.#end(""));
   }
 
   /** @throws when the thread cannot serve, or does not in time. */
-  async start(options: PublicThreadOptions, readiness: Readiness): Promise<void> {
+  async start(options: PublicThreadOptions, first: Omit<FirstThread, "failed">): Promise<void> {
     const failed = (reason: string) => this.#fail(`has failed: ${reason}`);
-    const starting = this.#thread.start(options, proxy(readiness), proxy(failed));
-    await this.#inTime(starting, this.patience.startMs);
+    const starting = this.#thread.start(options, proxy({ ...first, failed }));
+    await this.#inTime(Promise.race([starting, this.#broken.promise]), this.patience.startMs);
     if (this.#phase !== "starting") return;
     this.#phase = "serving";
     this.#looks = setInterval(() => void this.#look(), this.patience.lookMs);
@@ -71,26 +74,30 @@ export class ServerThread {
 
   /** Stops accepting, and lets requests in flight end. */
   async close(): Promise<void> {
-    this.#phase = "stopping";
-    clearInterval(this.#looks);
-    await this.#inTime(this.#thread.close(), this.patience.closeMs);
+    this.#stop();
+    await this.#unlessEnded(this.#thread.close(), this.patience.closeMs);
   }
 
   /** Settles what is queued or in flight, and ends the thread, whatever it does. */
   async finish(): Promise<void> {
-    this.#phase = "stopping";
-    clearInterval(this.#looks);
+    this.#stop();
     try {
-      await this.#inTime(this.#thread.finish(), this.patience.finishMs);
+      await this.#unlessEnded(this.#thread.finish(), this.patience.finishMs);
     } finally {
       this.#worker.terminate();
     }
   }
 
+  #stop(): void {
+    this.#phase = "stopping";
+    clearInterval(this.#looks);
+  }
+
   /** False when it did not answer. */
   async #ask(): Promise<boolean> {
     try {
-      this.#state = await this.#inTime(this.#thread.state(), this.patience.stateMs);
+      const state = await this.#unlessEnded(this.#thread.state(), this.patience.stateMs);
+      this.#state = state ?? this.#state;
       return true;
     } catch {
       return false;
@@ -100,26 +107,31 @@ export class ServerThread {
   /** A thread that hangs would keep its share of the connections for ever. */
   async #look(): Promise<void> {
     this.#misses = (await this.#ask()) ? 0 : this.#misses + 1;
-    if (this.#misses > this.patience.missesMax) this.#fail("does not answer");
+    if (this.#misses <= this.patience.missesMax) return;
+    this.#fail("does not answer");
+    this.#worker.terminate();
+  }
+
+  /** Undefined when it ends before it answers. */
+  #unlessEnded<Value>(answer: Promise<Value>, ms: number): Promise<Value | undefined> {
+    return this.#inTime(Promise.race([answer, this.#ended.promise.then(() => undefined)]), ms);
   }
 
   #inTime<Value>(answer: Promise<Value>, ms: number): Promise<Value> {
     const late = () => new Error(`a thread that serves PORT did not answer within ${ms} ms`);
-    return inTime(Promise.race([answer, this.#ended.promise]), ms, late);
+    return inTime(answer, ms, late);
   }
 
-  /** Whoever waits for an answer waits no longer. */
   #end(reason: string): void {
     this.#fail(`has ended${reason}`);
-    this.#ended.reject(new Error(`a thread that serves PORT has ended${reason}`));
+    this.#ended.resolve();
   }
 
   #fail(what: string): void {
     const error = new Error(`a thread that serves PORT ${what}`);
-    if (this.#phase === "starting") this.#ended.reject(error);
+    if (this.#phase === "starting") this.#broken.reject(error);
     if (this.#phase !== "serving") return;
-    this.#phase = "stopping";
-    clearInterval(this.#looks);
+    this.#stop();
     this.failed(error);
   }
 }

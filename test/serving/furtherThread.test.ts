@@ -1,14 +1,15 @@
 /** What becomes of a process when one of the threads that serve its port goes wrong. */
 import { afterEach, expect, test } from "bun:test";
 import { readConfig } from "../../src/config.ts";
-import { ServerThread } from "../../src/serving/serverThread.ts";
+import { FurtherThread } from "../../src/serving/furtherThread.ts";
 import { until } from "../support/until.ts";
 
 const patience = {
   ...{ startMs: 2_000, stateMs: 50, closeMs: 50, finishMs: 50 },
   ...{ lookMs: 60, missesMax: 2 },
 };
-const started = new Set<ServerThread>();
+const first = { readiness: async () => [], alive: () => {} };
+const started = new Set<FurtherThread>();
 
 afterEach(async () => {
   await Promise.all([...started].map((thread) => thread.finish().catch(() => {})));
@@ -20,11 +21,11 @@ function oddThread(way: string, script = "oddThread.ts", changes: Partial<typeof
   const failures: string[] = [];
   const url = new URL(script, import.meta.url);
   const failed = ({ message }: Error) => void failures.push(message);
-  const thread = new ServerThread(url, failed, { ...patience, ...changes });
+  const thread = new FurtherThread(url, failed, { ...patience, ...changes });
   started.add(thread);
   const place = { databaseUrl: "", natsUrl: "", port: 0, pending: new Int32Array(1) };
   const options = { config: readConfig({}), publisherId: way, ...place };
-  return { thread, failures, start: () => thread.start(options, async () => []) };
+  return { thread, failures, start: () => thread.start(options, first) };
 }
 
 test("one that cannot start says why", async () => {
@@ -54,12 +55,13 @@ test.each([
   const { thread, start, failures } = oddThread(way);
   await start();
   await until(() => failures.length > 0, { what: "the failure to be reported" });
-  await thread.close().catch(() => {});
-  await thread.finish().catch(() => {});
+  // Whatever became of it, a stop is quick and says nothing more.
+  await thread.close();
+  await thread.finish();
   expect(failures).toEqual([message]);
 });
 
-test("one that hangs is ended at a stop, and is as it was meanwhile", async () => {
+test("one that never stops is ended, and is as it was meanwhile", async () => {
   const { thread, start } = oddThread("never stops");
   await start();
   const asked = (await thread.state())?.accepted ?? 0;
@@ -69,7 +71,8 @@ test("one that hangs is ended at a stop, and is as it was meanwhile", async () =
 });
 
 test("one that is well is stopped without a word", async () => {
-  const { thread, start, failures } = oddThread("well");
+  const enough = { stateMs: 5_000, closeMs: 5_000, finishMs: 5_000, lookMs: 10 };
+  const { thread, start, failures } = oddThread("well", undefined, enough);
   await start();
   let own = 0;
   const looks = async () => ((await thread.state())?.accepted ?? 0) - ++own;
