@@ -1,17 +1,12 @@
 /** What readiness says in words. */
 import { expect, test } from "bun:test";
 import { PartitionHalted } from "../src/actors/ports.ts";
-import { readinessOf } from "../src/readiness.ts";
+import { type ReadinessSources, readinessOf } from "../src/readiness.ts";
 
-test("a stopped partition is named once, with its reason", async () => {
-  const { message: reason } = new PartitionHalted(2, "the stream was made anew");
-  const health = {
-    partitions: 4,
-    unowned: [],
-    stopped: [{ partition: 2, reason }],
-    late: [],
-    projections: [],
-  };
+const health = { partitions: 4, unowned: [], stopped: [], late: [], projections: [] };
+
+/** One check of a process that is well but for these sources. */
+async function checkOf(name: string, sources: Partial<ReadinessSources>) {
   const checks = await readinessOf({
     health: { health: async () => health },
     config: { windowMs: 300_000, leaseMs: 5_000 },
@@ -19,27 +14,25 @@ test("a stopped partition is named once, with its reason", async () => {
     ledger: { check: { name: "ledger", ok: true, detail: "balanced" } },
     worker: undefined,
     publicServers: undefined,
+    ...sources,
   })();
-  expect(checks.find(({ name }) => name === "partitions")).toEqual({
+  return checks.find((check) => check.name === name);
+}
+
+test("a stopped partition is named once, with its reason", async () => {
+  const { message: reason } = new PartitionHalted(2, "the stream was made anew");
+  const stopped = { ...health, stopped: [{ partition: 2, reason }] };
+  expect(await checkOf("partitions", { health: { health: async () => stopped } })).toEqual({
     name: "partitions",
     ok: false,
     detail: "2 is stopped: the stream was made anew",
   });
 });
 
-test("a thread that takes payloads without a broker turns the check red", async () => {
-  const health = { partitions: 1, unowned: [], stopped: [], late: [], projections: [] };
-  const checksWith = async (connected: boolean) => {
-    const checks = await readinessOf({
-      health: { health: async () => health },
-      config: { windowMs: 300_000, leaseMs: 5_000 },
-      link: { connected: true },
-      ledger: { check: { name: "ledger", ok: true, detail: "balanced" } },
-      worker: undefined,
-      publicServers: { state: async () => ({ connected, full: [] }) },
-    })();
-    return checks.find(({ name }) => name === "nats")?.ok;
-  };
-  expect(await checksWith(true)).toBe(true);
-  expect(await checksWith(false)).toBe(false);
-});
+test.each([true, false])(
+  "a thread whose broker is connected: %p, and so is the check",
+  async (connected) => {
+    const publicServers = { state: async () => ({ connected, full: [] }) };
+    expect((await checkOf("nats", { publicServers }))?.ok).toBe(connected);
+  },
+);

@@ -59,11 +59,6 @@ export class Publisher implements PayloadLog {
     });
   }
 
-  /** Payloads that are queued or in flight. */
-  get pending(): number {
-    return this.#sender.payloads;
-  }
-
   /**
    * Partitions whose stream refused a message for want of room, and none was stored since. Without
    * a message nobody knows, so a refusal is forgotten after a while.

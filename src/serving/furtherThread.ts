@@ -1,7 +1,7 @@
 /** A further thread that serves PORT, seen from the first one. */
 import { proxy, type Remote, wrap } from "comlink";
 import { inTime } from "../inTime.ts";
-import type { PublicServerState } from "./publicServer.ts";
+import { drainMs, type PublicServerState } from "./publicServer.ts";
 import type { FirstThread, PublicThread, PublicThreadOptions } from "./publicThread.ts";
 
 /** Bounds on what a thread is asked for, in milliseconds. */
@@ -9,7 +9,6 @@ export interface ThreadPatience {
   /** It loads the program and connects to the broker. */
   readonly startMs: number;
   readonly stateMs: number;
-  /** Longer than requests in flight may take to end. */
   readonly closeMs: number;
   readonly finishMs: number;
   /** How often it is looked at, and how often in a row it may not answer then. */
@@ -20,7 +19,7 @@ export interface ThreadPatience {
 const usual: ThreadPatience = {
   startMs: 15_000,
   stateMs: 1_000,
-  closeMs: 3_000,
+  closeMs: drainMs + 1_000,
   finishMs: 3_000,
   lookMs: 2_000,
   missesMax: 4,
