@@ -1,8 +1,8 @@
 /** Keeps one embedded server running: starts it, waits until it is ready, restarts it. */
 import { closeSync, openSync, renameSync, statSync } from "node:fs";
-import { getPriority, setPriority } from "node:os";
 import { errorMessage, type Log } from "../log.ts";
 import { EmbeddedError } from "./embeddedError.ts";
+import { asBatch, giveWay } from "./priority.ts";
 import { readIfThere } from "./processes.ts";
 import type { Watched, Watcher } from "./watcher.ts";
 
@@ -115,7 +115,7 @@ export class ServerProcess {
     const { name, command, logFile } = this.spec;
     const logStart = rotate(logFile);
     const output = openSync(logFile, "a");
-    const child = Bun.spawn([...command], {
+    const child = Bun.spawn([...asBatch(command)], {
       cwd: "/",
       env: environment,
       stdin: "ignore",
@@ -189,13 +189,4 @@ function rotate(logFile: string): number {
   if (length < logBytesMax) return length;
   renameSync(logFile, `${logFile}.1`);
   return 0;
-}
-
-/** What it starts inherits it. Best effort: a server that has ended is noticed elsewhere. */
-function giveWay(pid: number, niceness: number): void {
-  try {
-    if (niceness > 0) setPriority(pid, Math.min(getPriority() + niceness, 19));
-  } catch {
-    return;
-  }
 }

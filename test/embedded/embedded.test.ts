@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
@@ -58,7 +59,32 @@ async function stored(url: string | undefined, add: boolean): Promise<number> {
   }
 }
 
+/** Scheduling policies of a process's threads, as sched(7) numbers them; none outside Linux. */
+function policies(pid: number | undefined): Set<string | undefined> {
+  const tasks = process.platform === "linux" ? readdirSync(`/proc/${pid}/task`) : [];
+  // The 41st field of proc_pid_stat(5); the third follows the name, which may hold anything.
+  const fields = (task: string) =>
+    readFileSync(`/proc/${pid}/task/${task}/stat`, "utf8").split(") ").at(-1)?.split(" ");
+  return new Set(tasks.map((task) => fields(task)?.[41 - 3]));
+}
+
 describe("embedded servers", () => {
+  test(
+    "do not interrupt those who wake them, where the system can say so",
+    async () => {
+      const embedded = await start({
+        dataDir: temporaryDirectory(),
+        postgres: { port: await freePort() },
+        nats: { port: await freePort() },
+      });
+      const can = Bun.which("chrt") !== null && Bun.spawnSync(["chrt", "-b", "0", "true"]).success;
+      const policy = process.platform === "linux" ? [can ? "3" : "0"] : [];
+      expect([...policies(embedded.nats?.pid)]).toEqual(policy);
+      expect([...policies(embedded.postgres?.pid)]).toEqual(policy);
+    },
+    timeout,
+  );
+
   test(
     "keep their data from one start to the next",
     async () => {
