@@ -2,13 +2,14 @@
 import { getPriority, setPriority } from "node:os";
 
 /**
- * The command, as batch work where the system can say so (Linux, by `chrt` of util-linux). A server
- * that a message wakes then waits for its turn, and does not interrupt the thread that sent the
- * message and has more to send. How much of the cores it gets stays the same; see sched(7), and
- * decision 0021 for what it gives.
+ * The command, as batch work where that can be had: on Linux with `chrt`, of util-linux or busybox.
+ * Elsewhere it runs as it would by itself. A server that a message wakes then waits for its turn,
+ * and does not interrupt the thread that sent the message and has more to send. How much of the
+ * cores it gets stays the same; see sched(7), and decision 0021 for what it gives.
  */
-export function asBatch(command: readonly string[]): readonly string[] {
-  return canBatch() ? [...batch, ...command] : command;
+export function asBatch(command: readonly string[]): string[] {
+  if (process.platform !== "linux") return [...command];
+  return ["/bin/sh", "-c", 'chrt -b -p 0 $$ >/dev/null 2>&1; exec "$@"', "sh", ...command];
 }
 
 /** Lowers the priority by `niceness`; what the process starts inherits it. Best effort. */
@@ -18,13 +19,4 @@ export function giveWay(pid: number, niceness: number): void {
   } catch {
     // A server that has ended is noticed elsewhere.
   }
-}
-
-const batch = ["chrt", "-b", "0"];
-
-/** A sandbox may forbid the system call, and other programs may have the name. */
-function canBatch(): boolean {
-  if (process.platform !== "linux" || Bun.which("chrt") === null) return false;
-  const probe = Bun.spawnSync([...batch, "true"], { stdout: "ignore", stderr: "ignore" });
-  return probe.exitCode === 0;
 }

@@ -115,7 +115,7 @@ export class ServerProcess {
     const { name, command, logFile } = this.spec;
     const logStart = rotate(logFile);
     const output = openSync(logFile, "a");
-    const child = Bun.spawn([...asBatch(command)], {
+    const child = Bun.spawn(asBatch(command), {
       cwd: "/",
       env: environment,
       stdin: "ignore",
