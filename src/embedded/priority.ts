@@ -1,22 +1,15 @@
 /** How the embedded servers share the cores with us. */
-import { getPriority, setPriority } from "node:os";
 
 /**
- * The command, as batch work where that can be had: on Linux with `chrt`, of util-linux or busybox.
- * Elsewhere it runs as it would by itself. A server that a message wakes then waits for its turn,
- * and does not interrupt the thread that sent the message and has more to send. How much of the
- * cores it gets stays the same; see sched(7), and decision 0021 for what it gives.
+ * The command, `niceness` below our priority, and as batch work (`chrt` of util-linux or busybox, on
+ * Linux). A server that a message wakes then waits for its turn, and does not interrupt the thread
+ * that sent the message and has more to send. As batch work alone it gets as much of the cores as
+ * before; see sched(7), and decision 0021 for what it gives. What cannot be had is left out.
  */
-export function asBatch(command: readonly string[]): string[] {
-  if (process.platform !== "linux") return [...command];
-  return ["/bin/sh", "-c", 'chrt -b -p 0 $$ >/dev/null 2>&1; exec "$@"', "sh", ...command];
-}
-
-/** Lowers the priority by `niceness`; what the process starts inherits it. Best effort. */
-export function giveWay(pid: number, niceness: number): void {
-  try {
-    if (niceness > 0) setPriority(pid, Math.min(getPriority() + niceness, 19));
-  } catch {
-    // A server that has ended is noticed elsewhere.
-  }
+export function givingWay(command: readonly string[], niceness: number): string[] {
+  const script = `
+    chrt -b -p 0 $$ >/dev/null 2>&1
+    command -v nice >/dev/null && set -- nice -n ${niceness} "$@"
+    exec "$@"`;
+  return ["/bin/sh", "-c", script, "sh", ...command];
 }

@@ -2,7 +2,7 @@
 import { closeSync, openSync, renameSync, statSync } from "node:fs";
 import { errorMessage, type Log } from "../log.ts";
 import { EmbeddedError } from "./embeddedError.ts";
-import { asBatch, giveWay } from "./priority.ts";
+import { givingWay } from "./priority.ts";
 import { readIfThere } from "./processes.ts";
 import type { Watched, Watcher } from "./watcher.ts";
 
@@ -112,10 +112,10 @@ export class ServerProcess {
   }
 
   private async launch(): Promise<void> {
-    const { name, command, logFile } = this.spec;
+    const { name, command, logFile, niceness = 0 } = this.spec;
     const logStart = rotate(logFile);
     const output = openSync(logFile, "a");
-    const child = Bun.spawn(asBatch(command), {
+    const child = Bun.spawn(givingWay(command, niceness), {
       cwd: "/",
       env: environment,
       stdin: "ignore",
@@ -125,7 +125,6 @@ export class ServerProcess {
       detached: true,
     });
     closeSync(output);
-    giveWay(child.pid, this.spec.niceness ?? 0);
     child.unref();
     this.child = child;
     child.exited.then(() => this.ended(child));

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
+import { getPriority } from "node:os";
 import { join } from "node:path";
 import { connect } from "nats";
 import postgres from "postgres";
@@ -59,13 +60,16 @@ async function stored(url: string | undefined, add: boolean): Promise<number> {
   }
 }
 
-/** Scheduling policies of a process's threads, by their numbers in Linux; none elsewhere. */
-function policies(pid: number | undefined): Set<string | undefined> {
-  const tasks = process.platform === "linux" ? readdirSync(`/proc/${pid}/task`) : [];
-  // The 41st field of proc_pid_stat(5); the third follows the name, which may hold anything.
-  const fields = (task: string) =>
-    readFileSync(`/proc/${pid}/task/${task}/stat`, "utf8").split(") ").at(-1)?.split(" ");
-  return new Set(tasks.map((task) => fields(task)?.[41 - 3]));
+/** Policy and nice value of each thread of a process, by their numbers in Linux. */
+function priorities(pid: number | undefined): Set<string> {
+  return new Set(
+    readdirSync(`/proc/${pid}/task`).map((task) => {
+      // Fields of proc_pid_stat(5); the third follows the name, which may hold anything.
+      const stat = readFileSync(`/proc/${pid}/task/${task}/stat`, "utf8");
+      const fields = stat.split(") ").at(-1)?.split(" ") ?? [];
+      return `policy ${fields[41 - 3]}, nice ${fields[19 - 3]}`;
+    }),
+  );
 }
 
 describe("embedded servers", () => {
@@ -89,7 +93,7 @@ describe("embedded servers", () => {
   );
 
   test(
-    "are restarted when they crash, with their data, as batch work where that can be had",
+    "are restarted when they crash, with their data and their priority",
     async () => {
       const embedded = await start({
         dataDir: temporaryDirectory(),
@@ -107,10 +111,12 @@ describe("embedded servers", () => {
       expect(await count(embedded.databaseUrl)).toBe(1);
       expect(await stored(embedded.natsUrl, false)).toBe(1);
 
-      const hasBatch = process.platform === "linux" && Bun.which("chrt") !== null;
-      const policy = hasBatch ? new Set(["3"]) : policies(process.pid);
-      expect(policies(embedded.nats?.pid)).toEqual(policy);
-      expect(policies(embedded.postgres?.pid)).toEqual(policy);
+      if (process.platform !== "linux") return;
+      const can = Bun.which("chrt") !== null && Bun.spawnSync(["chrt", "-b", "0", "true"]).success;
+      const expected = (more: number) =>
+        new Set([`policy ${can ? 3 : 0}, nice ${Math.min(getPriority() + more, 19)}`]);
+      expect(priorities(embedded.nats?.pid)).toEqual(expected(0));
+      expect(priorities(embedded.postgres?.pid)).toEqual(expected(3));
     },
     timeout,
   );
