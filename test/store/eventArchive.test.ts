@@ -38,25 +38,21 @@ async function filledStore(): Promise<TestStore> {
   return store;
 }
 
-/** The whole table as the text that COPY writes, in the order of its key. */
-async function csv(store: TestStore, table: string, order: string): Promise<string> {
-  const child = store.database.run((sql) =>
-    sql
-      .unsafe(`copy (select * from ${table} order by ${order}) to stdout with (format csv)`)
-      .readable(),
+/** The whole table as text, in the order of its key. */
+async function textOf(store: TestStore, table: string, order: string): Promise<string> {
+  const rows = await store.database.run((sql) =>
+    sql.unsafe<{ line: string }[]>(`select t::text as line from ${table} t order by ${order}`),
   );
-  let text = "";
-  for await (const chunk of await child) text += String(chunk);
-  return text;
+  return rows.map(({ line }) => line).join("\n");
 }
 
-async function allCsv(store: TestStore): Promise<Record<string, string>> {
+async function allTexts(store: TestStore): Promise<Record<string, string>> {
   const found: Record<string, string> = {};
-  for (const { name, key } of projections) found[name] = await csv(store, name, key);
+  for (const { name, key } of projections) found[name] = await textOf(store, name, key);
   const events =
     "(select partition, position, type, version, customer, content, window_end, data, " +
-    "recorded_at, epoch, sealed_by from events) e";
-  found.events = await csv(store, events, "partition, position");
+    "recorded_at, epoch, sealed_by from events)";
+  found.events = await textOf(store, events, "partition, position");
   return found;
 }
 
@@ -96,9 +92,9 @@ test("export, import into an empty database, rebuild: identical, byte for byte",
   });
   to.project();
   await to.projected();
-  const expected = await allCsv(from);
-  expect(expected.stats?.split("\n").length).toBe(361);
-  expect(await allCsv(to)).toEqual(expected);
+  const expected = await allTexts(from);
+  expect(expected.stats?.split("\n").length).toBe(360);
+  expect(await allTexts(to)).toEqual(expected);
   expect(Buffer.concat(await archiveOf(to.database))).toEqual(Buffer.concat(archive));
   expect(await importInto(to.database, linesOf(chunked(archive)))).toMatchObject({ done: true });
 
