@@ -2,9 +2,11 @@
  * How many durable `POST /stats` a second, with all roles running, beside a server that only
  * parses and answers, bare Elysia, and a service that writes one row for each payload?
  */
-import { readFileSync } from "node:fs";
-import { setPriority } from "node:os";
 import { join } from "node:path";
+import { findFreePort } from "../src/embedded/ports.ts";
+import { ensureDatabase, preparePostgres } from "../src/embedded/postgres.ts";
+import { temporaryDirectory } from "../test/support/servers.ts";
+import { until } from "../test/support/until.ts";
 import { benchSite, note, rounds, runBench, spawnChild } from "./support/bench.ts";
 import { generator, type LoadResult, load } from "./support/load.ts";
 import { cpuBetween, usageOf } from "./support/processTree.ts";
@@ -57,31 +59,29 @@ async function run(contender: Contender): Promise<void> {
   );
 }
 
-/** The embedded Postgres gives way to what answers devices; in the comparison it does that itself. */
-function raisePostgres(dataDir: string): void {
-  const [postmaster] = readFileSync(join(dataDir, "postgres", "postmaster.pid"), "utf8").split(
-    "\n",
-  );
-  try {
-    setPriority(Number(postmaster), 0);
-  } catch {
-    note("Postgres keeps its lower priority: raising it needs root");
-  }
+/** A Postgres with the settings of the embedded one, which gives way to nobody. */
+async function plainPostgres(): Promise<string> {
+  const port = await findFreePort();
+  const spec = await preparePostgres(temporaryDirectory(), port);
+  const { pid } = spawnChild([...spec.command]);
+  await until(() => spec.ready(pid), { what: "Postgres is ready" });
+  await ensureDatabase(port);
+  return spec.url;
 }
 
 const rates = ({ results }: Contender) => results.map(({ rate }) => rate);
 
 await runBench(async () => {
   const site = await benchSite();
-  const started = await site.start();
-  const { url, pid, databaseUrl } = started;
+  const { url, pid } = await site.start();
   const ours = { name: "ours, one process", url: `${url}/stats`, pid, results: [], cpu: [] };
   const apart = await ingestApart();
   const bun = await bare("bun", "bare Bun.serve");
   const elysia = await bare("elysia", "bare Elysia");
-  raisePostgres(site.dataDir);
+  const databaseUrl = await plainPostgres();
   const upsert = await bare("upsert", "row upserts", databaseUrl);
-  const contenders = [bun, ours, apart, elysia, upsert];
+  const pipelined = await bare("pipelinedUpsert", "row upserts, pipelined", databaseUrl);
+  const contenders = [bun, ours, apart, elysia, upsert, pipelined];
   for (const contender of contenders) {
     await load({ url: contender.url, connections, seconds: 2 });
   }
@@ -105,6 +105,7 @@ await runBench(async () => {
       row(ours, bun, 0.75),
       row(ours, elysia),
       row(ours, upsert, 6),
+      row(ours, pipelined),
       row(apart, bun, 0.75),
       row(apart, upsert, 6),
     ],

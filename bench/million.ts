@@ -4,7 +4,7 @@
  * every row is compared with what the generator counted itself.
  */
 import { join } from "node:path";
-import { benchSite, note, runBench, spawnChild } from "./support/bench.ts";
+import { benchSite, generatorPolicy, note, runBench, spawnGenerator } from "./support/bench.ts";
 import { openSql, reach, type Sql, visibleMs } from "./support/counted.ts";
 import { load } from "./support/load.ts";
 import { cpuBetween, usageOf } from "./support/processTree.ts";
@@ -92,7 +92,7 @@ function differences(expected: Rows, counted: Rows): string[] {
 async function runViewers(url: string): Promise<{ summary: Summary; peakBytes: number }> {
   const script = join(import.meta.dir, "support", "viewers.ts");
   const numbers = [rate, seconds, connections, tokens, contents, windowMs].map(String);
-  const child = spawnChild([process.execPath, script, url, ...numbers]);
+  const child = spawnGenerator([process.execPath, script, url, ...numbers]);
   const summary: Summary = JSON.parse(await child.stdout.text());
   await child.exited;
   return { summary, peakBytes: child.resourceUsage()?.maxRSS ?? 0 };
@@ -137,6 +137,7 @@ await runBench(async () => {
     {
       ...figures,
       generator: "bench/support/viewers.ts",
+      generatorPolicy,
       connections,
       rows: expected.size,
       unclear: unclear.length,

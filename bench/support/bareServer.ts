@@ -1,10 +1,13 @@
 /**
- * What single ingest is compared with: `bun bareServer.ts bun|elysia|upsert [DATABASE_URL]`.
+ * What single ingest is compared with: `bun bareServer.ts bun|elysia|upsert|pipelinedUpsert
+ * [DATABASE_URL]`.
  * Prints its port. Nothing here promises anything but an answer; `upsert` keeps one row for each
  * content and window, as a service without a log would.
  */
 import { Elysia, t } from "elysia";
 import postgres from "postgres";
+import { createLog } from "../../src/log.ts";
+import { Database, type Sql } from "../../src/store/database.ts";
 
 /** As many connections as a process of the product has. */
 const connectionsMax = 12;
@@ -34,22 +37,50 @@ if (kind === "bun") {
   app.listen({ port: 0, hostname: "127.0.0.1" });
   console.log(app.server?.port);
 } else {
-  const sql = postgres(databaseUrl, { max: connectionsMax, onnotice: () => {} });
-  await sql`
+  const upsert = kind === "upsert" ? pooled(databaseUrl) : pipelined(databaseUrl);
+  await upsert(
+    (sql) => sql`
     create table if not exists bench_stats (
       time timestamptz, customer text, content text, cdn bigint not null, p2p bigint not null,
       primary key (time, customer, content)
-    ) with (fillfactor = 50)`;
+    ) with (fillfactor = 50)`,
+  );
   serve(async (request) => {
     const { customer, content, cdn, p2p } = fieldsOf(await request.json());
     const time = new Date((Math.floor(Date.now() / windowMs) + 1) * windowMs);
-    await sql`
+    await upsert(
+      (sql) => sql`
       insert into bench_stats as s (time, customer, content, cdn, p2p)
       values (${time}, ${customer}, ${content}, ${cdn}, ${p2p})
       on conflict (time, customer, content)
-      do update set cdn = s.cdn + excluded.cdn, p2p = s.p2p + excluded.p2p`;
+      do update set cdn = s.cdn + excluded.cdn, p2p = s.p2p + excluded.p2p`,
+    );
     return new Response(null, { status: 202 });
   });
+}
+
+type Run = (statement: (sql: Sql) => PromiseLike<unknown>) => Promise<unknown>;
+
+/** The pool of the product: one statement at a time on a connection, each with a deadline. */
+function pooled(url: string): Run {
+  const log = createLog("error", (line) => process.stderr.write(line), Date.now);
+  const database = new Database({
+    url,
+    applicationName: "upserts",
+    connectionsMax,
+    deadlineMs: 10_000,
+    log,
+  });
+  return (statement) => database.run(statement);
+}
+
+/** The driver's defaults: many statements on a connection, one behind the other. */
+function pipelined(url: string): Run {
+  const sql: Sql = postgres<{ bigint: postgres.PostgresType<bigint> }>(url, {
+    max: connectionsMax,
+    onnotice: () => {},
+  });
+  return async (statement) => await statement(sql);
 }
 
 function serve(fetch: (request: Request) => Promise<Response>): void {

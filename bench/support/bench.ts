@@ -28,6 +28,21 @@ export function spawnChild(command: string[], env: Readonly<Record<string, strin
   return child;
 }
 
+const realTime = ["chrt", "-f", "1"];
+/**
+ * How load generators run that measure from the time a request is due. They stand for devices on
+ * other hosts, so what works here must not delay what they send: where it is allowed, they run
+ * under SCHED_FIFO (sched(7)). As an ordinary process, one is interrupted by the receiver after every send when
+ * both share a core, and is tenths of a second late.
+ */
+export const generatorPolicy =
+  Bun.which("chrt") !== null && Bun.spawnSync([...realTime, "true"]).success ? "FIFO" : "ordinary";
+
+/** A load generator as a child process: see `generatorPolicy`. */
+export function spawnGenerator(command: string[]) {
+  return spawnChild(generatorPolicy === "FIFO" ? [...realTime, ...command] : command);
+}
+
 /** Runs a benchmark and ends the process, leaving nothing behind. */
 export async function runBench(bench: () => Promise<void>): Promise<never> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
@@ -45,9 +60,15 @@ export async function runBench(bench: () => Promise<void>): Promise<never> {
 }
 
 async function clear(): Promise<void> {
-  for (const child of children) child.kill("SIGKILL");
-  await Promise.all([...sites].map((site) => site.clear()));
+  await Promise.all([...[...children].map(end), ...[...sites].map((site) => site.clear())]);
   await stopServers();
+}
+
+async function end(child: Bun.Subprocess): Promise<void> {
+  child.kill("SIGINT");
+  const timer = setTimeout(() => child.kill("SIGKILL"), 3_000);
+  await child.exited;
+  clearTimeout(timer);
 }
 
 export function note(text: string): void {

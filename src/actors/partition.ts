@@ -19,10 +19,12 @@ import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { ActorRegistry, namesActor } from "./actorRegistry.ts";
 import { IdempotencyKeys, readBatchKeys } from "./idempotencyKeys.ts";
 import { Ledger } from "./ledger.ts";
-import type { PartitionState } from "./partitionState.ts";
+import type { OpenWindowState, PartitionState } from "./partitionState.ts";
 import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
+import { sorting } from "./sorting.ts";
+import { atOnce } from "./turns.ts";
 import { boundsOf, byName, type WindowActor } from "./windowActor.ts";
 import { restoreTally, saveWindow } from "./windowState.ts";
 
@@ -109,22 +111,18 @@ export class Partition {
 
   /** Ends the current window at a message of this time; the events of its actors, in order. */
   seal(timeMs: number): DomainEvent[] {
-    const sealing = this.sealing(timeMs);
-    for (;;) {
-      const { done, value } = sealing.next();
-      if (done) return value;
-    }
+    return atOnce(this.sealing(timeMs));
   }
 
   /** Does what `seal` does, with a pause after each actor. Nothing may be applied meanwhile. */
   *sealing(timeMs: number): Generator<undefined, DomainEvent[]> {
     if (this.#sealing.length > 0) throw new Error("the last window was sealed but not committed");
-    this.deliver();
+    yield* this.#delivering();
     const bounds = boundsOf(this.#windowIndex, this.#rules.windowMs);
     const events: DomainEvent[] = [];
     let payloads = 0;
     // The order must not depend on what was alive before: events are ordered by name.
-    for (const actor of this.#open.sort(byName)) {
+    for (const actor of yield* sorting(this.#open, byName)) {
       const event = actor.seal(bounds);
       yield;
       if (event === undefined) continue;
@@ -167,8 +165,14 @@ export class Partition {
 
   /** Sends what was collected to the machines of its actors. */
   deliver(): void {
-    for (const actor of this.#touched) actor.deliver();
-    this.#touched = [];
+    atOnce(this.#delivering());
+  }
+
+  *#delivering(): Generator<undefined, void> {
+    for (let actor = this.#touched.pop(); actor !== undefined; actor = this.#touched.pop()) {
+      actor.deliver();
+      yield;
+    }
   }
 
   /** @throws when a payload that was read is nowhere, or in two places (invariant I9). */
@@ -178,12 +182,22 @@ export class Partition {
 
   /** The state for a checkpoint after the last message applied. */
   save(): PartitionState {
-    this.deliver();
+    return atOnce(this.saving());
+  }
+
+  /** Does what `save` does, with a pause after each actor. Nothing may be applied meanwhile. */
+  *saving(): Generator<undefined, PartitionState> {
+    yield* this.#delivering();
+    const windows: OpenWindowState[] = [];
+    for (const actor of this.#open) {
+      windows.push(saveWindow(actor));
+      yield;
+    }
     return {
       v: 1,
       timeMs: this.#timeMs,
       ledger: this.#ledger.counts,
-      windows: this.#open.map(saveWindow),
+      windows,
       publishers: this.#publishers.save(),
       retries: this.#retries.save(),
       keys: this.#keys.save(),

@@ -230,11 +230,11 @@ export class PartitionOwner {
 
   /** Writes the checkpoint and events, however long it takes, as long as the epoch is ours. */
   async #commit(events: readonly DomainEvent[]): Promise<void> {
-    const { store, clock, workerId } = this.#context;
+    const { store, clock, turns, workerId } = this.#context;
     const before = this.#committed;
     if (before === undefined) throw new Error("a commit before the checkpoint was loaded");
     this.#state.assertConserved();
-    const state = this.#state.save();
+    const state = await turns.run(this.#state.saving());
     const checkpoint: Checkpoint = {
       streamCreated: this.#streamCreated,
       sequence: this.#state.sequence,

@@ -10,6 +10,12 @@ import { findRunner, type Runner } from "./unprivileged.ts";
 
 const databaseName = "payload_stats";
 
+/**
+ * Nobody waits for a commit as a device waits for its answer, which needs us and the broker. So each
+ * backend has a tenth of the weight of one of us (sched(7)), and what is left over.
+ */
+export const postgresNiceness = 10;
+
 const settings: Readonly<Record<string, string>> = {
   listen_addresses: loopback,
   unix_socket_directories: "",
@@ -49,9 +55,7 @@ export async function preparePostgres(dataDir: string, port: number): Promise<Se
     logFile: join(dataDir, "log", "postgres.log"),
     stopSignal: "SIGINT",
     watchSignal: "QUIT",
-    // Nobody waits for a commit as a device waits for its answer, which needs us and the broker.
-    // With more than this, commits would miss their deadlines when the cores are full.
-    niceness: 3,
+    niceness: postgresNiceness,
     ready: async (pid) => isReady(cluster, pid),
   };
 }

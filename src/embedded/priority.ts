@@ -1,4 +1,9 @@
 /** How the embedded servers share the cores with us. */
+import { existsSync, writeFileSync } from "node:fs";
+import { readIfThere } from "./processes.ts";
+
+/** New sessions are looked for this often. A pool keeps its connections, so few are new. */
+const sweepMs = 1_000;
 
 /**
  * The command, `niceness` below our priority, and as batch work (`chrt` of util-linux or busybox, on
@@ -12,4 +17,39 @@ export function givingWay(command: readonly string[], niceness: number): string[
     command -v nice >/dev/null && set -- nice -n ${niceness} "$@"
     exec "$@"`;
   return ["/bin/sh", "-c", script, "sh", ...command];
+}
+
+/**
+ * Gives the sessions of a server and of its children the server's nice value, until it is stopped by
+ * what this returns. Where Linux groups processes by session, each session gets an equal share of a
+ * core, and the nice values of processes count within theirs only (sched(7), "The autogroup
+ * feature"): each backend of Postgres, which is a session, would get as much as all of us.
+ */
+export function niceSessions(pid: number, niceness: number): () => void {
+  if (niceness === 0 || !existsSync("/proc/self/autogroup")) return () => {};
+  let settled = new Set<number>();
+  const sweep = () => {
+    const members = [pid, ...childrenOf(pid)];
+    // Without privileges a value may be set ten times a second: the others are set in later sweeps.
+    settled = new Set(members.filter((member) => settled.has(member) || isSet(member, niceness)));
+  };
+  sweep();
+  const timer = setInterval(sweep, sweepMs).unref();
+  return () => clearInterval(timer);
+}
+
+function childrenOf(pid: number): number[] {
+  return (readIfThere(`/proc/${pid}/task/${pid}/children`) ?? "")
+    .split(" ")
+    .map(Number)
+    .filter((child) => child > 0);
+}
+
+function isSet(pid: number, niceness: number): boolean {
+  try {
+    writeFileSync(`/proc/${pid}/autogroup`, String(niceness));
+    return true;
+  } catch {
+    return false;
+  }
 }

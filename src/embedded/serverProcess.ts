@@ -2,7 +2,7 @@
 import { closeSync, openSync, renameSync, statSync } from "node:fs";
 import { errorMessage, type Log } from "../log.ts";
 import { EmbeddedError } from "./embeddedError.ts";
-import { givingWay } from "./priority.ts";
+import { givingWay, niceSessions } from "./priority.ts";
 import { readIfThere } from "./processes.ts";
 import type { Watched, Watcher } from "./watcher.ts";
 
@@ -127,7 +127,11 @@ export class ServerProcess {
     closeSync(output);
     child.unref();
     this.child = child;
-    child.exited.then(() => this.ended(child));
+    const stopNicing = niceSessions(child.pid, niceness);
+    child.exited.then(() => {
+      stopNicing();
+      this.ended(child);
+    });
     this.watcher.set(name, { pid: child.pid, signal: this.spec.watchSignal });
     const deadline = performance.now() + readyMs;
     while (!(await this.spec.ready(child.pid))) {

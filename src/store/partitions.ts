@@ -7,6 +7,7 @@ import type {
   RememberedTokens,
   Turns,
 } from "../actors/ports.ts";
+import { atOnce } from "../actors/turns.ts";
 import type { Database } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
 import { HeavyStatements } from "./heavyStatements.ts";
@@ -21,14 +22,7 @@ interface TokensRow {
 }
 
 /** For who has nothing else to do meanwhile. */
-const atOnce: Turns = {
-  async run(work) {
-    for (;;) {
-      const { done, value } = work.next();
-      if (done) return value;
-    }
-  },
-};
+const withoutPause: Turns = { run: async (work) => atOnce(work) };
 
 export class PostgresPartitionStore implements PartitionStore {
   readonly #database: Database;
@@ -44,7 +38,7 @@ export class PostgresPartitionStore implements PartitionStore {
   constructor(
     database: Database,
     commitDeadlineMs = 10_000,
-    turns: Turns = atOnce,
+    turns: Turns = withoutPause,
     heavy = new HeavyStatements(),
   ) {
     this.#database = database;

@@ -10,8 +10,8 @@ import { type Embedded, type EmbeddedOptions, startEmbedded } from "../../src/em
 import { EmbeddedError } from "../../src/embedded/embeddedError.ts";
 import { prepareNats } from "../../src/embedded/natsServer.ts";
 import { loopback, requireFreePort } from "../../src/embedded/ports.ts";
-import { preparePostgres } from "../../src/embedded/postgres.ts";
-import { isAlive } from "../../src/embedded/processes.ts";
+import { postgresNiceness, preparePostgres } from "../../src/embedded/postgres.ts";
+import { isAlive, readIfThere } from "../../src/embedded/processes.ts";
 import { createLog } from "../../src/log.ts";
 import { freePort, temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
@@ -72,6 +72,12 @@ function priorities(pid: number | undefined): Set<string> {
   );
 }
 
+/** Undefined where the kernel does not group sessions. */
+function sessionNiceness(pid: number | undefined): number | undefined {
+  const text = readIfThere(`/proc/${pid}/autogroup`);
+  return text === undefined ? undefined : Number(text.split("nice ")[1]);
+}
+
 describe("embedded servers", () => {
   test(
     "keep their data from one start to the next",
@@ -116,7 +122,15 @@ describe("embedded servers", () => {
       const expected = (more: number) =>
         new Set([`policy ${can ? 3 : 0}, nice ${Math.min(getPriority() + more, 19)}`]);
       expect(priorities(embedded.nats?.pid)).toEqual(expected(0));
-      expect(priorities(embedded.postgres?.pid)).toEqual(expected(3));
+      expect(priorities(embedded.postgres?.pid)).toEqual(expected(postgresNiceness));
+      if (sessionNiceness(process.pid) === undefined) return;
+      const sql = postgres(embedded.databaseUrl ?? "", { max: 1 });
+      const [backend] = await sql`SELECT pg_backend_pid() AS pid`;
+      await until(() => sessionNiceness(backend?.pid) === postgresNiceness, {
+        what: "the session of a backend gives way",
+      });
+      await sql.end();
+      expect(sessionNiceness(embedded.nats?.pid)).toBe(0);
     },
     timeout,
   );
