@@ -19,8 +19,8 @@ import { quantileOf } from "./support/numbers.ts";
 import { report } from "./support/report.ts";
 
 /**
- * Longer than Linux keeps what was written in memory (`vm.dirty_expire_centisecs`, 30 s): what one
- * boundary wrote would go to disk during the next.
+ * Longer than Linux keeps what was written in memory (`vm.dirty_expire_centisecs`, 30 s): else what
+ * one boundary wrote would go to disk during the next.
  */
 const windowMs = 60_000;
 const rate = Number(Bun.env.BENCH_RATE ?? 5_000);

@@ -5,7 +5,8 @@
 import { join } from "node:path";
 import { findFreePort } from "../src/embedded/ports.ts";
 import { ensureDatabase, preparePostgres } from "../src/embedded/postgres.ts";
-import { temporaryDirectory } from "../test/support/servers.ts";
+import { Watcher } from "../src/embedded/watcher.ts";
+import { temporaryDirectory, testLog } from "../test/support/servers.ts";
 import { until } from "../test/support/until.ts";
 import { benchSite, note, rounds, runBench, spawnChild } from "./support/bench.ts";
 import { generator, type LoadResult, load } from "./support/load.ts";
@@ -59,11 +60,13 @@ async function run(contender: Contender): Promise<void> {
   );
 }
 
-/** A Postgres with the settings of the embedded one, which gives way to nobody. */
+/** A Postgres with the settings of the embedded one. Unlike that one, it gives way to nobody. */
 async function plainPostgres(): Promise<string> {
   const port = await findFreePort();
   const spec = await preparePostgres(temporaryDirectory(), port);
   const { pid } = spawnChild([...spec.command]);
+  // Ends it when this process dies.
+  new Watcher(testLog).set(spec.name, { pid, signal: spec.watchSignal });
   await until(() => spec.ready(pid), { what: "Postgres is ready" });
   await ensureDatabase(port);
   return spec.url;
@@ -105,7 +108,7 @@ await runBench(async () => {
       row(ours, bun, 0.75),
       row(ours, elysia),
       row(ours, upsert, 6),
-      row(ours, pipelined),
+      row(ours, pipelined, 6),
       row(apart, bun, 0.75),
       row(apart, upsert, 6),
     ],

@@ -32,8 +32,8 @@ const realTime = ["chrt", "-f", "1"];
 /**
  * How load generators run that measure from the time a request is due. They stand for devices on
  * other hosts, so what works here must not delay what they send: where it is allowed, they run
- * under SCHED_FIFO (sched(7)). As an ordinary process, one is interrupted by the receiver after every send when
- * both share a core, and is tenths of a second late.
+ * under SCHED_FIFO (sched(7)). An ordinary process that shares a core with the receiver is
+ * interrupted by it after every send, and may be tenths of a second late.
  */
 export const generatorPolicy =
   Bun.which("chrt") !== null && Bun.spawnSync([...realTime, "true"]).success ? "FIFO" : "ordinary";
@@ -66,7 +66,7 @@ async function clear(): Promise<void> {
 
 async function end(child: Bun.Subprocess): Promise<void> {
   child.kill("SIGINT");
-  const timer = setTimeout(() => child.kill("SIGKILL"), 3_000);
+  const timer = setTimeout(() => child.kill("SIGKILL"), 10_000);
   await child.exited;
   clearTimeout(timer);
 }

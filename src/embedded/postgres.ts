@@ -11,8 +11,8 @@ import { findRunner, type Runner } from "./unprivileged.ts";
 const databaseName = "payload_stats";
 
 /**
- * Nobody waits for a commit as a device waits for its answer, which needs us and the broker. So each
- * backend has a tenth of the weight of one of us (sched(7)), and what is left over.
+ * Nobody waits for a commit as a device waits for its answer, which needs us and the broker. So a
+ * backend that competes with us for a core gets about a tenth of what we get (sched(7)).
  */
 export const postgresNiceness = 10;
 

@@ -4,6 +4,8 @@ import { readIfThere } from "./processes.ts";
 
 /** New sessions are looked for this often. A pool keeps its connections, so few are new. */
 const sweepMs = 1_000;
+/** Without privileges the kernel takes one value in 100 ms, from all processes of the machine. */
+const againMs = 110;
 
 /**
  * The command, `niceness` below our priority, and as batch work (`chrt` of util-linux or busybox, on
@@ -20,22 +22,20 @@ export function givingWay(command: readonly string[], niceness: number): string[
 }
 
 /**
- * Gives the sessions of a server and of its children the server's nice value, until it is stopped by
- * what this returns. Where Linux groups processes by session, each session gets an equal share of a
- * core, and the nice values of processes count within theirs only (sched(7), "The autogroup
- * feature"): each backend of Postgres, which is a session, would get as much as all of us.
+ * Gives the sessions of a server and of its children a nice value, until it is stopped by what this
+ * returns. Where Linux groups processes by session, each session has the same weight, and the nice
+ * values of processes count within theirs only (sched(7), "The autogroup feature"): one backend of
+ * Postgres, which is a session, would weigh as much as all our threads. What cannot be had is left out.
  */
 export function niceSessions(pid: number, niceness: number): () => void {
   if (niceness === 0 || !existsSync("/proc/self/autogroup")) return () => {};
-  let settled = new Set<number>();
+  let timer: ReturnType<typeof setTimeout>;
   const sweep = () => {
-    const members = [pid, ...childrenOf(pid)];
-    // Without privileges a value may be set ten times a second: the others are set in later sweeps.
-    settled = new Set(members.filter((member) => settled.has(member) || isSet(member, niceness)));
+    const isDone = [pid, ...childrenOf(pid)].every((member) => hasNiceness(member, niceness));
+    timer = setTimeout(sweep, isDone ? sweepMs : againMs).unref();
   };
   sweep();
-  const timer = setInterval(sweep, sweepMs).unref();
-  return () => clearInterval(timer);
+  return () => clearTimeout(timer);
 }
 
 function childrenOf(pid: number): number[] {
@@ -45,9 +45,12 @@ function childrenOf(pid: number): number[] {
     .filter((child) => child > 0);
 }
 
-function isSet(pid: number, niceness: number): boolean {
+/** Sets the value of a session unless it has it. */
+function hasNiceness(pid: number, niceness: number): boolean {
+  const path = `/proc/${pid}/autogroup`;
+  if (readIfThere(path)?.endsWith(` nice ${niceness}\n`)) return true;
   try {
-    writeFileSync(`/proc/${pid}/autogroup`, String(niceness));
+    writeFileSync(path, String(niceness));
     return true;
   } catch {
     return false;

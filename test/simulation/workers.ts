@@ -109,7 +109,8 @@ export class Workers {
           sessionMemoryMs: scenario.memoryWindows * scenario.windowMs,
         },
         rawRetentionMs: scenario.rawRetentionMs,
-        turns: new SlicedTurns(process.clock),
+        // Virtual time stands still while something runs: every pause is taken.
+        turns: new SlicedTurns(process.clock, 0),
       },
       serveActors: () => () => {},
       isDead: (other) =>
