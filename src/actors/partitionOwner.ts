@@ -23,7 +23,7 @@ import { Trimmer } from "./trimmer.ts";
 /** Messages taken from the feed at a time. */
 const messagesAtOnce = 256;
 /** After so much work at a stretch, ms, other partitions and requests get their turn. */
-const stretchMs = 2;
+const stretchMs = 8;
 
 class Fenced extends Error {}
 
