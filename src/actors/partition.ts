@@ -11,6 +11,7 @@ import { decodeDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
+import { atOnce, sorting } from "../domain/pausing.ts";
 import { isCount } from "../domain/payload.ts";
 import { messageText, payloadText } from "../domain/quarantineText.ts";
 import { generationOf, generationsRemembered, type Rules, startsSession } from "../domain/rules.ts";
@@ -19,14 +20,12 @@ import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { ActorRegistry, namesActor } from "./actorRegistry.ts";
 import { IdempotencyKeys, readBatchKeys } from "./idempotencyKeys.ts";
 import { Ledger } from "./ledger.ts";
-import type { OpenWindowState, PartitionState } from "./partitionState.ts";
+import type { PartitionState } from "./partitionState.ts";
 import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
-import { sorting } from "./sorting.ts";
-import { atOnce } from "./turns.ts";
-import { boundsOf, byName, type WindowActor } from "./windowActor.ts";
-import { restoreTally, saveWindow } from "./windowState.ts";
+import { boundsOf, byName, delivering, type WindowActor } from "./windowActor.ts";
+import { restoreTally, savingWindows } from "./windowState.ts";
 
 export class Partition {
   readonly actors: ActorRegistry;
@@ -41,7 +40,7 @@ export class Partition {
   #open: WindowActor[] = [];
   #sealing: WindowActor[] = [];
   /** Actors that have payloads to deliver. */
-  #touched: WindowActor[] = [];
+  readonly #touched: WindowActor[] = [];
   #sequence = 0;
   #timeMs = 0;
   #windowIndex = 0;
@@ -117,7 +116,7 @@ export class Partition {
   /** Does what `seal` does, with a pause after each actor. Nothing may be applied meanwhile. */
   *sealing(timeMs: number): Generator<undefined, DomainEvent[]> {
     if (this.#sealing.length > 0) throw new Error("the last window was sealed but not committed");
-    yield* this.#delivering();
+    yield* delivering(this.#touched);
     const bounds = boundsOf(this.#windowIndex, this.#rules.windowMs);
     const events: DomainEvent[] = [];
     let payloads = 0;
@@ -165,19 +164,13 @@ export class Partition {
 
   /** Sends what was collected to the machines of its actors. */
   deliver(): void {
-    atOnce(this.#delivering());
-  }
-
-  *#delivering(): Generator<undefined, void> {
-    for (let actor = this.#touched.pop(); actor !== undefined; actor = this.#touched.pop()) {
-      actor.deliver();
-      yield;
-    }
+    atOnce(delivering(this.#touched));
   }
 
   /** @throws when a payload that was read is nowhere, or in two places (invariant I9). */
   assertConserved(): void {
-    this.#ledger.assertConserved(this.#payloadsOpen());
+    const open = this.#open.reduce((sum, { payloads }) => sum + payloads, 0);
+    this.#ledger.assertConserved(open);
   }
 
   /** The state for a checkpoint after the last message applied. */
@@ -187,12 +180,8 @@ export class Partition {
 
   /** Does what `save` does, with a pause after each actor. Nothing may be applied meanwhile. */
   *saving(): Generator<undefined, PartitionState> {
-    yield* this.#delivering();
-    const windows: OpenWindowState[] = [];
-    for (const actor of this.#open) {
-      windows.push(saveWindow(actor));
-      yield;
-    }
+    yield* delivering(this.#touched);
+    const windows = yield* savingWindows(this.#open);
     return {
       v: 1,
       timeMs: this.#timeMs,
@@ -321,13 +310,5 @@ export class Partition {
     const actor = typeof payload[0] === "number" ? payload[0] * 2 : -1;
     const found = [batch.actors[actor], batch.actors[actor + 1], ...payload.slice(1)];
     this.#ledger.quarantine(this.#sequence, index, reason, payloadText(found));
-  }
-
-  #payloadsOpen(): number {
-    let payloads = 0;
-    for (const actor of this.#open) {
-      payloads += (actor.window?.payloads ?? 0) + (actor.pending?.payloads ?? 0);
-    }
-    return payloads;
   }
 }

@@ -33,11 +33,3 @@ export class SlicedTurns implements Turns {
     }
   }
 }
-
-/** Does the work without a pause. */
-export function atOnce<Result>(work: Generator<unknown, Result>): Result {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-  }
-}

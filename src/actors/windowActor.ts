@@ -49,6 +49,11 @@ export class WindowActor {
     return this.#pending;
   }
 
+  /** Payloads of the open or sealing window, delivered or not. */
+  get payloads(): number {
+    return (this.#window?.payloads ?? 0) + (this.#pending?.payloads ?? 0);
+  }
+
   /** Starts to collect payloads for the machine, since one event for many costs far less. */
   collect(): Tally {
     this.#pending = new Tally();
@@ -138,4 +143,12 @@ export function byName(a: WindowActor, b: WindowActor): number {
 
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** Sends what these actors have collected to their machines, and empties the list. */
+export function* delivering(actors: WindowActor[]): Generator<undefined, void> {
+  for (let actor = actors.pop(); actor !== undefined; actor = actors.pop()) {
+    actor.deliver();
+    yield;
+  }
 }

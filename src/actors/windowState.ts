@@ -5,7 +5,7 @@ import { Tally } from "../domain/tally.ts";
 import type { OpenWindowState } from "./partitionState.ts";
 import type { WindowActor } from "./windowActor.ts";
 
-export function saveWindow(actor: WindowActor): OpenWindowState {
+function saveWindow(actor: WindowActor): OpenWindowState {
   const tally = actor.window ?? new Tally();
   return {
     customer: actor.customer,
@@ -19,6 +19,18 @@ export function saveWindow(actor: WindowActor): OpenWindowState {
     lastSequence: tally.lastSequence,
     tokens: encodeDigests(tally.tokens),
   };
+}
+
+/** The open windows of actors; pauses after each. */
+export function* savingWindows(
+  actors: readonly WindowActor[],
+): Generator<undefined, OpenWindowState[]> {
+  const windows: OpenWindowState[] = [];
+  for (const actor of actors) {
+    windows.push(saveWindow(actor));
+    yield;
+  }
+  return windows;
 }
 
 export function restoreTally(window: OpenWindowState): Tally {

@@ -7,7 +7,7 @@ import type {
   RememberedTokens,
   Turns,
 } from "../actors/ports.ts";
-import { atOnce } from "../actors/turns.ts";
+import { atOnce } from "../domain/pausing.ts";
 import type { Database } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
 import { HeavyStatements } from "./heavyStatements.ts";

@@ -1,7 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { sorting } from "../../src/actors/sorting.ts";
-import { atOnce } from "../../src/actors/turns.ts";
+import { atOnce, sorting } from "../../src/domain/pausing.ts";
 
 const item = fc.record({ key: fc.integer({ min: 0, max: 500 }), tag: fc.nat() });
 const byKey = (a: { key: number }, b: { key: number }) => a.key - b.key;

@@ -1,3 +1,13 @@
+/** Long work that can pause: a generator yields wherever something else may run. */
+
+/** Does the work without a pause. */
+export function atOnce<Result>(work: Generator<unknown, Result>): Result {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+  }
+}
+
 /** So many items are sorted, or merged, between two pauses: some hundred microseconds. */
 const stepItems = 256;
 
