@@ -64,7 +64,8 @@ async function run(contender: Contender): Promise<void> {
 async function plainPostgres(): Promise<string> {
   const port = await findFreePort();
   const spec = await preparePostgres(temporaryDirectory(), port);
-  const { pid } = spawnChild([...spec.command]);
+  // That its clients are cut off at the end is no news.
+  const { pid } = spawnChild([...spec.command, "-c", "log_min_messages=panic"]);
   // Ends it when this process dies.
   new Watcher(testLog).set(spec.name, { pid, signal: spec.watchSignal });
   await until(() => spec.ready(pid), { what: "Postgres is ready" });
