@@ -65,9 +65,11 @@ async function plainPostgres(): Promise<string> {
   const port = await findFreePort();
   const spec = await preparePostgres(temporaryDirectory(), port);
   // That its clients are cut off at the end is no news.
-  const { pid } = spawnChild([...spec.command, "-c", "log_min_messages=panic"]);
+  const { pid, exited } = spawnChild([...spec.command, "-c", "log_min_messages=panic"]);
   // Ends it when this process dies.
-  new Watcher(testLog).set(spec.name, { pid, signal: spec.watchSignal });
+  const watcher = new Watcher(testLog);
+  watcher.set(spec.name, { pid, signal: spec.watchSignal });
+  void exited.then(() => watcher.set(spec.name, undefined));
   await until(() => spec.ready(pid), { what: "Postgres is ready" });
   await ensureDatabase(port);
   return spec.url;

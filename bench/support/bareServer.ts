@@ -37,8 +37,8 @@ if (kind === "bun") {
   app.listen({ port: 0, hostname: "127.0.0.1" });
   console.log(app.server?.port);
 } else {
-  const upsert = kind === "upsert" ? pooled(databaseUrl) : pipelined(databaseUrl);
-  await upsert(
+  const run = kind === "upsert" ? pooled(databaseUrl) : pipelined(databaseUrl);
+  await run(
     (sql) => sql`
     create table if not exists bench_stats (
       time timestamptz, customer text, content text, cdn bigint not null, p2p bigint not null,
@@ -48,7 +48,7 @@ if (kind === "bun") {
   serve(async (request) => {
     const { customer, content, cdn, p2p } = fieldsOf(await request.json());
     const time = new Date((Math.floor(Date.now() / windowMs) + 1) * windowMs);
-    await upsert(
+    await run(
       (sql) => sql`
       insert into bench_stats as s (time, customer, content, cdn, p2p)
       values (${time}, ${customer}, ${content}, ${cdn}, ${p2p})

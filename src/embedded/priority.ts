@@ -1,5 +1,6 @@
 /** How the embedded servers share the cores with us. */
 import { existsSync, writeFileSync } from "node:fs";
+import { errorCode } from "./embeddedError.ts";
 import { readIfThere } from "./processes.ts";
 
 /** New sessions are looked for this often. A pool keeps its connections, so few are new. */
@@ -31,8 +32,8 @@ export function niceSessions(pid: number, niceness: number): () => void {
   if (niceness === 0 || !existsSync("/proc/self/autogroup")) return () => {};
   let timer: ReturnType<typeof setTimeout>;
   const sweep = () => {
-    const isDone = [pid, ...childrenOf(pid)].every((member) => hasNiceness(member, niceness));
-    timer = setTimeout(sweep, isDone ? sweepMs : againMs).unref();
+    const areSettled = [pid, ...childrenOf(pid)].every((member) => isSettled(member, niceness));
+    timer = setTimeout(sweep, areSettled ? sweepMs : againMs).unref();
   };
   sweep();
   return () => clearTimeout(timer);
@@ -45,14 +46,14 @@ function childrenOf(pid: number): number[] {
     .filter((child) => child > 0);
 }
 
-/** Sets the value of a session unless it has it. */
-function hasNiceness(pid: number, niceness: number): boolean {
+/** Sets the value of a session unless it has it. False when the kernel says to try again later. */
+function isSettled(pid: number, niceness: number): boolean {
   const path = `/proc/${pid}/autogroup`;
   if (readIfThere(path)?.endsWith(` nice ${niceness}\n`)) return true;
   try {
     writeFileSync(path, String(niceness));
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    return errorCode(error) !== "EAGAIN";
   }
 }
