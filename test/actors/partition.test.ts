@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Partition } from "../../src/actors/partition.ts";
+import type { LogMessage } from "../../src/actors/ports.ts";
 import type { Rules } from "../../src/domain/rules.ts";
 import { type NaiveMessage, type NaivePayload, naiveRows } from "../support/naiveModel.ts";
 import { logMessage, rowsOf, run, streamOf } from "../support/streams.ts";
@@ -196,6 +197,24 @@ const arbitraryMessages: fc.Arbitrary<NaiveMessage[]> = fc
     });
   });
 
+/** A partition that has read a stream of one window. */
+function withOpenWindow(stream: readonly LogMessage[]): Partition {
+  const partition = new Partition(rules);
+  partition.seal(start);
+  partition.committed();
+  for (const message of stream) partition.apply(message);
+  return partition;
+}
+
+/** Does the work, and at each pause what a look at the partition's actors does. */
+function lookedAt<Result>(partition: Partition, work: Generator<unknown, Result>): Result {
+  for (;;) {
+    const { done, value } = work.next();
+    if (done) return value;
+    partition.deliver();
+  }
+}
+
 describe("random streams", () => {
   test("equal the naive model, and every payload read is accounted for", () => {
     fc.assert(
@@ -214,6 +233,21 @@ describe("random streams", () => {
         for (const batch of [7, 1_000]) expect(run(stream, rules, batch).events).toEqual(events);
       }),
       { numRuns: 200 },
+    );
+  });
+  test("give the same state and events when somebody looks at every pause", () => {
+    fc.assert(
+      fc.property(arbitraryMessages, (list) => {
+        const stream = streamOf(
+          list.map((message) => ({ ...message, timeMs: start })),
+          start,
+        );
+        const [seen, unseen] = [withOpenWindow(stream), withOpenWindow(stream)];
+        expect(lookedAt(seen, seen.saving())).toEqual(unseen.save());
+        const endMs = start + windowMs;
+        expect(lookedAt(seen, seen.sealing(endMs))).toEqual(unseen.seal(endMs));
+      }),
+      { numRuns: 100 },
     );
   });
   test("give the same events over any restarts from checkpoint and events", () => {
