@@ -146,7 +146,7 @@ interface AllPorts {
   readonly roles: readonly number[];
 }
 
-async function allPorts({ firstPort, ingests, admins }: ClusterOptions): Promise<AllPorts> {
+async function allPorts({ firstPort, ingests, admins, log }: ClusterOptions): Promise<AllPorts> {
   const nats: NatsNodePorts[] = [];
   for (let index = 0; index < natsNodes; index++) {
     const [client, route, monitor] = [
@@ -159,14 +159,14 @@ async function allPorts({ firstPort, ingests, admins }: ClusterOptions): Promise
   const roles: number[] = [];
   for (let index = 0; index < ingests + admins; index++) {
     const port = firstPort === undefined ? await findFreePort() : firstPort + index;
-    if (firstPort !== undefined) await requirePort(port);
+    if (firstPort !== undefined) await requirePort(port, log);
     roles.push(port);
   }
   return { postgres: await findFreePort(), nats, roles };
 }
 
-async function requirePort(port: number): Promise<void> {
-  await requireFreePort(port, "cluster", "--port", "--port").catch((cause: unknown) => {
+async function requirePort(port: number, log: Log): Promise<void> {
+  await requireFreePort(port, "cluster", "--port", "--port", log).catch((cause: unknown) => {
     throw new Error(`port ${port} is taken: choose others with --port`, { cause });
   });
 }

@@ -95,7 +95,7 @@ async function startPostgres(
 ): Promise<ServerProcess> {
   const orphan = await endOrphanPostgres(dataDir);
   if (orphan !== undefined) log.warn("ended a Postgres left by a dead process", { pid: orphan });
-  await requireFreePort(port, "Postgres", "EMBEDDED_PG_PORT", "DATABASE_URL");
+  await requireFreePort(port, "Postgres", "EMBEDDED_PG_PORT", "DATABASE_URL", log);
   const spec = await preparePostgres(dataDir, port);
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();
@@ -114,7 +114,7 @@ async function startNats(
 ): Promise<ServerProcess> {
   const orphan = await endOrphanNats(dataDir);
   if (orphan !== undefined) log.warn("ended a nats-server left by a dead process", { pid: orphan });
-  await requireFreePort(port, "nats-server", "EMBEDDED_NATS_PORT", "NATS_URL");
+  await requireFreePort(port, "nats-server", "EMBEDDED_NATS_PORT", "NATS_URL", log);
   const spec = await prepareNats(dataDir, binDir ?? join(dataDir, "bin"), port, log);
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();

@@ -1,29 +1,44 @@
 /** Ports of the loopback interface. */
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
+import type { Log } from "../log.ts";
 import { EmbeddedError, errorCode } from "./embeddedError.ts";
 
 export const loopback = "127.0.0.1";
 
+/** Linux keeps a closed connection, and its port, for a minute (TCP_TIMEWAIT_LEN). */
+const connectionLeavesMs = 65_000;
+const againMs = 250;
+
 /**
- * Fails unless the port can be listened on.
- * @throws EmbeddedError that names the port and the settings that change it.
+ * Waits until the port can be listened on. An outgoing connection of any program may have this
+ * port at its own end, and holds it until a minute after it was closed, in which no server can
+ * listen there; this waits for as long, and says so.
+ * @throws EmbeddedError that names the port and the settings that change it; at once when a
+ * program listens there.
  */
 export async function requireFreePort(
   port: number,
   server: string,
   setting: string,
   urlSetting: string,
+  log: Log,
 ): Promise<void> {
-  try {
-    await listenOnce(port);
-  } catch (error) {
-    const reason =
-      errorCode(error) === "EADDRINUSE" ? "is taken by another program" : String(error);
-    throw new EmbeddedError(
-      `port ${port} for the embedded ${server} ${reason}: set ${setting} to a free port, or ` +
-        `${urlSetting} to use a server of your own`,
-      { cause: error },
-    );
+  const deadlineMs = performance.now() + connectionLeavesMs;
+  for (let tries = 1; ; tries++) {
+    const error = await listenOnce(port).catch((cause: unknown) => cause);
+    if (error === undefined) return;
+    const isTaken = errorCode(error) === "EADDRINUSE";
+    const isHeld = isTaken && !(await isListenedOn(port));
+    if (!isHeld || performance.now() >= deadlineMs) {
+      const holder = isHeld ? "a connection of another program" : "another program";
+      throw new EmbeddedError(
+        `port ${port} for the embedded ${server} ${isTaken ? `is taken by ${holder}` : error}: ` +
+          `set ${setting} to a free port, or ${urlSetting} to use a server of your own`,
+        { cause: error },
+      );
+    }
+    if (tries === 1) log.warn(`waiting for a connection to leave the ${server} port`, { port });
+    await Bun.sleep(againMs);
   }
 }
 
@@ -58,4 +73,13 @@ function listenOnce(port: number): Promise<void> {
   server.once("error", reject);
   server.listen({ host: loopback, port, exclusive: true }, () => server.close(() => resolve()));
   return promise;
+}
+
+/** Whether a program takes connections on the port, which a mere connection of one does not. */
+function isListenedOn(port: number): Promise<boolean> {
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const socket = connect({ host: loopback, port });
+  socket.once("connect", () => resolve(true));
+  socket.once("error", (error) => resolve(errorCode(error) !== "ECONNREFUSED"));
+  return promise.finally(() => socket.destroy());
 }

@@ -9,7 +9,7 @@ import postgres from "postgres";
 import { type Embedded, type EmbeddedOptions, startEmbedded } from "../../src/embedded/embedded.ts";
 import { EmbeddedError } from "../../src/embedded/embeddedError.ts";
 import { prepareNats } from "../../src/embedded/natsServer.ts";
-import { loopback, requireFreePort } from "../../src/embedded/ports.ts";
+import { loopback } from "../../src/embedded/ports.ts";
 import { postgresNiceness, preparePostgres } from "../../src/embedded/postgres.ts";
 import { isAlive, readIfThere } from "../../src/embedded/processes.ts";
 import { createLog } from "../../src/log.ts";
@@ -200,7 +200,6 @@ describe("a start is refused", () => {
         "set EMBEDDED_NATS_PORT",
     );
     listener.close();
-    await requireFreePort(await freePort(), "Postgres", "EMBEDDED_PG_PORT", "DATABASE_URL");
   });
 
   test("in a data directory that cannot be written", async () => {
