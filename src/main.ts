@@ -17,8 +17,12 @@ async function main(): Promise<void> {
     () => Date.now(),
   );
   const ended = Promise.withResolvers<{ code: number; why: string }>();
+  const stopping = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {
-    process.on(signal, () => ended.resolve({ code: 0, why: signal }));
+    process.on(signal, () => {
+      ended.resolve({ code: 0, why: signal });
+      stopping.abort();
+    });
   }
   // Nothing may fail unseen: what nobody handled ends the process, and a new one starts clean.
   const failed = (error: Error) => {
@@ -31,8 +35,9 @@ async function main(): Promise<void> {
     ended.resolve({ code: 1, why: "an unexpected rejection" });
   });
 
-  const starting = startSystem(config, log, failed);
+  const starting = startSystem(config, log, failed, stopping.signal);
   starting.catch((error: unknown) => {
+    if (stopping.signal.aborted) return log.warn("the start was given up", { error });
     log.error("cannot start", { error });
     process.stderr.write(`payload-stats cannot start: ${errorMessage(error)}\n`);
     ended.resolve({ code: 1, why: "a failed start" });

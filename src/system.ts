@@ -55,12 +55,14 @@ const queryConnectionsMax = 8;
  * Starts everything that the configuration asks for. What was started is stopped again when a
  * later part cannot start.
  * @param failed is told when what was started cannot go on; the process should stop then.
+ * @param signal ends a start that waits for a port.
  * @throws with a message that says which part cannot start and what to do.
  */
 export async function startSystem(
   config: Config,
   log: Log,
   failed: (error: Error) => void,
+  signal?: AbortSignal,
 ): Promise<System> {
   const stops: (() => Promise<void>)[] = [];
   let stopped: Promise<void> | undefined;
@@ -69,7 +71,8 @@ export async function startSystem(
     return stopped;
   };
   try {
-    return { addresses: await startParts(config, log, failed, (part) => stops.push(part)), stop };
+    const onStop = (part: () => Promise<void>) => stops.push(part);
+    return { addresses: await startParts(config, log, failed, onStop, signal), stop };
   } catch (error) {
     await stop();
     throw error;
@@ -88,6 +91,7 @@ async function startParts(
   log: Log,
   failed: (error: Error) => void,
   onStop: (stop: () => Promise<void>) => void,
+  signal: AbortSignal | undefined,
 ): Promise<System["addresses"]> {
   const processId = `${hostname()}-${process.pid}-${crypto.randomUUID().slice(0, 8)}`;
   const embedded = await startEmbedded({
@@ -95,6 +99,7 @@ async function startParts(
     postgres: config.databaseUrl === undefined ? { port: config.embeddedPgPort } : undefined,
     nats: config.natsUrl === undefined ? { port: config.embeddedNatsPort } : undefined,
     log,
+    signal,
   });
   onStop(() => embedded.stop());
   // The database goes first: what it refuses must not have changed anything at the broker.

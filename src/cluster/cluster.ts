@@ -159,14 +159,15 @@ async function allPorts({ firstPort, ingests, admins, log }: ClusterOptions): Pr
   const roles: number[] = [];
   for (let index = 0; index < ingests + admins; index++) {
     const port = firstPort === undefined ? await findFreePort() : firstPort + index;
-    if (firstPort !== undefined) await requirePort(port, log);
     roles.push(port);
   }
+  if (firstPort !== undefined) await Promise.all(roles.map((port) => requirePort(port, log)));
   return { postgres: await findFreePort(), nats, roles };
 }
 
 async function requirePort(port: number, log: Log): Promise<void> {
-  await requireFreePort(port, "cluster", "--port", "--port", log).catch((cause: unknown) => {
+  const needed = { server: "cluster", setting: "--port", urlSetting: "--port", log };
+  await requireFreePort(port, needed).catch((cause: unknown) => {
     throw new Error(`port ${port} is taken: choose others with --port`, { cause });
   });
 }

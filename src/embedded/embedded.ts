@@ -17,6 +17,8 @@ export interface EmbeddedOptions {
   /** Where a downloaded nats-server is kept; `bin` below the data directory unless given. */
   readonly binDir?: string | undefined;
   readonly log: Log;
+  /** Ends a start that waits for a port. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 export interface Embedded {
@@ -51,8 +53,8 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
   };
   try {
     const starts = await Promise.allSettled([
-      postgres && startPostgres(dataDir, postgres.port, watcher, log, keep),
-      nats && startNats(dataDir, nats.port, options.binDir, watcher, log, keep),
+      postgres && startPostgres(dataDir, postgres.port, watcher, keep, options),
+      nats && startNats(dataDir, nats.port, watcher, keep, options),
     ]);
     const failures = starts.filter((start) => start.status === "rejected");
     const [first, second] = failures.map(({ reason }): unknown => reason);
@@ -90,12 +92,18 @@ async function startPostgres(
   dataDir: string,
   port: number,
   watcher: Watcher,
-  log: Log,
   keep: (server: ServerProcess) => ServerProcess,
+  { log, signal }: EmbeddedOptions,
 ): Promise<ServerProcess> {
   const orphan = await endOrphanPostgres(dataDir);
   if (orphan !== undefined) log.warn("ended a Postgres left by a dead process", { pid: orphan });
-  await requireFreePort(port, "Postgres", "EMBEDDED_PG_PORT", "DATABASE_URL", log);
+  await requireFreePort(port, {
+    server: "Postgres",
+    setting: "EMBEDDED_PG_PORT",
+    urlSetting: "DATABASE_URL",
+    log,
+    signal,
+  });
   const spec = await preparePostgres(dataDir, port);
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();
@@ -107,14 +115,19 @@ async function startPostgres(
 async function startNats(
   dataDir: string,
   port: number,
-  binDir: string | undefined,
   watcher: Watcher,
-  log: Log,
   keep: (server: ServerProcess) => ServerProcess,
+  { binDir, log, signal }: EmbeddedOptions,
 ): Promise<ServerProcess> {
   const orphan = await endOrphanNats(dataDir);
   if (orphan !== undefined) log.warn("ended a nats-server left by a dead process", { pid: orphan });
-  await requireFreePort(port, "nats-server", "EMBEDDED_NATS_PORT", "NATS_URL", log);
+  await requireFreePort(port, {
+    server: "nats-server",
+    setting: "EMBEDDED_NATS_PORT",
+    urlSetting: "NATS_URL",
+    log,
+    signal,
+  });
   const spec = await prepareNats(dataDir, binDir ?? join(dataDir, "bin"), port, log);
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();

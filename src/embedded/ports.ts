@@ -8,38 +8,51 @@ export const loopback = "127.0.0.1";
 /** Linux keeps a closed connection, and its port, for a minute (TCP_TIMEWAIT_LEN). */
 const connectionLeavesMs = 65_000;
 const againMs = 250;
+/** A server on this machine answers sooner, unless it is overloaded. */
+const answerMs = 1_000;
+
+export interface PortNeeded {
+  /** What is to listen there, in words. */
+  readonly server: string;
+  /** The settings that name another port, and a server of the user's own. */
+  readonly setting: string;
+  readonly urlSetting: string;
+  readonly log: Log;
+  /** Ends the wait. */
+  readonly signal?: AbortSignal | undefined;
+  readonly patienceMs?: number;
+}
 
 /**
- * Waits until the port can be listened on. An outgoing connection of any program may have this
- * port at its own end, and holds it until a minute after it was closed, in which no server can
- * listen there; this waits for as long, and says so.
+ * Waits until the port can be listened on. A connection from a loopback address may have this port
+ * at its own end, while it is open and for a minute after it was closed, and no server can listen there
+ * meanwhile. This waits long enough for one that was closed already, and says so.
  * @throws EmbeddedError that names the port and the settings that change it; at once when a
  * program listens there.
  */
-export async function requireFreePort(
-  port: number,
-  server: string,
-  setting: string,
-  urlSetting: string,
-  log: Log,
-): Promise<void> {
-  const deadlineMs = performance.now() + connectionLeavesMs;
-  for (let tries = 1; ; tries++) {
+export async function requireFreePort(port: number, needed: PortNeeded): Promise<void> {
+  const { server, log, signal, patienceMs = connectionLeavesMs } = needed;
+  const deadlineMs = performance.now() + patienceMs;
+  for (let told = false; ; told = true) {
     const error = await listenOnce(port).catch((cause: unknown) => cause);
     if (error === undefined) return;
-    const isTaken = errorCode(error) === "EADDRINUSE";
-    const isHeld = isTaken && !(await isListenedOn(port));
-    if (!isHeld || performance.now() >= deadlineMs) {
-      const holder = isHeld ? "a connection of another program" : "another program";
-      throw new EmbeddedError(
-        `port ${port} for the embedded ${server} ${isTaken ? `is taken by ${holder}` : error}: ` +
-          `set ${setting} to a free port, or ${urlSetting} to use a server of your own`,
-        { cause: error },
-      );
-    }
-    if (tries === 1) log.warn(`waiting for a connection to leave the ${server} port`, { port });
+    const isHeld = errorCode(error) === "EADDRINUSE" && !(await isListenedOn(port));
+    const isOver = performance.now() >= deadlineMs || signal?.aborted === true;
+    if (!isHeld || isOver) throw refusal(port, needed, error, isHeld);
+    if (!told) log.warn(`waiting for a connection to leave the port of ${server}`, { port });
     await Bun.sleep(againMs);
   }
+}
+
+function refusal(port: number, needed: PortNeeded, cause: unknown, isHeld: boolean): EmbeddedError {
+  const { server, setting, urlSetting } = needed;
+  const isTaken = errorCode(cause) === "EADDRINUSE";
+  const taken = isHeld ? "is held by a connection" : "is taken by another program";
+  return new EmbeddedError(
+    `port ${port} for the embedded ${server} ${isTaken ? taken : String(cause)}: set ${setting} to ` +
+      `a free port, or ${urlSetting} to use a server of your own`,
+    { cause },
+  );
 }
 
 /**
@@ -75,11 +88,20 @@ function listenOnce(port: number): Promise<void> {
   return promise;
 }
 
-/** Whether a program takes connections on the port, which a mere connection of one does not. */
+/**
+ * Whether a program listens on the port, which a mere connection of one does not. One that does not
+ * answer in time does listen: where nobody does, the system refuses at once.
+ */
 function isListenedOn(port: number): Promise<boolean> {
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const socket = connect({ host: loopback, port });
-  socket.once("connect", () => resolve(true));
+  const timer = setTimeout(() => resolve(true), answerMs);
+  // The system may choose the same port for our own end, which is then connected to itself.
+  socket.once("connect", () => resolve(socket.localPort !== port));
   socket.once("error", (error) => resolve(errorCode(error) !== "ECONNREFUSED"));
-  return promise.finally(() => socket.destroy());
+  return promise.finally(() => {
+    clearTimeout(timer);
+    // With a reset, no end of it stays on the port for another minute.
+    socket.resetAndDestroy();
+  });
 }

@@ -1,50 +1,91 @@
-import { expect, test } from "bun:test";
-import { once } from "node:events";
-import { connect, createServer, type Socket } from "node:net";
-import { loopback, requireFreePort } from "../../src/embedded/ports.ts";
+import { afterEach, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
+import { loopback, type PortNeeded, requireFreePort } from "../../src/embedded/ports.ts";
 import { createLog } from "../../src/log.ts";
+import { type OutgoingConnection, outgoingConnection } from "../support/outgoingConnection.ts";
 import { freePort } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 const lines: string[] = [];
 const log = createLog("warn", (line) => void lines.push(line), Date.now);
+const ends: (() => unknown)[] = [];
 
-function requirePostgresPort(port: number): Promise<void> {
-  return requireFreePort(port, "Postgres", "EMBEDDED_PG_PORT", "DATABASE_URL", log);
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+  lines.length = 0;
+});
+
+function requirePort(port: number, more: Partial<PortNeeded> = {}): Promise<void> {
+  const settings = { setting: "EMBEDDED_PG_PORT", urlSetting: "DATABASE_URL" };
+  return requireFreePort(port, { server: "Postgres", ...settings, log, ...more });
+}
+
+/** A connection that has a port until the end of the test. */
+async function held(): Promise<OutgoingConnection> {
+  const connection = await outgoingConnection();
+  ends.push(connection.close);
+  return connection;
 }
 
 test("a port that nobody uses is free, again and again", async () => {
   const port = await freePort();
-  await requirePostgresPort(port);
-  await requirePostgresPort(port);
+  await requirePort(port);
+  await requirePort(port);
   expect(lines).toEqual([]);
 });
 
-test("a port that an outgoing connection has is waited for until the connection is gone", async () => {
-  const accepted = Promise.withResolvers<Socket>();
-  const listener = createServer((socket) => accepted.resolve(socket.resume()));
-  const listening = once(listener, "listening");
-  const port = await freePort();
-  listener.listen(port, loopback);
-  await listening;
-  const outgoing = connect({ host: loopback, port });
-  await once(outgoing, "connect");
-  const serverEnd = await accepted.promise;
-  const held = serverEnd.remotePort ?? 0;
-
-  let isFree = false;
-  const waiting = requirePostgresPort(held).then(() => {
-    isFree = true;
+test("a port on which a program listens but does not answer is taken", async () => {
+  // Of a process that is stopped, the queue of connections fills up.
+  const script = `const s = require("node:net").createServer().listen(0, "${loopback}",
+    () => console.log(s.address().port))`;
+  const child = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe" });
+  ends.push(() => child.kill("SIGKILL"));
+  const { value } = await child.stdout.getReader().read();
+  const port = Number(new TextDecoder().decode(value));
+  child.kill("SIGSTOP");
+  const queued = Array.from({ length: 1_000 }, () => connect({ host: loopback, port }));
+  for (const socket of queued) socket.on("error", () => {});
+  ends.push(() => {
+    for (const socket of queued) socket.destroy();
   });
-  await until(() => lines.length > 0, { what: "the wait was told" });
-  expect(lines.join()).toContain("waiting for a connection to leave the Postgres port");
-  expect(lines.join()).toContain(String(held));
-  expect(isFree).toBe(false);
+  await until(() => queued[0]?.readyState === "open", { what: "the first one is queued" });
+  await expect(requirePort(port)).rejects.toThrow(
+    `port ${port} for the embedded Postgres is taken`,
+  );
+  expect(lines).toEqual([]);
+});
 
-  // The end that closes first keeps its port for a minute, so that ours is free at once.
-  serverEnd.end();
-  await once(outgoing, "close");
-  await waiting;
-  expect(lines).toHaveLength(1);
-  listener.close();
+describe("a port that a connection has", () => {
+  test("is waited for until the connection is gone", async () => {
+    const connection = await held();
+    const waiting = requirePort(connection.port);
+    await until(() => lines.length > 0, { what: "the wait was told" });
+    expect(lines.join()).toContain("waiting for a connection to leave the port of Postgres");
+    expect(lines.join()).toContain(String(connection.port));
+    // Longer than from one look to the next, of which there must be another.
+    const first = await Promise.race([
+      waiting.then(() => "free"),
+      Bun.sleep(600).then(() => "held"),
+    ]);
+    expect(first).toBe("held");
+    await connection.close();
+    await waiting;
+    expect(lines).toHaveLength(1);
+  });
+
+  test("is given up after a while", async () => {
+    const { port } = await held();
+    await expect(requirePort(port, { patienceMs: 300 })).rejects.toThrow(
+      `port ${port} for the embedded Postgres is held by a connection: set EMBEDDED_PG_PORT`,
+    );
+  });
+
+  test("is given up when the process is to end", async () => {
+    const { port } = await held();
+    const abort = new AbortController();
+    const waiting = requirePort(port, { signal: abort.signal });
+    await until(() => lines.length > 0, { what: "the wait was told" });
+    abort.abort();
+    await expect(waiting).rejects.toThrow("is held by a connection");
+  });
 });

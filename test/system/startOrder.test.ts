@@ -1,9 +1,17 @@
-/** What the database refuses at a start must not have changed anything at the broker. */
+/** Starts that are refused or given up: they leave nothing behind. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
 import { connect } from "nats";
 import { readConfig } from "../../src/config.ts";
 import { startSystem } from "../../src/system.ts";
-import { freshDatabase, freshNatsServer, type NatsServer, testLog } from "../support/servers.ts";
+import { outgoingConnection } from "../support/outgoingConnection.ts";
+import {
+  freshDatabase,
+  freshNatsServer,
+  type NatsServer,
+  temporaryDirectory,
+  testLog,
+} from "../support/servers.ts";
 
 let broker: NatsServer;
 beforeAll(async () => {
@@ -19,6 +27,7 @@ async function streams(): Promise<string[]> {
   return names.sort();
 }
 
+/** What the database refuses must not have changed anything at the broker. */
 test("a refused start makes no stream; the right one makes its own", async () => {
   const databaseUrl = await freshDatabase();
   const start = (partitions: string) =>
@@ -35,4 +44,25 @@ test("a refused start makes no stream; the right one makes its own", async () =>
   expect(await streams()).toEqual(["PAYLOADS_0000", "PAYLOADS_0001"]);
   await expect(start("4")).rejects.toThrow(/PARTITIONS is 4, but .* PARTITIONS=2/);
   expect(await streams()).toEqual(["PAYLOADS_0000", "PAYLOADS_0001"]);
+}, 60_000);
+
+test("a signal ends a start that waits for a port, with code 0", async () => {
+  const held = await outgoingConnection();
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../src/main.ts")], {
+    env: {
+      ...process.env,
+      ...{ DATA_DIR: temporaryDirectory(), EMBEDDED_PG_PORT: String(held.port) },
+      ...{ NATS_URL: broker.url, ADMIN_PORT: "0", PORT: "0" },
+    },
+    stderr: "pipe",
+  });
+  let told = "";
+  for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
+    told += chunk;
+    if (told.includes("waiting for a connection")) child.kill("SIGTERM");
+  }
+  expect(await child.exited).toBe(0);
+  expect(told).toContain("the start was given up");
+  expect(told).not.toContain("cannot start");
+  await held.close();
 }, 60_000);
