@@ -139,12 +139,13 @@ async function startParts(
   metrics.watch(() => readinessSamples(readiness));
   if (worker) metrics.watch(() => workerSamples(worker));
   const addresses: [string, string][] = [];
-  if (config.roles.has("admin")) {
-    addresses.push(...startAdmin(parts, readiness, metrics, operations));
-  }
+  // The admin listener goes last: who finds it ready can reach the public one.
   if (publicServers) {
     metrics.watch(() => publicServers.samples());
-    addresses.unshift(...(await startPublic(publicServers, parts, readiness)));
+    addresses.push(...(await startPublic(publicServers, parts, readiness)));
+  }
+  if (config.roles.has("admin")) {
+    addresses.push(...startAdmin(parts, readiness, metrics, operations));
   }
   addresses.push(["postgres", postgresAddress(databaseUrl)], ["nats", natsAddress(natsUrl)]);
   return addresses;

@@ -1,4 +1,4 @@
-/** Starts that are refused or given up: they leave nothing behind. */
+/** Starts: the order of their parts, and that one that is refused or given up leaves nothing behind. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { connect } from "nats";
@@ -6,12 +6,14 @@ import { readConfig } from "../../src/config.ts";
 import { startSystem } from "../../src/system.ts";
 import { outgoingConnection } from "../support/outgoingConnection.ts";
 import {
+  freePort,
   freshDatabase,
   freshNatsServer,
   type NatsServer,
   temporaryDirectory,
   testLog,
 } from "../support/servers.ts";
+import { until } from "../support/until.ts";
 
 let broker: NatsServer;
 beforeAll(async () => {
@@ -44,6 +46,24 @@ test("a refused start makes no stream; the right one makes its own", async () =>
   expect(await streams()).toEqual(["PAYLOADS_0000", "PAYLOADS_0001"]);
   await expect(start("4")).rejects.toThrow(/PARTITIONS is 4, but .* PARTITIONS=2/);
   expect(await streams()).toEqual(["PAYLOADS_0000", "PAYLOADS_0001"]);
+}, 60_000);
+
+test("who finds the admin listener ready can reach the public one", async () => {
+  const [port, adminPort] = await Promise.all([freePort(), freePort()]);
+  const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../src/main.ts")], {
+    env: {
+      ...process.env,
+      ...{ DATABASE_URL: await freshDatabase(), NATS_URL: broker.url, PARTITIONS: "2" },
+      ...{ PORT: String(port), ADMIN_PORT: String(adminPort) },
+    },
+    stderr: "ignore",
+  });
+  const ready = async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok;
+  await until(ready, { what: "it is ready", timeoutMs: 30_000, intervalMs: 1 });
+  const answer = await fetch(`http://127.0.0.1:${port}/stats`);
+  expect(answer.status).toBe(200);
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
 }, 60_000);
 
 test("a signal ends a start that waits for a port, with code 0", async () => {
