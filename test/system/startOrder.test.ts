@@ -1,5 +1,5 @@
 /** Starts: the order of their parts, and that one that is refused or given up leaves nothing behind. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { connect } from "nats";
 import { readConfig } from "../../src/config.ts";
@@ -20,6 +20,11 @@ beforeAll(async () => {
   broker = await freshNatsServer();
 }, 60_000);
 afterAll(() => broker.stop());
+
+const children: Bun.Subprocess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill("SIGKILL");
+});
 
 async function streams(): Promise<string[]> {
   const connection = await connect({ servers: broker.url });
@@ -58,6 +63,7 @@ test("who finds the admin listener ready can reach the public one", async () => 
     },
     stderr: "ignore",
   });
+  children.push(child);
   const ready = async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok;
   await until(ready, { what: "it is ready", timeoutMs: 30_000, intervalMs: 1 });
   const answer = await fetch(`http://127.0.0.1:${port}/stats`);
@@ -76,6 +82,7 @@ test("a signal ends a start that waits for a port, with code 0", async () => {
     },
     stderr: "pipe",
   });
+  children.push(child);
   let told = "";
   for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
     told += chunk;
