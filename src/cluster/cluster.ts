@@ -161,15 +161,11 @@ async function allPorts({ firstPort, ingests, admins, log }: ClusterOptions): Pr
     const port = firstPort === undefined ? await findFreePort() : firstPort + index;
     roles.push(port);
   }
-  if (firstPort !== undefined) await Promise.all(roles.map((port) => requirePort(port, log)));
+  if (firstPort !== undefined) {
+    const needed = { server: "the cluster", advice: "choose others with --port", log };
+    await Promise.all(roles.map((port) => requireFreePort(port, needed)));
+  }
   return { postgres: await findFreePort(), nats, roles };
-}
-
-async function requirePort(port: number, log: Log): Promise<void> {
-  const needed = { server: "cluster", setting: "--port", urlSetting: "--port", log };
-  await requireFreePort(port, needed).catch((cause: unknown) => {
-    throw new Error(`port ${port} is taken: choose others with --port`, { cause });
-  });
 }
 
 function roleSpecs(

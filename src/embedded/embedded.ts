@@ -98,9 +98,8 @@ async function startPostgres(
   const orphan = await endOrphanPostgres(dataDir);
   if (orphan !== undefined) log.warn("ended a Postgres left by a dead process", { pid: orphan });
   await requireFreePort(port, {
-    server: "Postgres",
-    setting: "EMBEDDED_PG_PORT",
-    urlSetting: "DATABASE_URL",
+    server: "the embedded Postgres",
+    advice: "set EMBEDDED_PG_PORT to a free port, or DATABASE_URL to use a server of your own",
     log,
     signal,
   });
@@ -122,9 +121,8 @@ async function startNats(
   const orphan = await endOrphanNats(dataDir);
   if (orphan !== undefined) log.warn("ended a nats-server left by a dead process", { pid: orphan });
   await requireFreePort(port, {
-    server: "nats-server",
-    setting: "EMBEDDED_NATS_PORT",
-    urlSetting: "NATS_URL",
+    server: "the embedded nats-server",
+    advice: "set EMBEDDED_NATS_PORT to a free port, or NATS_URL to use a server of your own",
     log,
     signal,
   });

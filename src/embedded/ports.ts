@@ -14,12 +14,12 @@ const answerMs = 1_000;
 export interface PortNeeded {
   /** What is to listen there, in words. */
   readonly server: string;
-  /** The settings that name another port, and a server of the user's own. */
-  readonly setting: string;
-  readonly urlSetting: string;
+  /** What to do when the port cannot be had, in words. */
+  readonly advice: string;
   readonly log: Log;
   /** Ends the wait. */
   readonly signal?: AbortSignal | undefined;
+  /** The longest wait; as long as a closed connection may have the port unless given. */
   readonly patienceMs?: number;
 }
 
@@ -27,8 +27,7 @@ export interface PortNeeded {
  * Waits until the port can be listened on. A connection from a loopback address may have this port
  * at its own end, while it is open and for a minute after it was closed, and no server can listen there
  * meanwhile. This waits long enough for one that was closed already, and says so.
- * @throws EmbeddedError that names the port and the settings that change it; at once when a
- * program listens there.
+ * @throws EmbeddedError that names the port and what to do; at once when a program listens there.
  */
 export async function requireFreePort(port: number, needed: PortNeeded): Promise<void> {
   const { server, log, signal, patienceMs = connectionLeavesMs } = needed;
@@ -45,14 +44,12 @@ export async function requireFreePort(port: number, needed: PortNeeded): Promise
 }
 
 function refusal(port: number, needed: PortNeeded, cause: unknown, isHeld: boolean): EmbeddedError {
-  const { server, setting, urlSetting } = needed;
   const isTaken = errorCode(cause) === "EADDRINUSE";
   const taken = isHeld ? "is held by a connection" : "is taken by another program";
-  return new EmbeddedError(
-    `port ${port} for the embedded ${server} ${isTaken ? taken : String(cause)}: set ${setting} to ` +
-      `a free port, or ${urlSetting} to use a server of your own`,
-    { cause },
-  );
+  const reason = isTaken ? taken : String(cause);
+  return new EmbeddedError(`port ${port} for ${needed.server} ${reason}: ${needed.advice}`, {
+    cause,
+  });
 }
 
 /**

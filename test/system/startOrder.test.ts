@@ -26,6 +26,17 @@ afterEach(() => {
   for (const child of children.splice(0)) child.kill("SIGKILL");
 });
 
+/** Starts a whole process, which the end of the test ends. It need not become ready. */
+function spawnMain(env: Readonly<Record<string, string>>) {
+  const command = [process.execPath, join(import.meta.dir, "../../src/main.ts")];
+  const child = Bun.spawn(command, {
+    env: { ...process.env, NATS_URL: broker.url, ...env },
+    stderr: "pipe",
+  });
+  children.push(child);
+  return child;
+}
+
 async function streams(): Promise<string[]> {
   const connection = await connect({ servers: broker.url });
   const names: string[] = [];
@@ -55,15 +66,10 @@ test("a refused start makes no stream; the right one makes its own", async () =>
 
 test("who finds the admin listener ready can reach the public one", async () => {
   const [port, adminPort] = await Promise.all([freePort(), freePort()]);
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../src/main.ts")], {
-    env: {
-      ...process.env,
-      ...{ DATABASE_URL: await freshDatabase(), NATS_URL: broker.url, PARTITIONS: "2" },
-      ...{ PORT: String(port), ADMIN_PORT: String(adminPort) },
-    },
-    stderr: "ignore",
+  const child = spawnMain({
+    ...{ DATABASE_URL: await freshDatabase(), PARTITIONS: "2" },
+    ...{ PORT: String(port), ADMIN_PORT: String(adminPort) },
   });
-  children.push(child);
   const ready = async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok;
   await until(ready, { what: "it is ready", timeoutMs: 30_000, intervalMs: 1 });
   const answer = await fetch(`http://127.0.0.1:${port}/stats`);
@@ -74,15 +80,10 @@ test("who finds the admin listener ready can reach the public one", async () => 
 
 test("a signal ends a start that waits for a port, with code 0", async () => {
   const held = await outgoingConnection();
-  const child = Bun.spawn([process.execPath, join(import.meta.dir, "../../src/main.ts")], {
-    env: {
-      ...process.env,
-      ...{ DATA_DIR: temporaryDirectory(), EMBEDDED_PG_PORT: String(held.port) },
-      ...{ NATS_URL: broker.url, ADMIN_PORT: "0", PORT: "0" },
-    },
-    stderr: "pipe",
+  const child = spawnMain({
+    ...{ DATA_DIR: temporaryDirectory(), EMBEDDED_PG_PORT: String(held.port) },
+    ...{ PORT: "0", ADMIN_PORT: "0" },
   });
-  children.push(child);
   let told = "";
   for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) {
     told += chunk;
