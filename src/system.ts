@@ -44,6 +44,8 @@ export interface System {
   stop(): Promise<void>;
 }
 
+/** Between two slices of long work in a thread that answers devices, ms; the least that a timer takes. */
+const turnPauseMs = 1;
 const postgresWaitMs = 15_000;
 /** Commits and leases have connections of their own, so that no query can hold them up. */
 const ownerConnectionsMax = 8;
@@ -120,10 +122,13 @@ async function startParts(
     ? new PublicServers({ ...base, databaseUrl, natsUrl, failed })
     : undefined;
   if (publicServers) onStop(() => publicServers.finish());
+  const devicesWait = () => (publicServers?.pending ?? 0) > 0;
   // Only the embedded Postgres is known to work on the cores that answer devices.
   const sharesCores = config.databaseUrl === undefined;
-  const heavy = new HeavyStatements(() => sharesCores && (publicServers?.pending ?? 0) > 0);
-  const parts = { ...base, heavy };
+  const heavy = new HeavyStatements(() => sharesCores && devicesWait());
+  const pause = () => (devicesWait() ? systemClock.sleep(turnPauseMs) : systemClock.yield());
+  const turns = new SlicedTurns(systemClock, pause);
+  const parts = { ...base, heavy, turns };
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));
   const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
@@ -161,6 +166,7 @@ interface Parts {
   /** For commits and leases. */
   readonly ownerDatabase: Database;
   readonly heavy: HeavyStatements;
+  readonly turns: SlicedTurns;
   readonly link: NatsLink;
   onStop(stop: () => Promise<void>): void;
 }
@@ -222,9 +228,8 @@ function startProjector({ config, log, processId, heavy, onStop }: Parts, pool: 
 }
 
 function startWorker(parts: Parts): Worker {
-  const { config, log, processId, ownerDatabase, heavy, link, onStop } = parts;
+  const { config, log, processId, ownerDatabase, heavy, turns, link, onStop } = parts;
   const actorServer = new ActorServer(link, log);
-  const turns = new SlicedTurns(systemClock);
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
     leases: new PostgresLeaseStore(ownerDatabase, Math.min(statementMs, config.leaseMs / 2)),

@@ -30,8 +30,8 @@ export function windowView(actor: WindowActor, windowMs: number): OpenWindowView
   if (tally === undefined) return undefined;
   return {
     ...boundsOf(actor.lastWindow, windowMs),
-    cdn: tally.cdn.value.toString(),
-    p2p: tally.p2p.value.toString(),
+    cdn: tally.cdn.toString(),
+    p2p: tally.p2p.toString(),
     sessions: tally.sessions,
     payloads: tally.payloads,
     duplicates: tally.duplicates,

@@ -161,8 +161,10 @@ export interface Commit {
 
 /** Runs long work one after the other, with room for everything else in between. */
 export interface Turns {
-  /** The work may pause wherever it yields. */
+  /** The work may pause wherever it yields. First come, first served. */
   run<Result>(work: Generator<unknown, Result>): Promise<Result>;
+  /** The same for what follows work that had its turn, so that it is over before more is begun. */
+  finish<Result>(work: Generator<unknown, Result>): Promise<Result>;
 }
 
 /**

@@ -7,29 +7,55 @@ import type { Turns } from "./ports.ts";
  * all end late; and in slices, so that everything else that is ready runs in between.
  */
 export class SlicedTurns implements Turns {
-  readonly #clock: Pick<Clock, "monotonic" | "yield">;
-  readonly #sliceMs: number;
-  #last: Promise<unknown> = Promise.resolve();
+  readonly #waiting: (() => Promise<void>)[] = [];
+  #isBusy = false;
 
-  constructor(clock: Pick<Clock, "monotonic" | "yield">, sliceMs = 2) {
-    this.#clock = clock;
-    this.#sliceMs = sliceMs;
-  }
+  /**
+   * @param pause lets others run before each slice: a request waits for a slice each time that it
+   * needs the thread, so that where requests are answered, a slice is short and a pause some time.
+   */
+  constructor(
+    private readonly clock: Pick<Clock, "monotonic" | "yield">,
+    private readonly pause = () => clock.yield(),
+    private readonly sliceMs = 0.5,
+  ) {}
 
   run<Result>(work: Generator<unknown, Result>): Promise<Result> {
-    const turn = this.#last.then(() => this.#inSlices(work));
-    this.#last = turn.catch(() => {});
-    return turn;
+    return this.#queued(work, (turn) => this.#waiting.push(turn));
+  }
+
+  finish<Result>(work: Generator<unknown, Result>): Promise<Result> {
+    return this.#queued(work, (turn) => this.#waiting.unshift(turn));
+  }
+
+  #queued<Result>(
+    work: Generator<unknown, Result>,
+    queue: (turn: () => Promise<void>) => void,
+  ): Promise<Result> {
+    const { promise, resolve, reject } = Promise.withResolvers<Result>();
+    queue(() => this.#inSlices(work).then(resolve, reject));
+    if (!this.#isBusy) void this.#takeTurns();
+    return promise;
+  }
+
+  /** The pause is before the choice, so that whoever had the last turn can say what follows it. */
+  async #takeTurns(): Promise<void> {
+    this.#isBusy = true;
+    while (this.#waiting.length > 0) {
+      await this.pause();
+      await this.#waiting.shift()?.();
+    }
+    this.#isBusy = false;
   }
 
   async #inSlices<Result>(work: Generator<unknown, Result>): Promise<Result> {
     for (;;) {
-      await this.#clock.yield();
-      const until = this.#clock.monotonic() + this.#sliceMs;
+      const until = this.clock.monotonic() + this.sliceMs;
       do {
         const { done, value } = work.next();
         if (done) return value;
-      } while (this.#clock.monotonic() < until);
+      } while (this.clock.monotonic() < until);
+      await this.pause();
     }
   }
 }

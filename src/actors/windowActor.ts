@@ -91,8 +91,8 @@ export class WindowActor {
     const data = {
       windowStart: bounds.windowStart,
       windowEnd: bounds.windowEnd,
-      cdn: tally.cdn.value.toString(),
-      p2p: tally.p2p.value.toString(),
+      cdn: tally.cdn.toString(),
+      p2p: tally.p2p.toString(),
       sessions: tally.sessions,
       payloads: tally.payloads,
       duplicates: tally.duplicates,

@@ -10,8 +10,8 @@ function saveWindow(actor: WindowActor): OpenWindowState {
   return {
     customer: actor.customer,
     content: actor.content,
-    cdn: tally.cdn.value.toString(),
-    p2p: tally.p2p.value.toString(),
+    cdn: tally.cdn.toString(),
+    p2p: tally.p2p.toString(),
     sessions: tally.sessions,
     payloads: tally.payloads,
     duplicates: tally.duplicates,

@@ -20,6 +20,11 @@ export class ByteSum {
     return this.#carried + BigInt(this.#low);
   }
 
+  /** The sum in decimal; most need no bigint. */
+  toString(): string {
+    return this.#carried === 0n ? String(this.#low) : this.value.toString();
+  }
+
   /** @param amount a safe integer, not negative. */
   add(amount: number): void {
     const low = this.#low + amount;

@@ -22,7 +22,10 @@ interface TokensRow {
 }
 
 /** For who has nothing else to do meanwhile. */
-const withoutPause: Turns = { run: async (work) => atOnce(work) };
+const withoutPause: Turns = {
+  run: async (work) => atOnce(work),
+  finish: async (work) => atOnce(work),
+};
 
 export class PostgresPartitionStore implements PartitionStore {
   readonly #database: Database;

@@ -24,10 +24,26 @@ function* work(name: string, steps: number, log: string[]): Generator<undefined,
 
 test("work is done one after the other, in slices", async () => {
   const { clock, log } = slowClock();
-  const turns = new SlicedTurns(clock, 2);
+  const turns = new SlicedTurns(clock, undefined, 2);
   const both = [turns.run(work("a", 3, log)), turns.run(work("b", 2, log))];
   expect(await Promise.all(both)).toEqual(["a is done", "b is done"]);
   expect(log).toEqual(["others", "a", "a", "others", "a", "others", "b", "b", "others"]);
+});
+
+test("what follows a turn comes before what has not begun", async () => {
+  const { clock, log } = slowClock();
+  const turns = new SlicedTurns(clock, async () => {});
+  const first = turns.run(work("a", 1, log)).then(() => turns.finish(work("after a", 1, log)));
+  const others = [turns.run(work("b", 1, log)), turns.run(work("c", 1, log))];
+  await Promise.all([first, ...others]);
+  expect(log).toEqual(["a", "after a", "b", "c"]);
+});
+
+test("work that comes when all is done is done as well", async () => {
+  const { clock, log } = slowClock();
+  const turns = new SlicedTurns(clock);
+  await turns.run(work("a", 1, log));
+  expect(await turns.run(work("b", 1, log))).toBe("b is done");
 });
 
 test("work that fails holds up nobody", async () => {

@@ -16,7 +16,9 @@ test("a sum is exact, however it was put together", () => {
       });
       if (a === undefined || b === undefined) throw new Error("two sums were made");
       a.merge(b);
-      expect(a.value).toBe([...first, ...second].reduce((sum, one) => sum + BigInt(one), 0n));
+      const exact = [...first, ...second].reduce((sum, one) => sum + BigInt(one), 0n);
+      expect(a.value).toBe(exact);
+      expect(a.toString()).toBe(exact.toString());
       expect(ByteSum.from(a.value).value).toBe(a.value);
     }),
   );

@@ -110,7 +110,7 @@ export class Workers {
         },
         rawRetentionMs: scenario.rawRetentionMs,
         // Virtual time stands still while something runs: every pause is taken.
-        turns: new SlicedTurns(process.clock, 0),
+        turns: new SlicedTurns(process.clock, undefined, 0),
       },
       serveActors: () => () => {},
       isDead: (other) =>
