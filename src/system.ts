@@ -1,6 +1,7 @@
 /** Puts the parts of a process together, as its roles say, and takes them apart again. */
 import { hostname } from "node:os";
 import { systemClock } from "./actors/clock.ts";
+import type { Turns } from "./actors/ports.ts";
 import type { Readiness } from "./actors/readPorts.ts";
 import { SlicedTurns } from "./actors/turns.ts";
 import { Worker } from "./actors/worker.ts";
@@ -44,8 +45,8 @@ export interface System {
   stop(): Promise<void>;
 }
 
-/** Between two slices of long work in a thread that answers devices, ms; the least that a timer takes. */
-const turnPauseMs = 1;
+/** Between two slices of long work in a thread that answers devices; the least that a timer takes. */
+const restMs = 1;
 const postgresWaitMs = 15_000;
 /** Commits and leases have connections of their own, so that no query can hold them up. */
 const ownerConnectionsMax = 8;
@@ -126,8 +127,8 @@ async function startParts(
   // Only the embedded Postgres is known to work on the cores that answer devices.
   const sharesCores = config.databaseUrl === undefined;
   const heavy = new HeavyStatements(() => sharesCores && devicesWait());
-  const pause = () => (devicesWait() ? systemClock.sleep(turnPauseMs) : systemClock.yield());
-  const turns = new SlicedTurns(systemClock, pause);
+  const rest = () => (devicesWait() ? systemClock.sleep(restMs) : systemClock.yield());
+  const turns = new SlicedTurns(systemClock, rest);
   const parts = { ...base, heavy, turns };
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));
@@ -166,7 +167,7 @@ interface Parts {
   /** For commits and leases. */
   readonly ownerDatabase: Database;
   readonly heavy: HeavyStatements;
-  readonly turns: SlicedTurns;
+  readonly turns: Turns;
   readonly link: NatsLink;
   onStop(stop: () => Promise<void>): void;
 }

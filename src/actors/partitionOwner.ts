@@ -109,10 +109,10 @@ export class PartitionOwner {
         full: (reason) => this.#full(reason),
         signal: this.#abort.signal,
       });
-      if (this.#hasUnnotedStream()) await this.#commit([]);
+      if (this.#hasUnnotedStream()) await this.#commit();
       await this.#read(feed);
       // Of a stream of which nothing was read there is nothing to know it by later.
-      if (this.#state.sequence > 0) await this.#commit([]);
+      if (this.#state.sequence > 0) await this.#commit();
       return { kind: "stopped" };
     } catch (error) {
       return this.#ended(error);
@@ -191,7 +191,7 @@ export class PartitionOwner {
       // The actors get their payloads when somebody looks, at a checkpoint or at the boundary: one
       // event for all payloads since then costs a fraction of one for each read.
       this.#progressed();
-      if (this.#checkpointDue()) await this.#commit([]);
+      if (this.#checkpointDue()) await this.#commit();
     }
   }
 
@@ -199,7 +199,7 @@ export class PartitionOwner {
   async #keep(error: unknown): Promise<never> {
     const isOver = error instanceof PartitionHalted || error instanceof PayloadGap;
     const hasNews = this.#state.sequence !== this.#committed?.sequence;
-    if (isOver && hasNews) await this.#commit([]);
+    if (isOver && hasNews) await this.#commit();
     throw error;
   }
 
@@ -228,15 +228,18 @@ export class PartitionOwner {
     return checkpointIsDue(this.partition, payloads, elapsedMs, this.#committedDigests);
   }
 
-  /** Writes the checkpoint and events, however long it takes, as long as the epoch is ours. */
-  async #commit(events: readonly DomainEvent[]): Promise<void> {
+  /**
+   * Writes the checkpoint and what a boundary has sealed, however long it takes, as long as the epoch
+   * is ours.
+   */
+  async #commit(sealed?: readonly DomainEvent[]): Promise<void> {
     const { store, clock, turns, workerId } = this.#context;
     const before = this.#committed;
     if (before === undefined) throw new Error("a commit before the checkpoint was loaded");
     this.#state.assertConserved();
     // At a boundary no window is open: saving takes no time, and need not wait for a turn.
-    const isBoundary = events.length > 0;
-    const state = isBoundary ? this.#state.save() : await turns.run(this.#state.saving());
+    const state = sealed ? this.#state.save() : await turns.run(this.#state.saving());
+    const events = sealed ?? [];
     const checkpoint: Checkpoint = {
       streamCreated: this.#streamCreated,
       sequence: this.#state.sequence,

@@ -163,8 +163,11 @@ export interface Commit {
 export interface Turns {
   /** The work may pause wherever it yields. First come, first served. */
   run<Result>(work: Generator<unknown, Result>): Promise<Result>;
-  /** The same for what follows work that had its turn, so that it is over before more is begun. */
-  finish<Result>(work: Generator<unknown, Result>): Promise<Result>;
+  /**
+   * The same, but before all that waits: for what follows a turn, so that what it has made need not
+   * lie in memory until all others had theirs. To be called as soon as that turn is over.
+   */
+  runNext<Result>(work: Generator<unknown, Result>): Promise<Result>;
 }
 
 /**

@@ -11,12 +11,12 @@ export class SlicedTurns implements Turns {
   #isBusy = false;
 
   /**
-   * @param pause lets others run before each slice: a request waits for a slice each time that it
-   * needs the thread, so that where requests are answered, a slice is short and a pause some time.
+   * @param rest what is waited for after each slice. Where requests are answered it takes some time,
+   * since a request needs the thread several times and would meet a slice at each.
    */
   constructor(
     private readonly clock: Pick<Clock, "monotonic" | "yield">,
-    private readonly pause = () => clock.yield(),
+    private readonly rest = () => clock.yield(),
     private readonly sliceMs = 0.5,
   ) {}
 
@@ -24,7 +24,7 @@ export class SlicedTurns implements Turns {
     return this.#queued(work, (turn) => this.#waiting.push(turn));
   }
 
-  finish<Result>(work: Generator<unknown, Result>): Promise<Result> {
+  runNext<Result>(work: Generator<unknown, Result>): Promise<Result> {
     return this.#queued(work, (turn) => this.#waiting.unshift(turn));
   }
 
@@ -38,11 +38,11 @@ export class SlicedTurns implements Turns {
     return promise;
   }
 
-  /** The pause is before the choice, so that whoever had the last turn can say what follows it. */
   async #takeTurns(): Promise<void> {
     this.#isBusy = true;
     while (this.#waiting.length > 0) {
-      await this.pause();
+      // Before the choice, so that whoever had the last turn can say what comes next.
+      await this.clock.yield();
       await this.#waiting.shift()?.();
     }
     this.#isBusy = false;
@@ -55,7 +55,7 @@ export class SlicedTurns implements Turns {
         const { done, value } = work.next();
         if (done) return value;
       } while (this.clock.monotonic() < until);
-      await this.pause();
+      await this.rest();
     }
   }
 }

@@ -48,7 +48,7 @@ export async function commitPartition(
         `${commit.expectedSequence}`,
     );
   }
-  const columns = await turns.finish(eventColumns(events));
+  const columns = await turns.runNext(eventColumns(events));
   const state = checkpoint.state === undefined ? null : JSON.stringify(checkpoint.state);
   const characters = columns.data.length + (state?.length ?? 0);
   const longestMs = deadlineMs + events.length * eventDeadlineMs + characters * characterDeadlineMs;

@@ -24,7 +24,7 @@ interface TokensRow {
 /** For who has nothing else to do meanwhile. */
 const withoutPause: Turns = {
   run: async (work) => atOnce(work),
-  finish: async (work) => atOnce(work),
+  runNext: async (work) => atOnce(work),
 };
 
 export class PostgresPartitionStore implements PartitionStore {

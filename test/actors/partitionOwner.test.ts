@@ -3,9 +3,10 @@ import { expect, test } from "bun:test";
 import { systemClock } from "../../src/actors/clock.ts";
 import { PartitionOwner } from "../../src/actors/partitionOwner.ts";
 import { emptyPartitionState } from "../../src/actors/partitionState.ts";
-import type { Checkpoint, Commit, LogMessage, PayloadFeed } from "../../src/actors/ports.ts";
+import type { Checkpoint, Commit, LogMessage, PayloadFeed, Turns } from "../../src/actors/ports.ts";
 import { SlicedTurns } from "../../src/actors/turns.ts";
 import { BatchBuilder } from "../../src/domain/envelope.ts";
+import { atOnce } from "../../src/domain/pausing.ts";
 import { until } from "../support/until.ts";
 import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
 
@@ -15,7 +16,7 @@ class GivenStreams extends FakeStreams {
   #wake = () => {};
   #stopped = false;
 
-  give(payloads: number): void {
+  give(payloads: number, timeMs = this.lastSequence + 1): void {
     const batch = new BatchBuilder();
     const sequence = ++this.lastSequence;
     for (let i = 0; i < payloads; i++) {
@@ -25,7 +26,7 @@ class GivenStreams extends FakeStreams {
       batch.add({ ...actor, ...counts, token });
     }
     const data = new TextEncoder().encode(batch.encode("publisher", sequence));
-    this.#given.push({ ...this.messageOf(sequence), data });
+    this.#given.push({ ...this.messageOf(sequence), timeMs, data });
     this.#wake();
   }
 
@@ -65,9 +66,12 @@ class NotingStore extends FakeStore {
   }
 }
 
-function ownerOn(streams: FakeStreams, store: FakeStore): PartitionOwner {
+function ownerOn(
+  streams: FakeStreams,
+  store: FakeStore,
+  turns: Turns = new SlicedTurns(systemClock),
+): PartitionOwner {
   const rules = { windowMs: 300_000, sessionMemoryMs: 600_000 };
-  const turns = new SlicedTurns(systemClock);
   const context = { streams, store, clock: systemClock, log: silentLog, rules, turns };
   const owner = { ...context, rawRetentionMs: 0, workerId: "worker" };
   return new PartitionOwner(owner, { partition: 0, epoch: 1 });
@@ -106,4 +110,19 @@ test("leaves nothing behind of a stream of which it read nothing", async () => {
   await until(() => owner.ready, { what: "it reads" });
   expect(await owner.stop()).toEqual({ kind: "stopped" });
   expect(store.commits).toEqual([]);
+});
+
+test("takes one turn at a boundary, also where nothing was there to be sealed", async () => {
+  const streams = new GivenStreams("one", 0);
+  const store = new NotingStore();
+  let turns = 0;
+  const run = async <Result>(work: Generator<unknown, Result>) => {
+    turns++;
+    return atOnce(work);
+  };
+  const owner = ownerOn(streams, store, { run, runNext: run });
+  streams.give(1, 300_000);
+  await until(() => store.commits.length === 1, { what: "the commit of the empty windows before" });
+  expect(turns).toBe(1);
+  await owner.stop();
 });

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { systemClock } from "../../src/actors/clock.ts";
 import { SlicedTurns } from "../../src/actors/turns.ts";
 
 /** A clock on which every look takes a millisecond. */
@@ -31,12 +32,25 @@ test("work is done one after the other, in slices", async () => {
 });
 
 test("what follows a turn comes before what has not begun", async () => {
-  const { clock, log } = slowClock();
-  const turns = new SlicedTurns(clock, async () => {});
-  const first = turns.run(work("a", 1, log)).then(() => turns.finish(work("after a", 1, log)));
+  const { log } = slowClock();
+  const turns = new SlicedTurns(systemClock);
+  const first = turns.run(work("a", 1, log)).then(async () => {
+    await Promise.resolve();
+    await turns.runNext(work("after a", 1, log));
+  });
   const others = [turns.run(work("b", 1, log)), turns.run(work("c", 1, log))];
   await Promise.all([first, ...others]);
   expect(log).toEqual(["a", "after a", "b", "c"]);
+});
+
+test("there is a rest after each slice, and none after work that is done in one", async () => {
+  const { clock, log } = slowClock();
+  const rest = async () => {
+    log.push("rest");
+  };
+  const turns = new SlicedTurns(clock, rest, 2);
+  await Promise.all([turns.run(work("a", 3, log)), turns.run(work("b", 1, log))]);
+  expect(log).toEqual(["others", "a", "a", "rest", "a", "others", "b"]);
 });
 
 test("work that comes when all is done is done as well", async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import postgres from "postgres";
-import { CommitRejected } from "../../src/actors/ports.ts";
+import { CommitRejected, type Turns } from "../../src/actors/ports.ts";
+import { atOnce } from "../../src/domain/pausing.ts";
 import { isRejection } from "../../src/store/eventLog.ts";
 import { HeavyStatements } from "../../src/store/heavyStatements.ts";
 import { PostgresPartitionStore } from "../../src/store/partitions.ts";
@@ -183,6 +184,16 @@ describe("a commit", () => {
       await holder.end();
     }
     expect(ended).toEqual(["first committed", "second committed"]);
+  });
+
+  test("has its events made text before others get their turn", async () => {
+    await using store = await freshStore(1);
+    const turns: Turns = {
+      run: () => Promise.reject(new Error("others come first")),
+      runNext: async (work) => atOnce(work),
+    };
+    const partitions = new PostgresPartitionStore(store.database, undefined, turns);
+    expect(await new Writer(partitions, 0).commit([sealed()])).toBe("committed");
   });
 
   test("that is more than Postgres can hold is not tried again", async () => {
