@@ -17,12 +17,22 @@ export function describeMachine(): Machine {
   return {
     date: new Date().toISOString(),
     cores: cpus().length,
-    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cpu: `${cpus()[0]?.model.trim() ?? "unknown"}${generation()}`,
     memoryGib: Math.round(totalmem() / 2 ** 30),
     kernel: release(),
     bun: Bun.version,
     loadBefore: Math.round((loadavg()[0] ?? 0) * 10) / 10,
   };
+}
+
+/** What tells processors apart that a host names alike; empty where the kernel does not tell. */
+function generation(): string {
+  if (process.platform !== "linux") return "";
+  const text = readFileSync("/proc/cpuinfo", "utf8");
+  const [family, model] = ["cpu family", "model"].map(
+    (name) => new RegExp(`^${name}\\s*: (\\d+)$`, "m").exec(text)?.[1],
+  );
+  return family === undefined ? "" : `, family ${family} model ${model}`;
 }
 
 /**
