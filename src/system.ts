@@ -45,7 +45,7 @@ export interface System {
   stop(): Promise<void>;
 }
 
-/** Between two slices of long work in a thread that answers devices; the least that a timer takes. */
+/** Between slices of long work in a thread that answers devices: the least that a timer takes. */
 const restMs = 1;
 const postgresWaitMs = 15_000;
 /** Commits and leases have connections of their own, so that no query can hold them up. */

@@ -229,8 +229,9 @@ export class PartitionOwner {
   }
 
   /**
-   * Writes the checkpoint and what a boundary has sealed, however long it takes, as long as the epoch
-   * is ours.
+   * Writes the checkpoint and what a boundary has sealed, however long it takes, as long as the
+   * epoch is ours.
+   * @param sealed undefined between boundaries; empty where nothing was there to be sealed.
    */
   async #commit(sealed?: readonly DomainEvent[]): Promise<void> {
     const { store, clock, turns, workerId } = this.#context;

@@ -164,8 +164,8 @@ export interface Turns {
   /** The work may pause wherever it yields. First come, first served. */
   run<Result>(work: Generator<unknown, Result>): Promise<Result>;
   /**
-   * The same, but before all that waits: for what follows a turn, so that what it has made need not
-   * lie in memory until all others had theirs. To be called as soon as that turn is over.
+   * The same, but before all that waits: for what follows a turn, so that a commit begins while
+   * others wait for theirs. Of several that wait, the last one goes first.
    */
   runNext<Result>(work: Generator<unknown, Result>): Promise<Result>;
 }

@@ -9,10 +9,12 @@ import type { Turns } from "./ports.ts";
 export class SlicedTurns implements Turns {
   readonly #waiting: (() => Promise<void>)[] = [];
   #isBusy = false;
+  /** Of the slice under way, which is of as many turns as it takes. */
+  #usedMs = 0;
 
   /**
-   * @param rest what is waited for after each slice. Where requests are answered it takes some time,
-   * since a request needs the thread several times and would meet a slice at each.
+   * @param rest what is waited for after each slice. Where requests are answered it takes some
+   * time, since a request needs the thread several times and would meet a slice at each.
    */
   constructor(
     private readonly clock: Pick<Clock, "monotonic" | "yield">,
@@ -50,11 +52,13 @@ export class SlicedTurns implements Turns {
 
   async #inSlices<Result>(work: Generator<unknown, Result>): Promise<Result> {
     for (;;) {
-      const until = this.clock.monotonic() + this.sliceMs;
+      const beganMs = this.clock.monotonic() - this.#usedMs;
       do {
         const { done, value } = work.next();
+        this.#usedMs = this.clock.monotonic() - beganMs;
         if (done) return value;
-      } while (this.clock.monotonic() < until);
+      } while (this.#usedMs < this.sliceMs);
+      this.#usedMs = 0;
       await this.rest();
     }
   }

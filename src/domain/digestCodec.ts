@@ -4,7 +4,7 @@
 export function encodeDigests(halves: readonly number[]): string {
   const bytes = new Uint8Array(halves.length * 4);
   let at = 0;
-  // Without a DataView, which would make an ArrayBuffer of its own for each of a hundred thousand actors.
+  // A DataView would make an ArrayBuffer for each actor that seals.
   for (const half of halves) {
     bytes[at++] = half;
     bytes[at++] = half >>> 8;

@@ -112,7 +112,7 @@ test("leaves nothing behind of a stream of which it read nothing", async () => {
   expect(store.commits).toEqual([]);
 });
 
-test("takes one turn at a boundary, also where nothing was there to be sealed", async () => {
+test("saves without a turn at a boundary, also where nothing was there to be sealed", async () => {
   const streams = new GivenStreams("one", 0);
   const store = new NotingStore();
   let turns = 0;
