@@ -45,8 +45,6 @@ export interface System {
   stop(): Promise<void>;
 }
 
-/** Between slices of long work in a thread that answers devices: the least that a timer takes. */
-const restMs = 1;
 const postgresWaitMs = 15_000;
 /** Commits and leases have connections of their own, so that no query can hold them up. */
 const ownerConnectionsMax = 8;
@@ -127,8 +125,7 @@ async function startParts(
   // Only the embedded Postgres is known to work on the cores that answer devices.
   const sharesCores = config.databaseUrl === undefined;
   const heavy = new HeavyStatements(() => sharesCores && devicesWait());
-  const rest = () => (devicesWait() ? systemClock.sleep(restMs) : systemClock.yield());
-  const turns = new SlicedTurns(systemClock, rest);
+  const turns = new SlicedTurns(systemClock, devicesWait);
   const parts = { ...base, heavy, turns };
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));

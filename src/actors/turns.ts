@@ -1,6 +1,9 @@
 import type { Clock } from "./clock.ts";
 import type { Turns } from "./ports.ts";
 
+/** The least that a timer takes. */
+const restMs = 1;
+
 /**
  * At a boundary every partition has thousands of actors to seal, all in a thread that also answers
  * requests. Work in turns is done one after the other, since done in parts of each it would
@@ -13,12 +16,12 @@ export class SlicedTurns implements Turns {
   #usedMs = 0;
 
   /**
-   * @param rest what is waited for after each slice. Where requests are answered it takes some
-   * time, since a request needs the thread several times and would meet a slice at each.
+   * @param devicesWait true while devices wait for answers. Then there is some time between two
+   * slices, since a request needs the thread several times and would meet a slice at each.
    */
   constructor(
-    private readonly clock: Pick<Clock, "monotonic" | "yield">,
-    private readonly rest = () => clock.yield(),
+    private readonly clock: Pick<Clock, "monotonic" | "sleep" | "yield">,
+    private readonly devicesWait: () => boolean = () => false,
     private readonly sliceMs = 0.5,
   ) {}
 
@@ -59,7 +62,7 @@ export class SlicedTurns implements Turns {
         if (done) return value;
       } while (this.#usedMs < this.sliceMs);
       this.#usedMs = 0;
-      await this.rest();
+      await (this.devicesWait() ? this.clock.sleep(restMs) : this.clock.yield());
     }
   }
 }

@@ -11,6 +11,9 @@ function slowClock() {
     yield: async () => {
       log.push("others");
     },
+    sleep: async () => {
+      log.push("rest");
+    },
   };
   return { clock, log };
 }
@@ -43,12 +46,9 @@ test("what follows a turn comes before what has not begun", async () => {
   expect(log).toEqual(["a", "after a", "b", "c"]);
 });
 
-test("there is a rest after each slice, however many turns it is of", async () => {
+test("while devices wait there is a rest after each slice, however many turns it is of", async () => {
   const { clock, log } = slowClock();
-  const rest = async () => {
-    log.push("rest");
-  };
-  const turns = new SlicedTurns(clock, rest, 2);
+  const turns = new SlicedTurns(clock, () => true, 2);
   await Promise.all([turns.run(work("a", 1, log)), turns.run(work("b", 2, log))]);
   expect(log).toEqual(["others", "a", "others", "b", "rest", "b"]);
 });
