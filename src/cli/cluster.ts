@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { systemClock } from "../actors/clock.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { ClusterStatus, type StatusLine } from "../cluster/status.ts";
 import { readConfig } from "../config.ts";
@@ -32,15 +33,16 @@ async function main(args: string[]): Promise<number> {
     (options === help ? process.stdout : process.stderr).write(options);
     return options === help ? 0 : 2;
   }
-  const ended = Promise.withResolvers<void>();
+  const stopping = new AbortController();
   for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => ended.resolve());
+    process.on(name, () => stopping.abort());
   }
   const dataDir = options.data ?? (await mkdtemp(join(tmpdir(), "payload-stats-cluster-")));
   try {
-    await run(dataDir, options, ended.promise);
+    await run(dataDir, options, stopping.signal);
     return 0;
   } catch (error) {
+    if (error === stopping.signal.reason) return 0;
     process.stderr.write(`${errorMessage(error)}\n`);
     return 1;
   } finally {
@@ -73,7 +75,7 @@ function readOptions(args: string[]) {
   }
 }
 
-async function run(dataDir: string, options: Options, ended: Promise<void>): Promise<void> {
+async function run(dataDir: string, options: Options, signal: AbortSignal): Promise<void> {
   const { window, partitions, lease, port } = options;
   const log = createLog("warn", (line) => void process.stderr.write(line), Date.now);
   process.stderr.write(`starting, data and logs in ${dataDir}\n`);
@@ -84,17 +86,13 @@ async function run(dataDir: string, options: Options, ended: Promise<void>): Pro
     env: { WINDOW: window, PARTITIONS: partitions, LEASE: lease },
     restartServers: true,
     firstPort: Number(port),
-    log,
+    ...{ log, signal },
   });
   const status = new ClusterStatus(cluster);
   const screen = new Screen();
-  let stopping = false;
-  const done = ended.then(() => {
-    stopping = true;
-  });
-  while (!stopping) {
+  while (!signal.aborted) {
     screen.show(await status.lines());
-    await Promise.race([Bun.sleep(everyMs), done]);
+    await systemClock.sleep(everyMs, signal);
   }
   process.stderr.write("stopping\n");
   await status.close();

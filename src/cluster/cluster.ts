@@ -29,6 +29,8 @@ export interface ClusterOptions {
   /** The port of the first ingest; the others follow. Without it, they are any that are free. */
   readonly firstPort?: number;
   readonly log: Log;
+  /** Ends a start. */
+  readonly signal?: AbortSignal;
 }
 
 const natsNodes = 3;
@@ -47,18 +49,23 @@ export class Cluster {
 
   /**
    * Starts everything: the servers first, then our processes.
-   * @throws with the last words of what did not start; the rest is stopped again.
+   * @throws with the last words of what did not start, or the reason of the signal; what was
+   *   started is stopped again.
    */
   static async start(options: ClusterOptions): Promise<Cluster> {
     const cluster = await Cluster.#prepare(options);
+    const { signal, restartServers } = options;
     try {
       const { postgres, nats, roles } = cluster;
-      const servers = [postgres, ...nats].map((server) => server.start(options.restartServers));
-      await Promise.all(servers);
+      signal?.throwIfAborted();
+      await Promise.all([postgres, ...nats].map((server) => server.start(restartServers)));
+      signal?.throwIfAborted();
       await ensureDatabase(postgres.port);
       await cluster.natsRecovered();
+      signal?.throwIfAborted();
       // The first process creates tables and streams; it is the only one that has to wait.
       for (const role of roles.slice(0, 1)) await role.start();
+      signal?.throwIfAborted();
       await Promise.all(roles.slice(1).map((role) => role.start()));
       return cluster;
     } catch (error) {
@@ -146,7 +153,8 @@ interface AllPorts {
   readonly roles: readonly number[];
 }
 
-async function allPorts({ firstPort, ingests, admins, log }: ClusterOptions): Promise<AllPorts> {
+async function allPorts(options: ClusterOptions): Promise<AllPorts> {
+  const { firstPort, ingests, admins, log, signal } = options;
   const nats: NatsNodePorts[] = [];
   for (let index = 0; index < natsNodes; index++) {
     const [client, route, monitor] = [
@@ -162,7 +170,7 @@ async function allPorts({ firstPort, ingests, admins, log }: ClusterOptions): Pr
     roles.push(port);
   }
   if (firstPort !== undefined) {
-    const needed = { server: "the cluster", advice: "choose others with --port", log };
+    const needed = { server: "the cluster", advice: "choose others with --port", log, signal };
     await Promise.all(roles.map((port) => requireFreePort(port, needed)));
   }
   return { postgres: await findFreePort(), nats, roles };

@@ -51,18 +51,24 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     started.push(server);
     return server;
   };
+  const failures: unknown[] = [];
+  const failing = new AbortController();
+  const signal = AbortSignal.any([failing.signal, ...(options.signal ? [options.signal] : [])]);
+  /** The other one then waits for its port no longer. */
+  const failed = (error: unknown) => {
+    failures.push(error);
+    failing.abort();
+    return undefined;
+  };
   try {
-    const starts = await Promise.allSettled([
-      postgres && startPostgres(dataDir, postgres.port, watcher, keep, options),
-      nats && startNats(dataDir, nats.port, watcher, keep, options),
+    const each = { ...options, signal };
+    const [database, broker] = await Promise.all([
+      postgres && startPostgres(dataDir, postgres.port, watcher, keep, each).catch(failed),
+      nats && startNats(dataDir, nats.port, watcher, keep, each).catch(failed),
     ]);
-    const failures = starts.filter((start) => start.status === "rejected");
-    const [first, second] = failures.map(({ reason }): unknown => reason);
+    const [first, second] = failures;
     if (second !== undefined) log.error("a second embedded server failed", { error: second });
     if (first !== undefined) throw first;
-    const [database, broker] = starts.map((start) =>
-      start.status === "fulfilled" ? start.value : undefined,
-    );
     let stopped: Promise<void> | undefined;
     return {
       databaseUrl: database?.url,

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
+import { once } from "node:events";
 import { readdirSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
@@ -13,6 +14,7 @@ import { loopback } from "../../src/embedded/ports.ts";
 import { postgresNiceness, preparePostgres } from "../../src/embedded/postgres.ts";
 import { isAlive, readIfThere } from "../../src/embedded/processes.ts";
 import { createLog } from "../../src/log.ts";
+import { outgoingConnection } from "../support/outgoingConnection.ts";
 import { freePort, temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
@@ -200,6 +202,23 @@ describe("a start is refused", () => {
         "set EMBEDDED_NATS_PORT",
     );
     listener.close();
+  });
+
+  test("as soon as one port is taken, though the other one may become free", async () => {
+    const listener = createServer();
+    const taken = await freePort();
+    listener.listen(taken, loopback);
+    await once(listener, "listening");
+    const held = await outgoingConnection();
+    const lines: string[] = [];
+    const log = createLog("warn", (line) => void lines.push(line), Date.now);
+    const servers = { postgres: { port: held.port }, nats: { port: taken } };
+    await expect(start({ dataDir: temporaryDirectory(), ...servers, log })).rejects.toThrow(
+      `port ${taken} for the embedded nats-server is taken by another program`,
+    );
+    expect(lines.join()).toContain(`port ${held.port} for the embedded Postgres is held`);
+    listener.close();
+    await held.close();
   });
 
   test("in a data directory that cannot be written", async () => {
