@@ -10,11 +10,16 @@ export class Admission {
 
   constructor(private readonly limits: AdmissionLimits) {}
 
-  /** True when there is room; then `leave` has to be called with the same bytes. */
-  enter(bytes: number): boolean {
-    if (this.#requests >= this.limits.requestsMax) return false;
-    if (this.#bytes + bytes > this.limits.bytesMax) return false;
+  /** The place of a request that holds so many bytes; undefined when there is no room. */
+  enter(bytes: number): Place | undefined {
+    if (this.#requests >= this.limits.requestsMax || !this.grow(bytes)) return undefined;
     this.#requests++;
+    return new Place(this, bytes);
+  }
+
+  /** False when there is no room for so many bytes more. */
+  grow(bytes: number): boolean {
+    if (this.#bytes + bytes > this.limits.bytesMax) return false;
     this.#bytes += bytes;
     return true;
   }
@@ -22,5 +27,25 @@ export class Admission {
   leave(bytes: number): void {
     this.#requests--;
     this.#bytes -= bytes;
+  }
+}
+
+/** What one request takes of the room. */
+export class Place {
+  constructor(
+    private readonly admission: Admission,
+    private bytes: number,
+  ) {}
+
+  /** False when there is no room for so many bytes more, and it takes no more then. */
+  grow(bytes: number): boolean {
+    if (!this.admission.grow(bytes)) return false;
+    this.bytes += bytes;
+    return true;
+  }
+
+  /** Gives all back, once. */
+  leave(): void {
+    this.admission.leave(this.bytes);
   }
 }

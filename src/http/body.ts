@@ -1,9 +1,11 @@
 /**
  * Reads the body of a request within limits. The declared length is checked before anything is
  * read, and then the body is read in one go, which takes less CPU time than a stream. A body without
- * one, and whatever comes out of a decompressor, is bounded chunk by chunk, so that a bomb costs no
- * more memory than an honest body of the largest size.
+ * one, and whatever comes out of a decompressor, takes its room and is bounded chunk by chunk, so that
+ * a bomb costs no more memory than an honest body of the largest size.
  */
+import type { Place } from "./admission.ts";
+import { overloaded } from "./ingestProblems.ts";
 import { Problem } from "./problem.ts";
 
 type Compression = "gzip" | "zstd";
@@ -25,8 +27,6 @@ export interface BodyPlan {
   /** Undefined for a chunked body. */
   readonly length: number | undefined;
   readonly bytesMax: number;
-  /** What the body may take in memory: its length where that is known to be all, else the limit. */
-  readonly reservedBytes: number;
 }
 
 /** Decides from the headers alone how to read a body, or to refuse it. */
@@ -36,21 +36,24 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
   const declared = headers.get("content-length");
   const length = declared === null ? undefined : Number(declared);
   if (length !== undefined && !(length <= bytesMax)) return tooLarge(bytesMax);
-  const reservedBytes = compression === undefined ? (length ?? bytesMax) : bytesMax;
-  return { compression, length, bytesMax, reservedBytes };
+  return { compression, length, bytesMax };
 }
 
-/** The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8. */
+/**
+ * The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8.
+ * @param place holds the declared length, and grows by what comes out of a stream.
+ */
 export function readBody(
   request: Request,
   plan: BodyPlan,
+  place: Place,
   arrivalMs = arrivalMsMax,
 ): Promise<string | Problem> {
   const { compression, length, bytesMax } = plan;
   const decodeRead = (read: Uint8Array | Problem) =>
     read instanceof Problem ? read : decode(read, bytesMax);
   if (compression !== undefined || length === undefined) {
-    return readStream(request, plan, arrivalMs).then(decodeRead);
+    return readStream(request, plan, place, arrivalMs).then(decodeRead);
   }
   const whole = length <= undatedBytesMax ? request.bytes() : readInTime(request, arrivalMs);
   return whole.then(decodeRead, incomplete);
@@ -97,27 +100,36 @@ function compressionOf(encoding: string | null): Compression | undefined | Probl
 async function readStream(
   request: Request,
   plan: BodyPlan,
+  place: Place,
   arrivalMs: number,
 ): Promise<Uint8Array | Problem> {
-  const { compression } = plan;
+  const { compression, bytesMax } = plan;
   const { body } = request;
+  const limits = { bytesMax, place, arrivalMs };
   if (compression === undefined) {
-    return body === null ? new Uint8Array(0) : await collect(body, plan, arrivalMs, incomplete);
+    return body === null
+      ? new Uint8Array(0)
+      : await collect(body, { ...limits, broken: incomplete });
   }
   const broken = () => new Problem("malformed-body", `The body is not valid ${compression}.`);
   // Even what is empty takes some bytes when it is compressed, so these were lost on the way.
   if (body === null) return broken();
   // Unlike the functions of node:zlib, the stream also notices a zstd frame that was cut short.
   const inflated = body.pipeThrough(new DecompressionStream(compression));
-  return await collect(inflated, plan, arrivalMs, broken);
+  return await collect(inflated, { ...limits, broken });
+}
+
+interface StreamLimits {
+  readonly bytesMax: number;
+  readonly place: Place;
+  readonly arrivalMs: number;
+  readonly broken: () => Problem;
 }
 
 /** Gathers a stream's bytes, and lets go of it at once when they are too many or too late. */
 async function collect(
   stream: ReadableStream<Uint8Array>,
-  plan: BodyPlan,
-  arrivalMs: number,
-  broken: () => Problem,
+  { bytesMax, place, arrivalMs, broken }: StreamLimits,
 ): Promise<Uint8Array | Problem> {
   const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
@@ -134,9 +146,10 @@ async function collect(
       if (isLate) return late();
       if (done) return Buffer.concat(chunks, length);
       length += value.length;
-      if (length > plan.bytesMax) {
+      const isTooLarge = length > bytesMax;
+      if (isTooLarge || !place.grow(value.length)) {
         void release();
-        return tooLarge(plan.bytesMax);
+        return isTooLarge ? tooLarge(bytesMax) : overloaded();
       }
       chunks.push(value);
     }

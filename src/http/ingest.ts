@@ -6,7 +6,7 @@
 import type { AppendWaiter, PayloadLog } from "../actors/ports.ts";
 import { formatReceipt, type Receipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
-import { Admission, type AdmissionLimits } from "./admission.ts";
+import { Admission, type AdmissionLimits, type Place } from "./admission.ts";
 import { batchAnswer, checkRows } from "./batch.ts";
 import { arrayRows, type BatchRows, lineRows } from "./batchRows.ts";
 import { type BodyPlan, planBody, readBody } from "./body.ts";
@@ -64,6 +64,7 @@ interface Admitted {
   readonly media: MediaKind;
   readonly key: string | undefined;
   readonly plan: BodyPlan;
+  readonly place: Place;
 }
 
 const acceptedHeaders = new Headers({ "content-type": "application/json" });
@@ -93,7 +94,7 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
   class WaitingSingle implements AppendWaiter {
     constructor(
       private readonly answer: (response: Response) => void,
-      private readonly reservedBytes: number,
+      private readonly place: Place,
     ) {}
 
     stored(_position: number, receipt: Receipt): void {
@@ -110,7 +111,7 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     }
 
     #end(response: Response): void {
-      singles.admission.leave(this.reservedBytes);
+      this.place.leave();
       this.answer(response);
     }
   }
@@ -122,9 +123,10 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     const admitted = admit(request, singles);
     if (admitted instanceof Problem) return refuse(admitted);
     return new Promise((answer) => {
-      const waiting = new WaitingSingle(answer, admitted.plan.reservedBytes);
-      readBody(request, admitted.plan).then(
-        (text) => takeSingle(text, admitted.key, waiting),
+      const { key, plan, place } = admitted;
+      const waiting = new WaitingSingle(answer, place);
+      readBody(request, plan, place).then(
+        (text) => takeSingle(text, key, waiting),
         (error: unknown) => waiting.failed(() => error),
       );
     });
@@ -148,13 +150,13 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     const admitted = admit(request, batches);
     if (admitted instanceof Problem) return refuse(admitted);
     try {
-      const text = await readBody(request, admitted.plan);
+      const text = await readBody(request, admitted.plan, admitted.place);
       const outcome = text instanceof Problem ? text : await storeBatch(text, admitted);
       return outcome instanceof Problem ? refuse(outcome) : outcome;
     } catch (error) {
       return refuse(failureProblem(log, error));
     } finally {
-      batches.admission.leave(admitted.plan.reservedBytes);
+      admitted.place.leave();
     }
   }
 
@@ -191,7 +193,8 @@ function admit(request: Request, door: Door): Admitted | Problem {
   if (key instanceof Problem) return key;
   const plan = planBody(headers, door.bytesMax);
   if (plan instanceof Problem) return plan;
-  return door.admission.enter(plan.reservedBytes) ? { media, key, plan } : overloaded();
+  const place = door.admission.enter(plan.length ?? 0);
+  return place === undefined ? overloaded() : { media, key, plan, place };
 }
 
 function accepted(body: string): Response {

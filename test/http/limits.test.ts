@@ -1,13 +1,18 @@
 /** Invariant I11 at the door: what is in flight is bounded, and what is over gets 503. */
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
-import { Admission } from "../../src/http/admission.ts";
+import { Admission, Place } from "../../src/http/admission.ts";
 import { readBody } from "../../src/http/body.ts";
 import { Problem, problemResponse } from "../../src/http/problem.ts";
 import { goodPayload, startIngestServer } from "../support/ingestServer.ts";
 import { until } from "../support/until.ts";
 
 const good = JSON.stringify(goodPayload);
+
+/** A place in a room of its own. */
+function place(bytes: number): Place {
+  return new Place(new Admission({ requestsMax: 1, bytesMax: bytes }), 0);
+}
 
 test("requests over the bound are refused at once, and room is given back", async () => {
   const server = startIngestServer({ singlesInFlight: { requestsMax: 3, bytesMax: 1e9 } });
@@ -37,6 +42,31 @@ test("bytes over the bound are refused; batches and single payloads have rooms o
   expect(server.counts.refused.get("overloaded")).toBe(1);
   await server.stop(0);
 });
+
+test.each(["gzip", "zstd", "chunked"] as const)(
+  "a batch that is %s takes the room of what it holds",
+  async (form) => {
+    const server = startIngestServer({ batchesInFlight: { requestsMax: 100, bytesMax: 20_000 } });
+    const post = (text: string) => {
+      if (form === "chunked") return server.post("/stats/batch", new Blob([text]).stream());
+      const body = new Uint8Array(
+        form === "gzip" ? Bun.gzipSync(text) : Bun.zstdCompressSync(text),
+      );
+      return server.post("/stats/batch", body, { "content-encoding": form });
+    };
+    const release = server.payloadLog.hold();
+    const held = Array.from({ length: 40 }, () => post(`[${good}]`));
+    await until(() => server.payloadLog.held === 40, { what: "all of them are let in" });
+    const tooMuch = await post(`[${good}${" ".repeat(20_000)}]`);
+    expect(tooMuch.status).toBe(503);
+    expect(tooMuch.headers.get("retry-after")).toBe("1");
+    release();
+    for (const response of await Promise.all(held)) expect(response.status).toBe(202);
+    // All that was refused or stored has given its room back.
+    expect((await post(`[${good}${" ".repeat(19_000)}]`)).status).toBe(202);
+    await server.stop(0);
+  },
+);
 
 test("every way a request can end gives its room back", async () => {
   const server = startIngestServer({
@@ -99,14 +129,14 @@ test("a body that takes too long is given up, compressed or not", async () => {
       start: (controller) => controller.enqueue(new Uint8Array(0)),
     });
     const request = new Request("http://localhost/", { method: "POST", body: slow });
-    const plan = { compression, length: undefined, bytesMax: 100, reservedBytes: 100 };
-    expect(await readBody(request, plan, 20)).toMatchObject({ kind: "timeout" });
+    const plan = { compression, length: undefined, bytesMax: 100 };
+    expect(await readBody(request, plan, place(100), 20)).toMatchObject({ kind: "timeout" });
   }
 });
 
 test("a body of a declared length that takes too long is given up, and let go of", async () => {
   const length = 100_000;
-  const plan = { compression: undefined, length, bytesMax: length, reservedBytes: length };
+  const plan = { compression: undefined, length, bytesMax: length };
   const { promise: outcome, resolve } = Promise.withResolvers<string>();
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -120,7 +150,8 @@ test("a body of a declared length that takes too long is given up, and let go of
         );
         return read;
       };
-      const read = await readBody(Object.assign(Object.create(request), { bytes }), plan, 50);
+      const slow = Object.assign(Object.create(request), { bytes });
+      const read = await readBody(slow, plan, place(length), 50);
       return read instanceof Problem ? problemResponse(read) : new Response(null);
     },
   });
@@ -136,11 +167,15 @@ test("a body of a declared length that takes too long is given up, and let go of
 
 test("an admission lets in what fits", () => {
   const admission = new Admission({ requestsMax: 2, bytesMax: 10 });
-  expect(admission.enter(11)).toBe(false);
-  expect(admission.enter(6)).toBe(true);
-  expect(admission.enter(5)).toBe(false);
-  expect(admission.enter(4)).toBe(true);
-  expect(admission.enter(0)).toBe(false);
-  admission.leave(6);
-  expect(admission.enter(6)).toBe(true);
+  expect(admission.enter(11)).toBeUndefined();
+  const six = admission.enter(6);
+  expect(six).toBeDefined();
+  expect(admission.enter(5)).toBeUndefined();
+  expect(admission.enter(3)).toBeDefined();
+  expect(admission.enter(0)).toBeUndefined();
+  expect(six?.grow(2)).toBe(false);
+  expect(six?.grow(1)).toBe(true);
+  six?.leave();
+  expect(admission.enter(8)).toBeUndefined();
+  expect(admission.enter(7)).toBeDefined();
 });
