@@ -55,7 +55,9 @@ export const ingestSchemas = {
     type: "object" as const,
     required: ["accepted", "rejected", "errors"],
     properties: {
-      accepted: count("Payloads that are stored and will be counted."),
+      accepted: count(
+        "Payloads that are stored. They count, except repeats under an Idempotency-Key.",
+      ),
       rejected: count("Rows that were refused."),
       errors: {
         type: "array" as const,

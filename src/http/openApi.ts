@@ -69,7 +69,10 @@ export const problemSchema = {
         type: "object" as const,
         required: ["pointer", "detail"],
         properties: {
-          pointer: { type: "string" as const, description: "JSON pointer of the field." },
+          pointer: {
+            type: "string" as const,
+            description: "JSON pointer of the field, or ? and the name of a query parameter.",
+          },
           detail: { type: "string" as const, description: "What is wrong with it." },
         },
       },

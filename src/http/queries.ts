@@ -77,10 +77,9 @@ function readPageRequest(
   windowMs: number,
   path: PathFilter | undefined,
 ): PageRequest {
-  const known = path === undefined ? [...windowParameters, ...pageParameters] : pageParameters;
-  const reader = new QueryReader(request.url, known);
-  const customer = path?.customer ?? reader.name("customer");
-  const content = path?.content ?? reader.name("content");
+  const reader = new QueryReader(request.url, [...windowParameters, ...pageParameters]);
+  const customer = nameFilter(reader, "customer", path);
+  const content = nameFilter(reader, "content", path);
   const fromMs = reader.time("from");
   const toMs = reader.time("to");
   if (fromMs !== undefined && toMs !== undefined && toMs < fromMs) {
@@ -95,6 +94,13 @@ function readPageRequest(
   reader.finish();
   const query = { customer, content, fromMs, toMs, bucketMs, order, limit, after };
   return { query, format, filters };
+}
+
+/** A name may stand in the path and in the query as well, if it is the same. */
+function nameFilter(reader: QueryReader, name: keyof PathFilter, path: PathFilter | undefined) {
+  const given = reader.name(name);
+  if (path === undefined || given === undefined) return path?.[name] ?? given;
+  return given === path[name] ? given : reader.refuse(name, "is not the one in the path");
 }
 
 function readCursor(reader: QueryReader, filters: readonly unknown[]) {

@@ -8,7 +8,7 @@ export const rowsMax = 10_000;
 /** Ten years: longer than what anyone keeps. */
 export const bucketMsMax = 3_650 * dayMs;
 
-/** Parameters that choose customer and content, where the path does not. */
+/** Parameters that choose customer and content. */
 export const windowParameters = ["customer", "content"] as const;
 
 export const pageParameters = [
