@@ -30,8 +30,9 @@ export class FurtherThread {
   readonly #thread: Remote<PublicThread>;
   /** Rejects when it goes wrong before it serves. */
   readonly #broken = Promise.withResolvers<never>();
-  /** Resolves when there is nobody left to answer. */
-  readonly #ended = Promise.withResolvers<void>();
+  /** Ends of the waits for an answer, for when there is nobody left to give one. */
+  readonly #waits = new Set<() => void>();
+  #hasEnded = false;
   #phase: "starting" | "serving" | "stopping" = "starting";
   #state: PublicServerState | undefined;
   #looks: ReturnType<typeof setInterval> | undefined;
@@ -112,8 +113,17 @@ export class FurtherThread {
   }
 
   /** Undefined when it ends before it answers. */
-  #unlessEnded<Value>(answer: Promise<Value>, ms: number): Promise<Value | undefined> {
-    return this.#inTime(Promise.race([answer, this.#ended.promise.then(() => undefined)]), ms);
+  async #unlessEnded<Value>(answer: Promise<Value>, ms: number): Promise<Value | undefined> {
+    // A promise of this wait alone: one that lives as long as the thread would keep every answer.
+    const ended = Promise.withResolvers<undefined>();
+    const end = () => ended.resolve(undefined);
+    if (this.#hasEnded) end();
+    this.#waits.add(end);
+    try {
+      return await this.#inTime(Promise.race([answer, ended.promise]), ms);
+    } finally {
+      this.#waits.delete(end);
+    }
   }
 
   #inTime<Value>(answer: Promise<Value>, ms: number): Promise<Value> {
@@ -123,7 +133,8 @@ export class FurtherThread {
 
   #end(reason: string): void {
     this.#fail(`has ended${reason}`);
-    this.#ended.resolve();
+    this.#hasEnded = true;
+    for (const end of this.#waits) end();
   }
 
   #fail(what: string): void {

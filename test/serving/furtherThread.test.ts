@@ -1,4 +1,6 @@
 /** What becomes of a process when one of the threads that serve its port goes wrong. */
+
+import { heapStats } from "bun:jsc";
 import { afterEach, expect, test } from "bun:test";
 import { readConfig } from "../../src/config.ts";
 import { FurtherThread } from "../../src/serving/furtherThread.ts";
@@ -68,6 +70,21 @@ test("one that never stops is ended, and is as it was meanwhile", async () => {
   await expect(thread.close()).rejects.toThrow("did not answer within 50 ms");
   await expect(thread.finish()).rejects.toThrow("did not answer within 50 ms");
   expect((await thread.state())?.accepted).toBe(asked);
+});
+
+test("one that is asked again and again keeps none of its answers", async () => {
+  const { thread, start } = oddThread("well", undefined, { stateMs: 5_000, lookMs: 60_000 });
+  await start();
+  const promises = () => {
+    Bun.gc(true);
+    return heapStats().objectTypeCounts.Promise ?? 0;
+  };
+  const ask = async () => {
+    for (let i = 0; i < 1_000; i++) await thread.state();
+    return promises();
+  };
+  const before = await ask();
+  expect((await ask()) - before).toBeLessThan(500);
 });
 
 test("one that is well is stopped without a word", async () => {
