@@ -78,7 +78,7 @@ function readQuery(url: string, partitions: number): QuarantineQuery {
   const reader = new QueryReader(url, ["partition", "state", "reason", "before", "limit"]);
   const partition = reader.integer("partition", 0, partitions - 1);
   const state = reader.oneOf("state", quarantineStates);
-  const reason = reader.text("reason");
+  const reason = reader.name("reason");
   const before = reader.integer("before", 1, Number.MAX_SAFE_INTEGER);
   const limit = reader.integer("limit", 1, quarantineMax) ?? quarantineDefault;
   reader.finish();

@@ -37,9 +37,9 @@ function matches(actor: ActorView, query: ActorQuery): boolean {
 
 function weightOf(actor: ActorView, sort: ActorQuery["sort"]): number | bigint {
   const window = actor.window;
-  if (window === undefined || sort === "name") return 0;
-  if (sort === "bytes") return BigInt(window.cdn) + BigInt(window.p2p);
-  return window[sort];
+  if (sort === "name") return 0;
+  if (sort === "bytes") return window === undefined ? 0n : BigInt(window.cdn) + BigInt(window.p2p);
+  return window?.[sort] ?? 0;
 }
 
 /** By code units, which is the same everywhere. */

@@ -147,8 +147,9 @@ export class ReceiptTrace implements PayloadObserver {
   /** The index of the same payload in an earlier message: by its number, or by its key. */
   #originalIn(batch: Batch | undefined): number | undefined {
     if (batch === undefined) return undefined;
-    const { publisher, number } = this.#target;
-    if (batch.publisher === publisher && batch.number === number) return this.receipt.index;
+    const { publisher, number, retry } = this.#target;
+    const isSame = batch.publisher === publisher && batch.number === number;
+    if (isSame && batch.retry === retry) return this.receipt.index;
     if (this.#key === undefined) return undefined;
     const at = batch.keys.findIndex((key, i) => i % 2 === 1 && key === this.#key);
     const index = batch.keys[at - 1];

@@ -49,6 +49,7 @@ describe("the quarantine", () => {
     const query = "limit=1001&partition=16&state=open&before=0&x=1";
     const pointers = ["?before", "?limit", "?partition", "?state", "?x"];
     await expectBadParameters(await api.get(`/admin/quarantine?${query}`), ...pointers);
+    await expectBadParameters(await api.get("/admin/quarantine?reason=%00"), "?reason");
   });
 
   test("shows a payload, a message, and one of an earlier incarnation", async () => {
