@@ -13,7 +13,6 @@ export interface Trimming {
   readonly streams: Pick<PayloadStreams, "state" | "message" | "purge">;
   readonly clock: Pick<Clock, "now" | "monotonic">;
   readonly log: Log;
-  readonly windowMs: number;
   /** How long sealed payloads stay in the stream, ms. */
   readonly rawRetentionMs: number;
 }
@@ -26,7 +25,7 @@ const unnamedMs = 60 * 60_000;
 const everMs = Date.UTC(9999, 0);
 
 export class Trimmer {
-  #trimmedAt = 0;
+  #trimmedAt = Number.NEGATIVE_INFINITY;
   #unnamedAt = Number.NEGATIVE_INFINITY;
   /** Every message up to this one belongs to a window that is sealed. */
   #sealedSequence = 0;
@@ -37,9 +36,9 @@ export class Trimmer {
 
   /** The windows up to a time are sealed; `sequence` is their last message. */
   sealed(sealedThroughMs: number, sequence: number): void {
-    const { clock, windowMs, rawRetentionMs } = this.trimming;
+    const { clock, rawRetentionMs } = this.trimming;
     this.#sealedSequence = sequence;
-    if (this.#running || clock.monotonic() - this.#trimmedAt < Math.max(trimMs, windowMs)) return;
+    if (this.#running || clock.monotonic() - this.#trimmedAt < trimMs) return;
     this.#trimmedAt = clock.monotonic();
     this.#trim(sealedThroughMs - rawRetentionMs);
   }

@@ -29,7 +29,7 @@ afterAll(() => link.close());
 beforeEach(async () => {
   for await (const name of link.manager.streams.names()) await link.manager.streams.delete(name);
   await ensureStreams(link, { partitions: 1, replicas: 1 });
-  monotonicMs = hourMs;
+  monotonicMs = 0;
   sealedSequence = 0;
   newestSequence = 0;
   asked = 0;
@@ -37,7 +37,7 @@ beforeEach(async () => {
 
 function trimmer(rawRetentionMs: number): Trimmer {
   return new Trimmer({
-    ...{ partition, streams, rawRetentionMs, log: silentLog, windowMs: 1_000 },
+    ...{ partition, streams, rawRetentionMs, log: silentLog },
     store: {
       lastSealedSequence: async (_, windowEndMs) => {
         if (windowEndMs > Date.now() + hourMs) return Math.max(sealedSequence, newestSequence);
