@@ -6,7 +6,7 @@
  *   load ─▶ verify stream ─▶ restore ─▶ read ─▶ apply ─▶ … boundary: seal ─▶ commit ─▶ apply …
  */
 import type { DomainEvent } from "../domain/events.ts";
-import { generationsRemembered, windowsPerGeneration } from "../domain/rules.ts";
+import { tokenMemoryMs } from "../domain/rules.ts";
 import { errorMessage, type Log } from "../log.ts";
 import { backoffMs } from "./backoff.ts";
 import { checkpointIsDue, digestsOf } from "./checkpointing.ts";
@@ -150,9 +150,8 @@ export class PartitionOwner {
       this.#state.restore(checkpoint.sequence, checkpoint.sealedThroughMs, state);
     }
     this.#committedPayloads = this.#state.payloadsRead;
-    const memoryMs =
-      (generationsRemembered(rules) + 1) * windowsPerGeneration(rules) * rules.windowMs;
-    const pages = store.rememberedTokens(this.partition, checkpoint.sealedThroughMs - memoryMs);
+    const afterMs = checkpoint.sealedThroughMs - tokenMemoryMs(rules);
+    const pages = store.rememberedTokens(this.partition, afterMs);
     for await (const page of pages) {
       for (const tokens of page) this.#state.remember(tokens);
       if (this.#abort.signal.aborted) throw new Error("stopped while starting");
@@ -183,6 +182,7 @@ export class PartitionOwner {
       for (const message of messages) {
         if (this.#abort.signal.aborted) return;
         await this.#apply(message);
+        if (this.#state.quarantineIsFull) await this.#commit();
         if (clock.monotonic() - stretchStart > stretchMs) {
           await clock.yield();
           stretchStart = clock.monotonic();
@@ -222,7 +222,6 @@ export class PartitionOwner {
 
   #checkpointDue(): boolean {
     const payloads = this.#state.payloadsRead - this.#committedPayloads;
-    if (this.#state.quarantineIsFull) return payloads > 0;
     if (this.#hasUnnotedStream()) return true;
     const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
     return checkpointIsDue(this.partition, payloads, elapsedMs, this.#committedDigests);

@@ -49,6 +49,11 @@ export function generationsRemembered(rules: Rules): number {
   return Math.ceil(rules.sessionMemoryMs / (windowsPerGeneration(rules) * rules.windowMs));
 }
 
+/** What was sealed earlier than this long ago, ms, holds no token that has to be remembered. */
+export function tokenMemoryMs(rules: Rules): number {
+  return (generationsRemembered(rules) + 1) * windowsPerGeneration(rules) * rules.windowMs;
+}
+
 /** The generation that a window belongs to. */
 export function generationOf(windowIndex: number, rules: Rules): number {
   return Math.floor(windowIndex / windowsPerGeneration(rules));

@@ -8,7 +8,7 @@ import { emptyPartitionState } from "../actors/partitionState.ts";
 import type { PayloadObserver } from "../actors/payloadObserver.ts";
 import type { LogMessage, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
 import type { DomainEvent } from "../domain/events.ts";
-import { generationsRemembered, type Rules, windowsPerGeneration } from "../domain/rules.ts";
+import { type Rules, tokenMemoryMs } from "../domain/rules.ts";
 import { inTime } from "../inTime.ts";
 import type { ReplayPlan } from "./plan.ts";
 
@@ -150,9 +150,7 @@ async function startingPartition(
   const { ledger, windows } = emptyPartitionState;
   const state = { ...(warmUp?.save() ?? emptyPartitionState), timeMs, ledger, windows };
   partition.restore(firstSequence - 1, replayFromMs, state);
-  const memoryMs =
-    (generationsRemembered(rules) + 1) * windowsPerGeneration(rules) * rules.windowMs;
-  for await (const page of run.tokens(replayFromMs - memoryMs, replayFromMs)) {
+  for await (const page of run.tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
     for (const remembered of page) partition.remember(remembered);
   }
   return partition;

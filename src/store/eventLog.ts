@@ -15,8 +15,8 @@ export const eventsChannel = "payload_stats_events";
  */
 const largeLength = 100_000;
 /**
- * What a commit may take longer for each event, and for each character of events and state: many
- * times what they take. One that is given up too early is done again, with the same outcome.
+ * What a commit may take longer for each event, and for each character of events, state and
+ * quarantine: many times what they take. One that is given up too early is done again, with the same outcome.
  */
 const eventDeadlineMs = 0.5;
 const characterDeadlineMs = 1e-4;
@@ -50,9 +50,10 @@ export async function commitPartition(
   }
   const columns = await turns.runNext(eventColumns(events));
   const state = checkpoint.state === undefined ? null : JSON.stringify(checkpoint.state);
-  const characters = columns.data.length + (state?.length ?? 0);
+  const quarantined = JSON.stringify(commit.quarantined.map(storable));
+  const characters = columns.data.length + (state?.length ?? 0) + quarantined.length;
   const longestMs = deadlineMs + events.length * eventDeadlineMs + characters * characterDeadlineMs;
-  const run = () => commitStatement(database, commit, columns, state, longestMs);
+  const run = () => commitStatement(database, commit, { columns, state, quarantined }, longestMs);
   try {
     const [row] = await (columns.data.length >= largeLength ? heavy.inTurn(run) : run());
     if (row === undefined) throw new Error("commit_partition returned nothing");
@@ -113,19 +114,23 @@ function* eventColumns(events: readonly DomainEvent[]): Generator<undefined, Eve
   };
 }
 
+interface CommitTexts {
+  readonly columns: EventColumns;
+  readonly state: string | null;
+  readonly quarantined: string;
+}
+
 /** See the function `commit_partition` for what is checked, and in which order. */
 function commitStatement(
   database: Database,
   commit: Commit,
-  events: EventColumns,
-  state: string | null,
+  { columns, state, quarantined }: CommitTexts,
   deadlineMs: number,
 ) {
   const { checkpoint } = commit;
   // Before the first sealed window there is no time to remember.
   const sealedThrough =
     checkpoint.sealedThroughMs > 0 ? new Date(checkpoint.sealedThroughMs) : null;
-  const quarantined = JSON.stringify(commit.quarantined.map(storable));
   return database.run(
     (sql) => sql<{ outcome: CommitOutcome }[]>`
       select commit_partition(
@@ -139,12 +144,12 @@ function commitStatement(
         p_message_time => ${checkpoint.messageTime},
         p_sealed_through => ${sealedThrough},
         p_state => ${state}::text::jsonb,
-        p_type => ${events.type},
-        p_version => ${events.version},
+        p_type => ${columns.type},
+        p_version => ${columns.version},
         p_events => ${commit.events.length},
-        p_customers => ${events.customers}::text,
-        p_contents => ${events.contents}::text,
-        p_data => ${events.data}::text,
+        p_customers => ${columns.customers}::text,
+        p_contents => ${columns.contents}::text,
+        p_data => ${columns.data}::text,
         p_quarantined => ${quarantined}::text::jsonb
       ) as outcome
     `,

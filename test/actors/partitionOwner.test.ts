@@ -16,13 +16,13 @@ class GivenStreams extends FakeStreams {
   #wake = () => {};
   #stopped = false;
 
-  give(payloads: number, timeMs = this.lastSequence + 1): void {
+  give(payloads: number, timeMs = this.lastSequence + 1, p2p = 1): void {
     const batch = new BatchBuilder();
     const sequence = ++this.lastSequence;
     for (let i = 0; i < payloads; i++) {
       const token = `${sequence}-${i}`;
       const actor = { customer: "a", content: "b" };
-      const counts = { timespan: 1, p2p: 1, cdn: 1, sessionDuration: 1 };
+      const counts = { timespan: 1, p2p, cdn: 1, sessionDuration: 1 };
       batch.add({ ...actor, ...counts, token });
     }
     const data = new TextEncoder().encode(batch.encode("publisher", sequence));
@@ -92,6 +92,16 @@ test("waits with a checkpoint for as many payloads as the last one held tokens",
   expect(store.commits.map(({ sequence }) => sequence)).toEqual([1, 4]);
   expect(await owner.stop()).toEqual({ kind: "stopped" });
 }, 30_000);
+
+test("commits in the middle of what it read when the quarantine is full", async () => {
+  const streams = new GivenStreams("one", 0);
+  const store = new NotingStore();
+  for (let i = 0; i < 3; i++) streams.give(6_000, undefined, -1);
+  const owner = ownerOn(streams, store);
+  await until(() => owner.ready && owner.undelivered.sequence === 3, { what: "all is read" });
+  expect(store.commits.map(({ sequence }) => sequence)).toEqual([2]);
+  await owner.stop();
+});
 
 test("notes at once that its stream has another time of creation", async () => {
   const store = new NotingStore({
