@@ -10,6 +10,8 @@ import { type System, startSystem } from "./system.ts";
 const stopMsMax = 9_500;
 
 async function main(): Promise<void> {
+  // A log that cannot be written, on a full disk, is no reason to take no payloads.
+  process.stderr.on("error", () => {});
   const config = configOrExit();
   const log = createLog(
     config.logLevel,

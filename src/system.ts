@@ -27,7 +27,7 @@ import { ReplayedHistory } from "./replay/history.ts";
 import { drainMs, statementMs } from "./serving/publicServer.ts";
 import { PublicServers } from "./serving/publicServers.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
-import { Database } from "./store/database.ts";
+import { Database, type DatabaseOptions } from "./store/database.ts";
 import { PostgresHealth } from "./store/health.ts";
 import { HeavyStatements } from "./store/heavyStatements.ts";
 import { PostgresLeaseStore } from "./store/leases.ts";
@@ -46,8 +46,10 @@ export interface System {
 }
 
 const postgresWaitMs = 15_000;
-/** Commits and leases have connections of their own, so that no query can hold them up. */
+/** Commits and what owners read have connections of their own, so that no query can hold them up. */
 const ownerConnectionsMax = 8;
+/** So have leases: a thousand owners that start would wait in front of a renewal. */
+const leaseConnectionsMax = 1;
 /** So has the projector: tables that catch up or are rebuilt must leave room for queries. */
 const projectorConnectionsMax = 6;
 const queryConnectionsMax = 8;
@@ -56,7 +58,7 @@ const queryConnectionsMax = 8;
  * Starts everything that the configuration asks for. What was started is stopped again when a
  * later part cannot start.
  * @param failed is told when what was started cannot go on; the process should stop then.
- * @param signal ends a start that waits for a port.
+ * @param signal ends a start that waits for a port or a server.
  * @throws with a message that says which part cannot start and what to do.
  */
 export async function startSystem(
@@ -104,12 +106,14 @@ async function startParts(
   });
   onStop(() => embedded.stop());
   // The database goes first: what it refuses must not have changed anything at the broker.
-  const database = await openStore(config, embedded, processId, log);
+  const options = databaseOptions(config, embedded, processId, log);
+  const database = await openStore(config, options, processId, signal);
   onStop(() => database.close());
-  const link = await openBroker(config, embedded, processId, log);
+  signal?.throwIfAborted();
+  const link = await openBroker(config, embedded, processId, log, signal);
   onStop(() => link.close());
+  signal?.throwIfAborted();
   const openPool = (connectionsMax: number, isRepeatable = false) => {
-    const options = databaseOptions(config, embedded, processId, log);
     const pool = new Database({ ...options, connectionsMax, isRepeatable });
     onStop(() => pool.close());
     return pool;
@@ -129,7 +133,9 @@ async function startParts(
   const parts = { ...base, heavy, turns };
   const metrics = new Metrics();
   if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));
-  const worker = config.roles.has("worker") ? startWorker(parts) : undefined;
+  const worker = config.roles.has("worker")
+    ? startWorker(parts, openPool(leaseConnectionsMax))
+    : undefined;
   const operations = createOperations(database, link, topologyOf(config), log);
   if (config.roles.has("admin") || config.roles.has("ingest")) {
     operations.ledger.start();
@@ -161,7 +167,7 @@ interface Parts {
   readonly processId: string;
   /** For queries. */
   readonly database: Database;
-  /** For commits and leases. */
+  /** For what owners read and commit. */
   readonly ownerDatabase: Database;
   readonly heavy: HeavyStatements;
   readonly turns: Turns;
@@ -171,12 +177,11 @@ interface Parts {
 
 async function openStore(
   config: Config,
-  embedded: Embedded,
+  options: DatabaseOptions,
   processId: string,
-  log: Log,
+  signal: AbortSignal | undefined,
 ): Promise<Database> {
-  const options = databaseOptions(config, embedded, processId, log);
-  const database = await openDatabase(options, postgresWaitMs);
+  const database = await openDatabase(options, postgresWaitMs, signal);
   try {
     await prepareDatabase(database, config);
     if (config.roles.has("worker")) await noteSessionMemory(database, processId, config);
@@ -202,9 +207,10 @@ async function openBroker(
   embedded: Embedded,
   processId: string,
   log: Log,
+  signal: AbortSignal | undefined,
 ): Promise<NatsLink> {
   const url = embedded.natsUrl ?? config.natsUrl ?? "";
-  const link = await connectNats({ url, name: `payload-stats ${processId}`, log });
+  const link = await connectNats({ url, name: `payload-stats ${processId}`, log, signal });
   try {
     await prepareStreams(link, topologyOf(config), log);
     return link;
@@ -225,12 +231,12 @@ function startProjector({ config, log, processId, heavy, onStop }: Parts, pool: 
   onStop(() => projector.stop());
 }
 
-function startWorker(parts: Parts): Worker {
+function startWorker(parts: Parts, leaseDatabase: Database): Worker {
   const { config, log, processId, ownerDatabase, heavy, turns, link, onStop } = parts;
   const actorServer = new ActorServer(link, log);
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
-    leases: new PostgresLeaseStore(ownerDatabase, Math.min(statementMs, config.leaseMs / 2)),
+    leases: new PostgresLeaseStore(leaseDatabase, Math.min(statementMs, config.leaseMs / 2)),
     leaseMs: config.leaseMs,
     owner: {
       streams: new JetStreamStreams(link, log),

@@ -13,6 +13,8 @@ export interface NatsOptions {
   readonly log: Log;
   /** How long to wait for a first answer before giving up. */
   readonly connectTimeoutMs?: number;
+  /** Ends the wait for a first answer. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** NATS cannot be used as it is, and why. */
@@ -32,7 +34,8 @@ export async function connectNats(options: NatsOptions): Promise<NatsLink> {
   const timeoutMs = options.connectTimeoutMs ?? 10_000;
   const address = parseNatsUrl(options.url);
   const deadlineMs = performance.now() + timeoutMs;
-  const connection = await dial(address, options.name, deadlineMs).catch(async (error: unknown) => {
+  const isOver = () => performance.now() > deadlineMs || options.signal?.aborted === true;
+  const connection = await dial(address, options.name, isOver).catch(async (error: unknown) => {
     const cause = (await probe(address, options.name)) ?? error;
     const servers = address.servers.join(", ");
     throw new NatsUnusable(`no NATS server answers at ${servers} (tried for ${timeoutMs} ms)`, {
@@ -41,7 +44,7 @@ export async function connectNats(options: NatsOptions): Promise<NatsLink> {
   });
   try {
     checkVersion(connection);
-    const manager = await jetStream(connection, deadlineMs);
+    const manager = await jetStream(connection, isOver);
     return new NatsLink(connection, manager, options.log);
   } catch (error) {
     await connection.close();
@@ -131,7 +134,7 @@ export class NatsLink {
  * later. The delay handler is the one place where the client asks before it dials again, so that
  * is where the wait for the first connection ends.
  */
-async function dial(address: NatsAddress, name: string, deadlineMs: number) {
+async function dial(address: NatsAddress, name: string, isOver: () => boolean) {
   let connected = false;
   const connection = await connect({
     ...address,
@@ -144,7 +147,7 @@ async function dial(address: NatsAddress, name: string, deadlineMs: number) {
     ignoreAuthErrorAbort: true,
     maxReconnectAttempts: -1,
     reconnectDelayHandler: () => {
-      if (!connected && performance.now() > deadlineMs) throw new Error("no server answered");
+      if (!connected && isOver()) throw new Error("no server answered");
       return 200 + Math.random() * 300;
     },
   });
@@ -178,13 +181,13 @@ function checkVersion(connection: NatsConnection): void {
 }
 
 /** A server that has just started may need a moment before its JetStream answers. */
-async function jetStream(connection: NatsConnection, deadlineMs: number) {
+async function jetStream(connection: NatsConnection, isOver: () => boolean) {
   for (;;) {
     try {
       return await connection.jetstreamManager({ timeout: 5_000 });
     } catch (error) {
       const off = connection.info?.jetstream !== true && error instanceof NatsError;
-      if (off || !isTransient(error) || performance.now() > deadlineMs) {
+      if (off || !isTransient(error) || isOver()) {
         const hint = off ? "start it with -js, or set jetstream in its configuration" : "";
         throw new NatsUnusable(`JetStream is not available on this NATS server; ${hint}`, {
           cause: error,

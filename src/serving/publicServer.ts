@@ -46,6 +46,8 @@ export interface PublicServerState {
 export const portSettings = { host: "HOST", port: "PORT" };
 /** How long requests in flight may take to end after a stop. */
 export const drainMs = 2_000;
+/** After `close` nobody waits for the answers to payloads that are still queued. */
+const settleMs = 1_500;
 /** How long a query may take. */
 export const statementMs = 5_000;
 
@@ -110,8 +112,8 @@ export class PublicServer {
     await this.#server?.stop(drainMs);
   }
 
-  /** Settles what is queued or in flight, or gives it up after `graceMs`. */
-  finish(graceMs?: number): Promise<void> {
-    return this.#publisher.stop(graceMs);
+  /** Settles what is queued or in flight, or gives it up after a moment. */
+  finish(): Promise<void> {
+    return this.#publisher.stop(settleMs);
   }
 }

@@ -46,8 +46,6 @@ export interface PublicThread {
 const connectionsMax = 4;
 /** A first thread that does not answer for so long is not well. */
 const firstMs = 5_000;
-/** After `close` nobody waits for the answers to payloads that are still queued. */
-const graceMs = 1_500;
 
 let isStopping = false;
 let link: NatsLink | undefined;
@@ -78,6 +76,7 @@ const thread: PublicThread = {
       { thread: options.publisherId },
     );
     // The first thread then stops the process, and this one with the others.
+    process.stderr.on("error", () => {});
     process.on("uncaughtException", (error) => {
       log.error("unexpected error", { error, stack: error.stack });
       void first.failed(errorMessage(error));
@@ -99,7 +98,7 @@ const thread: PublicThread = {
     await server?.close();
   },
   async finish() {
-    await server?.finish(graceMs);
+    await server?.finish();
     await Promise.all([link?.close(), database?.close()]);
   },
 };

@@ -10,13 +10,17 @@ const pauseMs = 200;
 const hopelessCodes = new Set(["28P01", "28000", "42501", "3D000"]);
 
 /**
- * Opens a pool and waits for Postgres for at most `waitMs`.
+ * Opens a pool and waits for Postgres for at most `waitMs`, or until the signal.
  * @throws Error that says where Postgres was looked for and what was the matter.
  */
-export async function openDatabase(options: DatabaseOptions, waitMs: number): Promise<Database> {
+export async function openDatabase(
+  options: DatabaseOptions,
+  waitMs: number,
+  signal?: AbortSignal,
+): Promise<Database> {
   const database = new Database(options);
   try {
-    await waitForServer(database, options.url, waitMs);
+    await waitForServer(database, options.url, waitMs, signal);
     return database;
   } catch (error) {
     await database.close();
@@ -24,7 +28,12 @@ export async function openDatabase(options: DatabaseOptions, waitMs: number): Pr
   }
 }
 
-async function waitForServer(database: Database, url: string, waitMs: number): Promise<void> {
+async function waitForServer(
+  database: Database,
+  url: string,
+  waitMs: number,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   const lastMoment = performance.now() + waitMs;
   for (;;) {
     try {
@@ -33,7 +42,8 @@ async function waitForServer(database: Database, url: string, waitMs: number): P
       throw new UnsupportedServer(version);
     } catch (error) {
       if (error instanceof UnsupportedServer) throw error;
-      if (isHopeless(error) || performance.now() + pauseMs > lastMoment) {
+      const isOver = performance.now() + pauseMs > lastMoment || signal?.aborted === true;
+      if (isHopeless(error) || isOver) {
         const reason = errorMessage(error) || "no answer";
         throw new Error(
           `Postgres at ${postgresAddress(url)} cannot be used (waited up to ${waitMs} ms): ` +

@@ -6,6 +6,7 @@
  * lost, repeated or done by two projectors at once does no harm. Notifications start a step at
  * once; a poll makes up for those that are lost.
  */
+import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
 import type { Database } from "./database.ts";
 import { eventsChannel } from "./eventLog.ts";
@@ -39,6 +40,8 @@ export interface ProjectorOptions {
 }
 
 const stepDeadlineMs = 60_000;
+/** How long a stop waits for steps under way. What one has not done yet the next projector does. */
+const stopMs = 2_000;
 const nothing: Applied = { applied: 0n, behind: 0n };
 
 export class Projector {
@@ -86,7 +89,10 @@ export class Projector {
     for (const loop of all) loop.start();
   }
 
-  /** Idempotent; resolves when the steps under way have ended and the leases are given back. */
+  /**
+   * Idempotent; resolves when the steps under way have ended, or are not waited for any longer, and
+   * the leases are given back.
+   */
   stop(): Promise<void> {
     this.#stopped ??= this.#stop();
     return this.#stopped;
@@ -95,7 +101,10 @@ export class Projector {
   async #stop(): Promise<void> {
     for (const unlisten of this.#unlisten) unlisten();
     const loops = [...this.#liveLoops, ...this.#rebuildLoops];
-    await Promise.all(loops.map((loop) => loop.stop()));
+    const ended = Promise.all(loops.map((loop) => loop.stop()));
+    await inTime(ended, stopMs, () => new Error(`after ${stopMs} ms`)).catch((error) => {
+      this.#log.info("a step that takes long is left to the next projector", { error });
+    });
     try {
       for (const { name } of this.#definitions) {
         await releaseProjection(this.#database, name, this.#workerId);

@@ -207,6 +207,38 @@ describe("the lease of a projection", () => {
   });
 });
 
+test("a stop does not wait for a step that takes long", async () => {
+  await using store = await freshStore(1);
+  const writer = new Writer(store.partitions, 0);
+  const blocker = postgres(store.url, { max: 1 });
+  const blocked = Promise.withResolvers<void>();
+  const release = Promise.withResolvers<void>();
+  const blocking = blocker.begin(async (sql) => {
+    await sql`lock table stats, sessions in access exclusive mode`;
+    blocked.resolve();
+    await release.promise;
+  });
+  await blocked.promise;
+  const first = store.project({ workerId: "first", leaseMs: 600_000 });
+  await writer.commit(windowOf(0, 3, firstEndMs));
+  await until(
+    async () => {
+      const rows = await store.database.run(
+        (sql) => sql`select 1 from pg_stat_activity where wait_event_type = 'Lock'`,
+      );
+      return rows.length > 0;
+    },
+    { what: "a step waits" },
+  );
+  await first.stop();
+  release.resolve();
+  await blocking;
+  await blocker.end();
+  store.project({ workerId: "second", leaseMs: 600_000 });
+  await store.projected();
+  expect(await tables(store)).toHaveLength(3);
+}, 30_000);
+
 test("pause stops a projection, and resume lets it catch up", async () => {
   await using store = await freshStore(1);
   const control = new PostgresProjectionControl(store.database);

@@ -15,6 +15,7 @@ import {
 } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
+const mainScript = join(import.meta.dir, "../../src/main.ts");
 let broker: NatsServer;
 beforeAll(async () => {
   broker = await freshNatsServer();
@@ -28,8 +29,7 @@ afterEach(() => {
 
 /** Starts a whole process, which the end of the test ends. It need not become ready. */
 function spawnMain(env: Readonly<Record<string, string>>) {
-  const command = [process.execPath, join(import.meta.dir, "../../src/main.ts")];
-  const child = Bun.spawn(command, {
+  const child = Bun.spawn([process.execPath, mainScript], {
     env: { ...process.env, NATS_URL: broker.url, ...env },
     stderr: "pipe",
   });
@@ -74,6 +74,51 @@ test("who finds the admin listener ready can reach the public one", async () => 
   await until(ready, { what: "it is ready", timeoutMs: 30_000, intervalMs: 1 });
   const answer = await fetch(`http://127.0.0.1:${port}/stats`);
   expect(answer.status).toBe(200);
+  child.kill("SIGTERM");
+  expect(await child.exited).toBe(0);
+}, 60_000);
+
+test.each(["DATABASE_URL", "NATS_URL"])(
+  "a signal ends a start that waits for the server of %s, with code 0",
+  async (name) => {
+    const scheme = name === "NATS_URL" ? "nats" : "postgres";
+    // Whoever connects is sent away.
+    const server = Bun.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      socket: {
+        open: (socket) => {
+          socket.end();
+          child.kill("SIGTERM");
+        },
+        data: () => {},
+      },
+    });
+    const child = spawnMain({
+      ...{ DATABASE_URL: await freshDatabase(), PORT: "0", ADMIN_PORT: "0" },
+      [name]: `${scheme}://127.0.0.1:${server.port}`,
+    });
+    const told = await child.stderr.text();
+    expect(await child.exited).toBe(0);
+    expect(told).toContain("the start was given up");
+    expect(told).not.toContain("cannot start");
+    server.stop(true);
+  },
+  60_000,
+);
+
+test("a log that cannot be written is no reason to end", async () => {
+  const [port, adminPort] = await Promise.all([freePort(), freePort()]);
+  const child = Bun.spawn(["sh", "-c", `exec "${process.execPath}" "${mainScript}" 2>/dev/full`], {
+    env: {
+      ...{ ...process.env, NATS_URL: broker.url, DATABASE_URL: await freshDatabase() },
+      ...{ PARTITIONS: "2", HTTP_THREADS: "2", LOG_LEVEL: "debug" },
+      ...{ PORT: String(port), ADMIN_PORT: String(adminPort) },
+    },
+  });
+  children.push(child);
+  const ready = async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok;
+  await until(ready, { what: "it is ready", timeoutMs: 30_000 });
   child.kill("SIGTERM");
   expect(await child.exited).toBe(0);
 }, 60_000);
