@@ -1,5 +1,6 @@
 /** The rows of a batch, checked one by one: good ones are kept, bad ones are reported. */
 import type { Payload } from "../domain/payload.ts";
+import { keyDigest } from "./idempotency.ts";
 import { readPayloadText } from "./json.ts";
 import { batchErrorsMax, payloadBytesMax } from "./limits.ts";
 
@@ -12,8 +13,8 @@ export interface RowProblem {
 
 export interface CheckedRows {
   readonly payloads: Payload[];
-  /** The index in the request of each payload. */
-  readonly indexes: number[];
+  /** What the Idempotency-Key makes of each payload; undefined without one. */
+  readonly keyDigests: string[] | undefined;
   readonly errors: RowProblem[];
   /** Problems found beyond the bound of the list. */
   omitted: number;
@@ -24,10 +25,11 @@ export interface CheckedRows {
 /** Rows between two chances for other requests to run: about a millisecond's work. */
 const rowsPerTurn = 500;
 
-export async function checkRows(rows: readonly string[]): Promise<CheckedRows> {
+/** @param key the Idempotency-Key of the request. */
+export async function checkRows(rows: readonly string[], key?: string): Promise<CheckedRows> {
   const checked: CheckedRows = {
     payloads: [],
-    indexes: [],
+    keyDigests: key === undefined ? undefined : [],
     errors: [],
     omitted: 0,
     holdsNoJson: false,
@@ -35,7 +37,7 @@ export async function checkRows(rows: readonly string[]): Promise<CheckedRows> {
   for (let start = 0; start < rows.length; start += rowsPerTurn) {
     if (start > 0) await nextTurn();
     const end = Math.min(rows.length, start + rowsPerTurn);
-    for (let index = start; index < end; index++) checkRow(rows[index] ?? "", index, checked);
+    for (let index = start; index < end; index++) checkRow(rows[index] ?? "", index, key, checked);
   }
   return checked;
 }
@@ -51,7 +53,7 @@ export function batchAnswer(rows: number, checked: CheckedRows): string {
   });
 }
 
-function checkRow(row: string, index: number, checked: CheckedRows): void {
+function checkRow(row: string, index: number, key: string | undefined, checked: CheckedRows): void {
   if (isTooLarge(row)) {
     refuse(checked, { index, pointer: "", detail: `is larger than ${payloadBytesMax} bytes` });
     return;
@@ -62,7 +64,7 @@ function checkRow(row: string, index: number, checked: CheckedRows): void {
     refuse(checked, { index, pointer: "", detail: "is not JSON" });
   } else if (check.ok) {
     checked.payloads.push(check.payload);
-    checked.indexes.push(index);
+    if (key !== undefined) checked.keyDigests?.push(keyDigest(key, index, check.payload));
   } else {
     for (const problem of check.problems) refuse(checked, { index, ...problem });
   }

@@ -165,14 +165,10 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     const isLines = media === "lines" || (media === "text" && !text.trimStart().startsWith("["));
     const cut = isLines ? lineRows(text, batchRowsMax) : arrayRows(text, batchRowsMax);
     if (cut.kind !== "rows") return uncutProblem(cut.kind, text);
-    const checked = await checkRows(cut.rows);
+    const checked = await checkRows(cut.rows, key);
     if (checked.holdsNoJson && !isLines) return notJson();
-    const { payloads, indexes } = checked;
+    const { payloads, keyDigests } = checked;
     if (payloads.length > 0) {
-      const keyDigests =
-        key === undefined
-          ? undefined
-          : payloads.map((payload, i) => keyDigest(key, indexes[i] ?? i, payload));
       await payloadLog.append(payloads, keyDigests);
       counters.accepted(payloads.length);
     }
