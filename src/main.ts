@@ -11,7 +11,7 @@ const stopMsMax = 9_500;
 
 async function main(): Promise<void> {
   // A log that cannot be written, on a full disk, is no reason to take no payloads.
-  process.stderr.on("error", () => {});
+  for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const config = configOrExit();
   const log = createLog(
     config.logLevel,

@@ -132,7 +132,7 @@ async function run(dataDir: string, options: Options, signal: AbortSignal): Prom
       LOG_LEVEL: "info",
     },
     restartServers: false,
-    ...{ log, signal },
+    log,
   });
   try {
     say("the cluster runs");

@@ -42,7 +42,6 @@ async function main(args: string[]): Promise<number> {
     await run(dataDir, options, stopping.signal);
     return 0;
   } catch (error) {
-    if (error === stopping.signal.reason) return 0;
     process.stderr.write(`${errorMessage(error)}\n`);
     return 1;
   } finally {
@@ -79,7 +78,7 @@ async function run(dataDir: string, options: Options, signal: AbortSignal): Prom
   const { window, partitions, lease, port } = options;
   const log = createLog("warn", (line) => void process.stderr.write(line), Date.now);
   process.stderr.write(`starting, data and logs in ${dataDir}\n`);
-  const cluster = await Cluster.start({
+  const starting = Cluster.start({
     dataDir,
     binDir: join(import.meta.dir, "..", "..", ".data", "bin"),
     ...{ ingests: 2, workers: 3, projectors: 1, admins: 1 },
@@ -88,6 +87,11 @@ async function run(dataDir: string, options: Options, signal: AbortSignal): Prom
     firstPort: Number(port),
     ...{ log, signal },
   });
+  const cluster = await starting.catch((error: unknown) => {
+    if (!signal.aborted) throw error;
+    return undefined;
+  });
+  if (cluster === undefined) return;
   const status = new ClusterStatus(cluster);
   const screen = new Screen();
   while (!signal.aborted) {

@@ -49,7 +49,7 @@ export class Cluster {
 
   /**
    * Starts everything: the servers first, then our processes.
-   * @throws with the last words of what did not start, or the reason of the signal; what was
+   * @throws with the last words of what did not start, or when the signal ended it; what was
    *   started is stopped again.
    */
   static async start(options: ClusterOptions): Promise<Cluster> {

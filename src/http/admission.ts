@@ -10,9 +10,14 @@ export class Admission {
 
   constructor(private readonly limits: AdmissionLimits) {}
 
-  /** The place of a request that holds so many bytes; undefined when there is no room. */
-  enter(bytes: number): Place | undefined {
-    if (this.#requests >= this.limits.requestsMax || !this.grow(bytes)) return undefined;
+  /**
+   * The place of a request that holds so many bytes; undefined when there is no room. One that will
+   * grow finds none in the second half of it, so that those that are in can.
+   */
+  enter(bytes: number, willGrow = false): Place | undefined {
+    const { requestsMax, bytesMax } = this.limits;
+    if (this.#requests >= requestsMax || (willGrow && this.#bytes + bytes > bytesMax / 2)) return;
+    if (!this.grow(bytes)) return undefined;
     this.#requests++;
     return new Place(this, bytes);
   }

@@ -22,12 +22,18 @@ const undatedBytesMax = 4_096;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-export interface BodyPlan {
-  readonly compression: Compression | undefined;
-  /** Undefined for a chunked body. */
-  readonly length: number | undefined;
+/** How a body is read: in one go, or as a stream whose length is known at its end only. */
+export type BodyPlan = {
   readonly bytesMax: number;
-}
+} & (
+  | { readonly kind: "whole"; readonly length: number }
+  | {
+      readonly kind: "stream";
+      readonly compression: Compression | undefined;
+      /** As it is sent; undefined for a chunked body. */
+      readonly length: number | undefined;
+    }
+);
 
 /** Decides from the headers alone how to read a body, or to refuse it. */
 export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem {
@@ -36,7 +42,9 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
   const declared = headers.get("content-length");
   const length = declared === null ? undefined : Number(declared);
   if (length !== undefined && !(length <= bytesMax)) return tooLarge(bytesMax);
-  return { compression, length, bytesMax };
+  return compression === undefined && length !== undefined
+    ? { kind: "whole", length, bytesMax }
+    : { kind: "stream", compression, length, bytesMax };
 }
 
 /**
@@ -49,13 +57,13 @@ export function readBody(
   place: Place,
   arrivalMs = arrivalMsMax,
 ): Promise<string | Problem> {
-  const { compression, length, bytesMax } = plan;
+  const { bytesMax } = plan;
   const decodeRead = (read: Uint8Array | Problem) =>
     read instanceof Problem ? read : decode(read, bytesMax);
-  if (compression !== undefined || length === undefined) {
+  if (plan.kind === "stream") {
     return readStream(request, plan, place, arrivalMs).then(decodeRead);
   }
-  const whole = length <= undatedBytesMax ? request.bytes() : readInTime(request, arrivalMs);
+  const whole = plan.length <= undatedBytesMax ? request.bytes() : readInTime(request, arrivalMs);
   return whole.then(decodeRead, incomplete);
 }
 
@@ -99,7 +107,7 @@ function compressionOf(encoding: string | null): Compression | undefined | Probl
 
 async function readStream(
   request: Request,
-  plan: BodyPlan,
+  plan: BodyPlan & { readonly kind: "stream" },
   place: Place,
   arrivalMs: number,
 ): Promise<Uint8Array | Problem> {

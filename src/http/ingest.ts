@@ -189,7 +189,7 @@ function admit(request: Request, door: Door): Admitted | Problem {
   if (key instanceof Problem) return key;
   const plan = planBody(headers, door.bytesMax);
   if (plan instanceof Problem) return plan;
-  const place = door.admission.enter(plan.length ?? 0);
+  const place = door.admission.enter(plan.length ?? 0, plan.kind === "stream");
   return place === undefined ? overloaded() : { media, key, plan, place };
 }
 

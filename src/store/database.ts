@@ -110,14 +110,15 @@ export class Database {
     return this.#listener.listen(channel, callback);
   }
 
-  /** Idempotent. Statements under way get a moment to finish. */
+  /** Idempotent. Statements under way get a moment to finish, unless they are repeatable. */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
   }
 
   async #close(): Promise<void> {
-    await Promise.all([this.#pool.end({ timeout: retiredPoolSeconds }), this.#listener.stop()]);
+    const timeout = this.#options.isRepeatable === true ? 0 : retiredPoolSeconds;
+    await Promise.all([this.#pool.end({ timeout }), this.#listener.stop()]);
   }
 
   #replace(pool: Sql, error: unknown): void {

@@ -60,6 +60,7 @@ export class Loop {
           this.#options.log.info("going on", { loop: this.#options.name, failures });
         failures = 0;
       } catch (error) {
+        if (this.#stopping) return;
         failures += 1;
         // Told once; a broken connection would fill the log otherwise.
         const level = failures === 1 ? "warn" : "debug";

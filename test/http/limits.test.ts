@@ -46,7 +46,7 @@ test("bytes over the bound are refused; batches and single payloads have rooms o
 test.each(["gzip", "zstd", "chunked"] as const)(
   "a batch that is %s takes the room of what it holds",
   async (form) => {
-    const server = startIngestServer({ batchesInFlight: { requestsMax: 100, bytesMax: 20_000 } });
+    const server = startIngestServer({ batchesInFlight: { requestsMax: 100, bytesMax: 40_000 } });
     const post = (text: string) => {
       if (form === "chunked") return server.post("/stats/batch", new Blob([text]).stream());
       const body = new Uint8Array(
@@ -57,13 +57,13 @@ test.each(["gzip", "zstd", "chunked"] as const)(
     const release = server.payloadLog.hold();
     const held = Array.from({ length: 40 }, () => post(`[${good}]`));
     await until(() => server.payloadLog.held === 40, { what: "all of them are let in" });
-    const tooMuch = await post(`[${good}${" ".repeat(20_000)}]`);
+    const tooMuch = await post(`[${good}${" ".repeat(40_000)}]`);
     expect(tooMuch.status).toBe(503);
     expect(tooMuch.headers.get("retry-after")).toBe("1");
     release();
     for (const response of await Promise.all(held)) expect(response.status).toBe(202);
     // All that was refused or stored has given its room back.
-    expect((await post(`[${good}${" ".repeat(19_000)}]`)).status).toBe(202);
+    expect((await post(`[${good}${" ".repeat(39_000)}]`)).status).toBe(202);
     await server.stop(0);
   },
 );
@@ -129,14 +129,14 @@ test("a body that takes too long is given up, compressed or not", async () => {
       start: (controller) => controller.enqueue(new Uint8Array(0)),
     });
     const request = new Request("http://localhost/", { method: "POST", body: slow });
-    const plan = { compression, length: undefined, bytesMax: 100 };
+    const plan = { kind: "stream", compression, length: undefined, bytesMax: 100 } as const;
     expect(await readBody(request, plan, place(100), 20)).toMatchObject({ kind: "timeout" });
   }
 });
 
 test("a body of a declared length that takes too long is given up, and let go of", async () => {
   const length = 100_000;
-  const plan = { compression: undefined, length, bytesMax: length };
+  const plan = { kind: "whole", length, bytesMax: length } as const;
   const { promise: outcome, resolve } = Promise.withResolvers<string>();
   const server = Bun.serve({
     hostname: "127.0.0.1",
@@ -176,6 +176,11 @@ test("an admission lets in what fits", () => {
   expect(six?.grow(2)).toBe(false);
   expect(six?.grow(1)).toBe(true);
   six?.leave();
+  // The second half is for what is in already.
+  expect(admission.enter(3, true)).toBeUndefined();
+  const growing = admission.enter(2, true);
+  expect(growing?.grow(5)).toBe(true);
+  growing?.leave();
   expect(admission.enter(8)).toBeUndefined();
   expect(admission.enter(7)).toBeDefined();
 });

@@ -219,7 +219,7 @@ test("a stop does not wait for a step that takes long", async () => {
     await release.promise;
   });
   await blocked.promise;
-  const first = store.project({ workerId: "first", leaseMs: 600_000 });
+  const first = store.project({ workerId: "first", leaseMs: 1_000 });
   await writer.commit(windowOf(0, 3, firstEndMs));
   await until(
     async () => {
@@ -234,7 +234,7 @@ test("a stop does not wait for a step that takes long", async () => {
   release.resolve();
   await blocking;
   await blocker.end();
-  store.project({ workerId: "second", leaseMs: 600_000 });
+  store.project({ workerId: "second", leaseMs: 1_000 });
   await store.projected();
   expect(await tables(store)).toHaveLength(3);
 }, 30_000);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import postgres from "postgres";
-import { DeadlineExceeded, NoConnectionFree } from "../../src/store/database.ts";
+import { Database, DeadlineExceeded, NoConnectionFree } from "../../src/store/database.ts";
 import { migrate } from "../../src/store/migrate.ts";
 import { migrations } from "../../src/store/migrations/list.ts";
 import { openDatabase } from "../../src/store/open.ts";
@@ -123,6 +123,24 @@ describe("the connection", () => {
     await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);
     expect(await database.run((sql) => sql`select 2 as two`)).toHaveLength(1);
     expect(await other).toHaveLength(1);
+  });
+
+  test("is closed at once under a statement that may be repeated", async () => {
+    await using store = new TestStore(await freshDatabase());
+    const { url } = store;
+    const database = new Database({ ...options, url, deadlineMs: 60_000, isRepeatable: true });
+    const sleeping = database.run((sql) => sql`select pg_sleep(3)`).catch(String);
+    await until(
+      async () => {
+        const running = await store.database.run(
+          (sql) => sql`select from pg_stat_activity where query = 'select pg_sleep(3)'`,
+        );
+        return running.length > 0;
+      },
+      { what: "it runs" },
+    );
+    await database.close();
+    expect(await sleeping).toContain("CONNECTION_DESTROYED");
   });
 
   test("refuses a statement that finds no connection in time, and keeps those it has", async () => {

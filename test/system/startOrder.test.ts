@@ -109,13 +109,16 @@ test.each(["DATABASE_URL", "NATS_URL"])(
 
 test("a log that cannot be written is no reason to end", async () => {
   const [port, adminPort] = await Promise.all([freePort(), freePort()]);
-  const child = Bun.spawn(["sh", "-c", `exec "${process.execPath}" "${mainScript}" 2>/dev/full`], {
-    env: {
-      ...{ ...process.env, NATS_URL: broker.url, DATABASE_URL: await freshDatabase() },
-      ...{ PARTITIONS: "2", HTTP_THREADS: "2", LOG_LEVEL: "debug" },
-      ...{ PORT: String(port), ADMIN_PORT: String(adminPort) },
+  const child = Bun.spawn(
+    ["sh", "-c", `exec "${process.execPath}" "${mainScript}" >/dev/full 2>&1`],
+    {
+      env: {
+        ...{ ...process.env, NATS_URL: broker.url, DATABASE_URL: await freshDatabase() },
+        ...{ PARTITIONS: "2", HTTP_THREADS: "2", LOG_LEVEL: "debug" },
+        ...{ PORT: String(port), ADMIN_PORT: String(adminPort) },
+      },
     },
-  });
+  );
   children.push(child);
   const ready = async () => (await fetch(`http://127.0.0.1:${adminPort}/readyz`)).ok;
   await until(ready, { what: "it is ready", timeoutMs: 30_000 });
