@@ -98,7 +98,6 @@ export interface PartitionInfo {
 export interface AdminQueries {
   partitions(): Promise<readonly PartitionInfo[]>;
   events(query: EventQuery): Promise<readonly RecordedEvent[]>;
-  event(partition: number, position: number): Promise<RecordedEvent | undefined>;
   projections(): Promise<readonly ProjectionInfo[]>;
 }
 

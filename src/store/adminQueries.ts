@@ -7,7 +7,7 @@ import type {
   RecordedEvent,
 } from "../actors/readPorts.ts";
 import type { Database } from "./database.ts";
-import { type EventRow, eventColumns, selectEvents, toRecordedEvent } from "./eventPage.ts";
+import { selectEvents, toRecordedEvent } from "./eventPage.ts";
 import { readProjections } from "./projectionQueries.ts";
 
 export class PostgresAdminQueries implements AdminQueries {
@@ -50,16 +50,6 @@ export class PostgresAdminQueries implements AdminQueries {
   async events(query: EventQuery): Promise<readonly RecordedEvent[]> {
     const rows = await this.#database.run((sql) => selectEvents(sql, query));
     return rows.map(toRecordedEvent);
-  }
-
-  async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
-    const [row] = await this.#database.run(
-      (sql) => sql<EventRow[]>`
-        select ${eventColumns(sql)} from events
-        where partition = ${partition} and position = ${position}
-      `,
-    );
-    return row && toRecordedEvent(row);
   }
 
   projections(): Promise<readonly ProjectionInfo[]> {

@@ -63,10 +63,6 @@ export class MemoryAdminQueries implements AdminQueries {
     return this.#unlessFailing(found.slice(0, limit));
   }
 
-  async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
-    return this.recorded.find((one) => one.partition === partition && one.position === position);
-  }
-
   async projections(): Promise<readonly ProjectionInfo[]> {
     return this.#unlessFailing(this.projectionRows);
   }
