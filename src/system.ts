@@ -48,8 +48,13 @@ export interface System {
 const postgresWaitMs = 15_000;
 /** Commits and what owners read have connections of their own, so that no query can hold them up. */
 const ownerConnectionsMax = 8;
-/** So have leases: a thousand owners that start would wait in front of a renewal. */
-const leaseConnectionsMax = 1;
+/**
+ * So have leases: a thousand owners that start would wait in front of a renewal. One for that, and
+ * one for partitions that are given back, whose rows a late commit may hold.
+ */
+const leaseConnectionsMax = 2;
+/** The deadline of a renewal as part of a lease: one that fails can be tried again in time. */
+const renewalPart = 0.35;
 /** So has the projector: tables that catch up or are rebuilt must leave room for queries. */
 const projectorConnectionsMax = 6;
 const queryConnectionsMax = 8;
@@ -113,8 +118,8 @@ async function startParts(
   const link = await openBroker(config, embedded, processId, log, signal);
   onStop(() => link.close());
   signal?.throwIfAborted();
-  const openPool = (connectionsMax: number, isRepeatable = false) => {
-    const pool = new Database({ ...options, connectionsMax, isRepeatable });
+  const openPool = (connectionsMax: number, more: Partial<DatabaseOptions> = {}) => {
+    const pool = new Database({ ...options, connectionsMax, ...more });
     onStop(() => pool.close());
     return pool;
   };
@@ -132,9 +137,10 @@ async function startParts(
   const turns = new SlicedTurns(systemClock, devicesWait);
   const parts = { ...base, heavy, turns };
   const metrics = new Metrics();
-  if (config.roles.has("projector")) startProjector(parts, openPool(projectorConnectionsMax, true));
+  if (config.roles.has("projector"))
+    startProjector(parts, openPool(projectorConnectionsMax, { isRepeatable: true }));
   const worker = config.roles.has("worker")
-    ? startWorker(parts, openPool(leaseConnectionsMax))
+    ? startWorker(parts, openPool(leaseConnectionsMax, { statementTimeoutMs: config.leaseMs }))
     : undefined;
   const operations = createOperations(database, link, topologyOf(config), log);
   if (config.roles.has("admin") || config.roles.has("ingest")) {
@@ -236,7 +242,10 @@ function startWorker(parts: Parts, leaseDatabase: Database): Worker {
   const actorServer = new ActorServer(link, log);
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
-    leases: new PostgresLeaseStore(leaseDatabase, Math.min(statementMs, config.leaseMs / 2)),
+    leases: new PostgresLeaseStore(
+      leaseDatabase,
+      Math.min(statementMs, config.leaseMs * renewalPart),
+    ),
     leaseMs: config.leaseMs,
     owner: {
       streams: new JetStreamStreams(link, log),

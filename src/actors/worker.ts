@@ -27,6 +27,8 @@ export interface WorkerOptions {
 
 /** Renewals within a lease, and the part of it that is trusted. */
 const renewalsPerLease = 5;
+/** One that failed is tried again so soon, as part of a lease, that there is time left for an answer. */
+const retryPart = 0.1;
 const trustedPart = 0.8;
 /** A partition whose owner halted, or failed, is tried again after this long. */
 const haltedRetryMs = 5_000;
@@ -109,8 +111,9 @@ export class Worker {
     await this.#forgetTheDead();
     while (!this.#abort.signal.aborted) {
       this.#nudged = new AbortController();
-      await this.#renew();
-      await this.#clock.sleep(leaseMs / renewalsPerLease, this.#nudged.signal);
+      const isRenewed = await this.#renew();
+      const pauseMs = isRenewed ? leaseMs / renewalsPerLease : leaseMs * retryPart;
+      await this.#clock.sleep(pauseMs, this.#nudged.signal);
     }
     stopListening();
     await watching;
@@ -134,18 +137,21 @@ export class Worker {
     }
   }
 
-  async #renew(): Promise<void> {
+  /** False when it failed. */
+  async #renew(): Promise<boolean> {
     const { leases, leaseMs, identity } = this.#options;
     const askedAt = this.#clock.monotonic();
     try {
       const { owned, surplus } = await leases.renew(identity, leaseMs);
       this.#trustedUntilMs = askedAt + leaseMs * trustedPart;
       // An answer that comes too late tells what may be another's by now.
-      if (this.#clock.monotonic() >= this.#trustedUntilMs) return;
+      if (this.#clock.monotonic() >= this.#trustedUntilMs) return true;
       this.#adopt(owned, surplus);
       void this.#sayWhatRuns();
+      return true;
     } catch (error) {
       this.#log.warn("the lease could not be renewed", { error: errorMessage(error) });
+      return false;
     }
   }
 

@@ -89,6 +89,7 @@ async function run(dataDir: string, options: Options, signal: AbortSignal): Prom
   });
   const cluster = await starting.catch((error: unknown) => {
     if (!signal.aborted) throw error;
+    if (error !== signal.reason) process.stderr.write(`${errorMessage(error)}\n`);
     return undefined;
   });
   if (cluster === undefined) return;

@@ -7,18 +7,22 @@ export interface AdmissionLimits {
 export class Admission {
   #requests = 0;
   #bytes = 0;
+  /** Those of them that came in while a body was read. */
+  #grownBytes = 0;
 
   constructor(private readonly limits: AdmissionLimits) {}
 
   /**
-   * The place of a request that holds so many bytes; undefined when there is no room. One that will
-   * grow finds none in the second half of it, so that those that are in can.
+   * The place of a request that holds so many bytes; undefined when there is no room.
+   * @param willGrow then there is none either while those that grow hold half of it: they shall
+   *   end, and not give up for the sake of others that begin.
    */
   enter(bytes: number, willGrow = false): Place | undefined {
     const { requestsMax, bytesMax } = this.limits;
-    if (this.#requests >= requestsMax || (willGrow && this.#bytes + bytes > bytesMax / 2)) return;
-    if (!this.grow(bytes)) return undefined;
+    if (this.#requests >= requestsMax || this.#bytes + bytes > bytesMax) return undefined;
+    if (willGrow && this.#grownBytes > bytesMax / 2) return undefined;
     this.#requests++;
+    this.#bytes += bytes;
     return new Place(this, bytes);
   }
 
@@ -26,31 +30,35 @@ export class Admission {
   grow(bytes: number): boolean {
     if (this.#bytes + bytes > this.limits.bytesMax) return false;
     this.#bytes += bytes;
+    this.#grownBytes += bytes;
     return true;
   }
 
-  leave(bytes: number): void {
+  leave(bytes: number, grownBytes: number): void {
     this.#requests--;
-    this.#bytes -= bytes;
+    this.#bytes -= bytes + grownBytes;
+    this.#grownBytes -= grownBytes;
   }
 }
 
 /** What one request takes of the room. */
 export class Place {
+  #grownBytes = 0;
+
   constructor(
     private readonly admission: Admission,
-    private bytes: number,
+    private readonly bytes: number,
   ) {}
 
   /** False when there is no room for so many bytes more, and it takes no more then. */
   grow(bytes: number): boolean {
     if (!this.admission.grow(bytes)) return false;
-    this.bytes += bytes;
+    this.#grownBytes += bytes;
     return true;
   }
 
   /** Gives all back, once. */
   leave(): void {
-    this.admission.leave(this.bytes);
+    this.admission.leave(this.bytes, this.#grownBytes);
   }
 }

@@ -27,9 +27,12 @@ export interface DatabaseOptions {
   readonly log: Log;
   /**
    * True when what is written may be lost if the server itself crashes within the next moment: the
-   * last commits are gone then, and nothing but them. Commits need not wait for the disk.
+   * last commits are gone then, and nothing but them. Commits need not wait for the disk, and
+   * statements under way end when the pool is closed.
    */
   readonly isRepeatable?: boolean;
+  /** When the server itself ends a statement, whose client has given it up long before. */
+  readonly statementTimeoutMs?: number;
 }
 
 /** The statement was sent, and whether it took effect is not known. */
@@ -43,7 +46,7 @@ const connectTimeoutSeconds = 5;
 /** How long statements of a replaced pool may go on: they are others' and may yet succeed. */
 const retiredPoolSeconds = 5;
 /** Nothing here takes this long: it ends statements in the server whose client has gone away. */
-const statementTimeoutMs = 10 * 60 * 1_000;
+const longestStatementMs = 10 * 60 * 1_000;
 
 /** The statement was not sent: all connections were busy for too long, or too many waited. */
 export class NoConnectionFree extends Error {
@@ -137,7 +140,13 @@ export interface ConnectionHandlers {
 
 /** Connections are opened when they are first needed. */
 function connect(
-  { url, applicationName, log, isRepeatable = false }: DatabaseOptions,
+  {
+    url,
+    applicationName,
+    log,
+    isRepeatable = false,
+    statementTimeoutMs = longestStatementMs,
+  }: DatabaseOptions,
   connectionsMax: number,
   handlers: ConnectionHandlers = {},
 ): Sql {

@@ -42,6 +42,8 @@ export interface ProjectorOptions {
 const stepDeadlineMs = 60_000;
 /** How long a stop waits for steps under way. What one has not done yet the next projector does. */
 const stopMs = 2_000;
+/** A step that is not waited for holds the row of its projection. */
+const releaseMs = 1_000;
 const nothing: Applied = { applied: 0n, behind: 0n };
 
 export class Projector {
@@ -102,11 +104,15 @@ export class Projector {
     for (const unlisten of this.#unlisten) unlisten();
     const loops = [...this.#liveLoops, ...this.#rebuildLoops];
     const ended = Promise.all(loops.map((loop) => loop.stop()));
+    const late = () => new Error("a step takes long");
+    await inTime(ended, stopMs, late).catch((error) => {
+      this.#log.info("what is left of it is done by the next projector", { error });
+    });
+    const releases = this.#definitions.map(({ name }) =>
+      releaseProjection(this.#database, name, this.#workerId),
+    );
     try {
-      await inTime(ended, stopMs, () => new Error(`a step takes longer than ${stopMs} ms`));
-      for (const { name } of this.#definitions) {
-        await releaseProjection(this.#database, name, this.#workerId);
-      }
+      await inTime(Promise.all(releases), releaseMs, late);
     } catch (error) {
       this.#log.warn("the leases of the projections end by themselves", { error });
     }

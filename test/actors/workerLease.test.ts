@@ -96,6 +96,18 @@ test("owns nothing any more when its lease may be over, though a renewal is unde
   expect(worker.status).toMatchObject({ owned: 0, trusted: false });
 });
 
+test("keeps its lease when one renewal gets no answer", () => {
+  const { scheduler, leases, store, worker } = runningWorker();
+  const { loads } = store;
+  const lastMs = leases.renewedAtMs.at(-1) ?? 0;
+  leases.failsAfterMs = 0.45 * leaseMs;
+  scheduler.run(lastMs + 0.6 * leaseMs);
+  leases.failsAfterMs = undefined;
+  scheduler.run(lastMs + 2 * leaseMs);
+  expect(worker.status).toMatchObject({ running: 2, trusted: true });
+  expect(store.loads).toBe(loads);
+});
+
 test("keeps its lease and the other partitions while an owner is slow to end", () => {
   const { scheduler, leases, store, worker } = runningWorker();
   store.commitMs = 3 * leaseMs;

@@ -176,11 +176,23 @@ test("an admission lets in what fits", () => {
   expect(six?.grow(2)).toBe(false);
   expect(six?.grow(1)).toBe(true);
   six?.leave();
-  // The second half is for what is in already.
-  expect(admission.enter(3, true)).toBeUndefined();
-  const growing = admission.enter(2, true);
-  expect(growing?.grow(5)).toBe(true);
-  growing?.leave();
   expect(admission.enter(8)).toBeUndefined();
   expect(admission.enter(7)).toBeDefined();
+});
+
+test("bodies that grow begin while such hold no more than half of the room", async () => {
+  const server = startIngestServer({ batchesInFlight: { requestsMax: 9, bytesMax: 40_000 } });
+  const zipped = (text: string) =>
+    server.post("/stats/batch", Bun.gzipSync(text), { "content-encoding": "gzip" });
+  const release = server.payloadLog.hold();
+  const plain = server.post("/stats/batch", `[${good}${" ".repeat(15_000)}]`);
+  const small = zipped(`[${good}]`);
+  const large = zipped(`[${good}${" ".repeat(20_000)}]`);
+  await until(() => server.payloadLog.held === 3, { what: "all of them are let in" });
+  expect((await zipped(`[${good}]`)).status).toBe(503);
+  const another = server.post("/stats/batch", `[${good}]`);
+  await until(() => server.payloadLog.held === 4, { what: "one that does not grow is let in" });
+  release();
+  for (const one of [plain, small, large, another]) expect((await one).status).toBe(202);
+  await server.stop(0);
 });

@@ -7,10 +7,13 @@ import { HeavyStatements } from "../../src/store/heavyStatements.ts";
 import { PostgresProjectionControl } from "../../src/store/projectionControl.ts";
 import { holdProjection } from "../../src/store/projectionState.ts";
 import { stats } from "../../src/store/projections/stats.ts";
+import { Projector } from "../../src/store/projector.ts";
+import { testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import {
   firstEndMs,
   freshStore,
+  openTestDatabase,
   sealed,
   type TestStore,
   tableText,
@@ -219,7 +222,9 @@ test("a stop does not wait for a step that takes long", async () => {
     await release.promise;
   });
   await blocked.promise;
-  const first = store.project({ workerId: "first", leaseMs: 1_000 });
+  const pool = openTestDatabase(store.url, 6, "first", true);
+  const first = new Projector(pool, { workerId: "first", leaseMs: 600_000, log: testLog });
+  first.start();
   await writer.commit(windowOf(0, 3, firstEndMs));
   await until(
     async () => {
@@ -231,6 +236,7 @@ test("a stop does not wait for a step that takes long", async () => {
     { what: "a step waits" },
   );
   await first.stop();
+  await pool.close();
   release.resolve();
   await blocking;
   await blocker.end();

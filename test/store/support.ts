@@ -12,12 +12,18 @@ export const windowMs = 300_000;
 /** The end of a window, some time ago. */
 export const firstEndMs = Date.UTC(2024, 0, 1, 10, 5);
 
-export function openTestDatabase(url: string, connectionsMax = 6, name = "test"): Database {
+export function openTestDatabase(
+  url: string,
+  connectionsMax = 6,
+  name = "test",
+  isRepeatable = false,
+): Database {
   return new Database({
     url,
     applicationName: name,
     connectionsMax,
     deadlineMs: 20_000,
+    isRepeatable,
     log: testLog,
   });
 }
