@@ -140,7 +140,7 @@ async function startParts(
   if (config.roles.has("projector"))
     startProjector(parts, openPool(projectorConnectionsMax, { isRepeatable: true }));
   const worker = config.roles.has("worker")
-    ? startWorker(parts, openPool(leaseConnectionsMax, { statementTimeoutMs: config.leaseMs }))
+    ? startWorker(parts, openPool(leaseConnectionsMax, leaseDeadlines(config)))
     : undefined;
   const operations = createOperations(database, link, topologyOf(config), log);
   if (config.roles.has("admin") || config.roles.has("ingest")) {
@@ -208,6 +208,12 @@ function databaseOptions(config: Config, embedded: Embedded, processId: string, 
   };
 }
 
+/** Postgres itself ends a renewal that was given up: the next one would wait for its locks. */
+function leaseDeadlines({ leaseMs }: Config) {
+  const deadlineMs = Math.ceil(Math.min(statementMs, leaseMs * renewalPart));
+  return { deadlineMs, statementTimeoutMs: deadlineMs };
+}
+
 async function openBroker(
   config: Config,
   embedded: Embedded,
@@ -242,10 +248,7 @@ function startWorker(parts: Parts, leaseDatabase: Database): Worker {
   const actorServer = new ActorServer(link, log);
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
-    leases: new PostgresLeaseStore(
-      leaseDatabase,
-      Math.min(statementMs, config.leaseMs * renewalPart),
-    ),
+    leases: new PostgresLeaseStore(leaseDatabase, leaseDeadlines(config).deadlineMs),
     leaseMs: config.leaseMs,
     owner: {
       streams: new JetStreamStreams(link, log),

@@ -14,8 +14,8 @@ export class Admission {
 
   /**
    * The place of a request that holds so many bytes; undefined when there is no room.
-   * @param willGrow then there is none either while those that grow hold half of it: they shall
-   *   end, and not give up for the sake of others that begin.
+   * @param willGrow then there is none either while those that grow hold half of it, so that others
+   *   which begin leave them some to end in.
    */
   enter(bytes: number, willGrow = false): Place | undefined {
     const { requestsMax, bytesMax } = this.limits;

@@ -28,7 +28,7 @@ export interface DatabaseOptions {
   /**
    * True when what is written may be lost if the server itself crashes within the next moment: the
    * last commits are gone then, and nothing but them. Commits need not wait for the disk, and
-   * statements under way end when the pool is closed.
+   * closing the pool does not wait for statements under way.
    */
   readonly isRepeatable?: boolean;
   /** When the server itself ends a statement, whose client has given it up long before. */

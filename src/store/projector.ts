@@ -42,7 +42,7 @@ export interface ProjectorOptions {
 const stepDeadlineMs = 60_000;
 /** How long a stop waits for steps under way. What one has not done yet the next projector does. */
 const stopMs = 2_000;
-/** A step that is not waited for holds the row of its projection. */
+/** A step that is not waited for may hold the row of its projection, or the last free connection. */
 const releaseMs = 1_000;
 const nothing: Applied = { applied: 0n, behind: 0n };
 
@@ -148,7 +148,9 @@ export class Projector {
     return rebuilder.turn(rebuild);
   }
 
-  #hold(definition: ProjectionDefinition): Promise<Held | undefined> {
+  /** Undefined also once it is to stop: a turn that waited takes nothing again that was given back. */
+  async #hold(definition: ProjectionDefinition): Promise<Held | undefined> {
+    if (this.#stopped !== undefined) return undefined;
     return holdProjection(this.#database, definition, this.#workerId, this.#leaseMs);
   }
 }

@@ -180,6 +180,12 @@ test("an admission lets in what fits", () => {
   expect(admission.enter(7)).toBeDefined();
 });
 
+test("a body that grows is let in while others that do not hold most of the room", () => {
+  const admission = new Admission({ requestsMax: 9, bytesMax: 10 });
+  expect(admission.enter(6)).toBeDefined();
+  expect(admission.enter(2, true)).toBeDefined();
+});
+
 test("bodies that grow begin while such hold no more than half of the room", async () => {
   const server = startIngestServer({ batchesInFlight: { requestsMax: 9, bytesMax: 40_000 } });
   const zipped = (text: string) =>
