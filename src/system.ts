@@ -248,7 +248,7 @@ function startWorker(parts: Parts, leaseDatabase: Database): Worker {
   const actorServer = new ActorServer(link, log);
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
-    leases: new PostgresLeaseStore(leaseDatabase, leaseDeadlines(config).deadlineMs),
+    leases: new PostgresLeaseStore(leaseDatabase),
     leaseMs: config.leaseMs,
     owner: {
       streams: new JetStreamStreams(link, log),

@@ -31,7 +31,7 @@ export interface DatabaseOptions {
    * closing the pool does not wait for statements under way.
    */
   readonly isRepeatable?: boolean;
-  /** When the server itself ends a statement, whose client has given it up long before. */
+  /** When the server itself ends a statement, which its client has given up by then. */
   readonly statementTimeoutMs?: number;
 }
 

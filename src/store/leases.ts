@@ -11,12 +11,10 @@ const partitionsChannel = "payload_stats_partitions";
 
 export class PostgresLeaseStore implements LeaseStore {
   readonly #database: Database;
-  readonly #deadlineMs: number;
 
-  /** @param deadlineMs of each statement; a good deal less than the lease. */
-  constructor(database: Database, deadlineMs: number) {
+  /** @param database whose statements have a deadline that is a good deal less than the lease. */
+  constructor(database: Database) {
     this.#database = database;
-    this.#deadlineMs = deadlineMs;
   }
 
   async renew(worker: WorkerIdentity, leaseMs: number): Promise<LeaseState> {
@@ -25,7 +23,6 @@ export class PostgresLeaseStore implements LeaseStore {
         select owned, surplus
         from renew_lease(${worker.id}, ${worker.host}, ${worker.pid}, ${leaseMs})
       `,
-      this.#deadlineMs,
     );
     if (row === undefined) throw new Error("renew_lease returned nothing");
     return row;
@@ -43,7 +40,6 @@ export class PostgresLeaseStore implements LeaseStore {
         )
         select pg_notify(${partitionsChannel}, '') from (select count(*) from released) as done
       `,
-      this.#deadlineMs,
     );
   }
 
@@ -75,7 +71,6 @@ export class PostgresLeaseStore implements LeaseStore {
         from (select count(*) from gone) as g, (select count(*) from released) as r,
           (select count(*) from projecting) as p
       `,
-      this.#deadlineMs,
     );
   }
 
@@ -84,7 +79,6 @@ export class PostgresLeaseStore implements LeaseStore {
       (sql) => sql<WorkerIdentity[]>`
         select id, host, pid from workers where lease_until > clock_timestamp() order by id
       `,
-      this.#deadlineMs,
     );
     return [...rows];
   }

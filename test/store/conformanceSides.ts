@@ -127,7 +127,7 @@ export class PostgresSide implements Side, AsyncDisposable {
   readonly #stores: Stores;
 
   private constructor(private readonly store: TestStore) {
-    const leases = new PostgresLeaseStore(store.database, deadlineMs);
+    const leases = new PostgresLeaseStore(store.database);
     this.#stores = { partitions: store.partitions, leases };
   }
 

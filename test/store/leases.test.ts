@@ -14,7 +14,7 @@ function worker(id: string) {
 }
 
 function leasesOf(store: TestStore): PostgresLeaseStore {
-  return new PostgresLeaseStore(store.database, 10_000);
+  return new PostgresLeaseStore(store.database);
 }
 
 function partitionsOf({ owned }: LeaseState): number[] {
@@ -182,7 +182,7 @@ test("a partition whose row is locked by a commit is taken at the next renewal",
 
 test("no partition has two owners when many workers renew at once", async () => {
   await using store = await freshStore(256);
-  const leases = new PostgresLeaseStore(store.connect(8), 10_000);
+  const leases = new PostgresLeaseStore(store.connect(8));
   const workers = Array.from({ length: 8 }, (_, index) => worker(`w${index}`));
   const epochs = new Map<number, number>();
   for (let round = 0; round < 25; round += 1) {

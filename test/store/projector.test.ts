@@ -245,6 +245,22 @@ test("a stop does not wait for a step that takes long", async () => {
   expect(await tables(store)).toHaveLength(3);
 }, 30_000);
 
+test("a step whose turn comes after the stop takes no projection again", async () => {
+  await using store = await freshStore(1);
+  const heavy = new HeavyStatements(() => true, 60_000);
+  const over = Promise.withResolvers<void>();
+  void heavy.inTurn(() => over.promise);
+  const projector = store.project({ leaseMs: 600_000, heavy });
+  await projector.stop();
+  over.resolve();
+  // First come, first served: the steps that waited are done then.
+  await heavy.inTurn(async () => {});
+  const held = await store.database.run(
+    (sql) => sql`select name from projections where worker is not null`,
+  );
+  expect([...held]).toEqual([]);
+}, 30_000);
+
 test("pause stops a projection, and resume lets it catch up", async () => {
   await using store = await freshStore(1);
   const control = new PostgresProjectionControl(store.database);

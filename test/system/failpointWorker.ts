@@ -88,7 +88,7 @@ const link = await connectNats({ url: natsUrl, name: id, log });
 const turns = new SlicedTurns(clock);
 const worker = new Worker({
   identity: { id, host: hostname(), pid: process.pid },
-  leases: failpoints.around(new PostgresLeaseStore(database, statementMs)),
+  leases: failpoints.around(new PostgresLeaseStore(database)),
   leaseMs,
   owner: {
     streams: failpoints.around<PayloadStreams>(new SlowStreams(link, log)),
