@@ -34,7 +34,8 @@ const defaults: FeedLimits = {
   bufferBytesMax: 4 * 1_048_576,
   requestBytes: 1_048_576,
   requestMessages: 4_096,
-  heartbeatMs: 5_000,
+  heartbeatMs: 2_000,
+  restMs: 40,
 };
 
 /** What a message costs in memory beside its data. */

@@ -3,10 +3,13 @@
  *
  * It asks for messages itself and not with the client's `consume()`, because the bytes under way
  * must be bounded whatever the size of the messages, a missed heartbeat must end the consumer and
- * not repair it in silence, and a timestamp must not pass through a double. At most two requests
- * are out at a time, and up to two more that were replaced shortly before they expire; the server
- * serves them in order, so the messages that arrive are taken to belong to the first one, and so is
- * the status that ends one early.
+ * not repair it in silence, and a timestamp must not pass through a double.
+ *
+ * One request is out at a time, and another one that was replaced shortly before it expires. With
+ * `no_wait` and `expires` together it waits for a first message, gives all that there is, and ends
+ * with a status as soon as it has come to the end of the stream. The next one then rests: a message
+ * that is delivered alone costs the server and us about as much as a burst of them does. So a lone
+ * message is delivered at once, and of many those of `restMs` together.
  */
 import { AckPolicy, DeliverPolicy, type Msg, nanos, ReplayPolicy, type Subscription } from "nats";
 import type { LogMessage } from "../actors/ports.ts";
@@ -20,6 +23,8 @@ export interface PullLimits {
   readonly requestMessages: number;
   /** How often the server says that a request is still known when it has nothing to send. */
   readonly heartbeatMs: number;
+  /** The least time from one request to the next, unless there is more to be had at once. */
+  readonly restMs: number;
 }
 
 export interface PullEvents {
@@ -32,9 +37,10 @@ export interface PullEvents {
 }
 
 interface PullRequest {
+  /** The last part of its reply subject, by which its end is known; messages do not tell it. */
+  readonly id: string;
   readonly sentAtMs: number;
   messagesLeft: number;
-  readonly bytes: number;
   answered: boolean;
 }
 
@@ -48,7 +54,6 @@ const expiryMarginMs = 5_000;
 const monitorMs = 1_000;
 /** An ephemeral consumer that nobody pulls from for this long is removed by the server. */
 const inactiveMs = 60_000;
-const requestsMax = 2;
 /** How long to wait for the removal of a consumer at the server. */
 const removalMs = 1_000;
 
@@ -74,10 +79,14 @@ export async function openPullConsumer(
 }
 
 export class PullConsumer {
-  readonly #requests: PullRequest[] = [];
+  /** The request that is out; undefined between two. */
+  #request: PullRequest | undefined;
+  #requests = 0;
   readonly #inbox: string;
   readonly #subscription: Subscription;
   readonly #monitor: ReturnType<typeof setInterval>;
+  /** Runs while the next request rests. */
+  #rest: ReturnType<typeof setTimeout> | undefined;
   #heardAtMs = performance.now();
   #closed = false;
   /** The next message is larger than a request: ask for it alone, without a bound on bytes. */
@@ -91,7 +100,7 @@ export class PullConsumer {
     private readonly events: PullEvents,
   ) {
     this.#inbox = `_INBOX.pull.${stream}.${crypto.randomUUID()}`;
-    this.#subscription = link.connection.subscribe(this.#inbox, {
+    this.#subscription = link.connection.subscribe(`${this.#inbox}.*`, {
       callback: (error, msg) => {
         if (error !== null) this.#lose(error.message);
         else this.#arrived(msg);
@@ -106,30 +115,29 @@ export class PullConsumer {
     );
   }
 
-  /** Asks for more, as far as `room` bytes and the number of requests allow. */
+  /** Asks for more, if there is room for what a request may bring, and if none is out or rests. */
   pull(room: number): void {
-    let left = room - this.#requests.reduce((sum, request) => sum + request.bytes, 0);
-    while (!this.#closed && this.#requests.length < requestsMax) {
-      const { requestBytes, requestMessages, heartbeatMs } = this.limits;
-      if (left < requestBytes) return;
-      if (this.#oversized && this.#requests.length > 0) return;
-      const batch = this.#oversized ? 1 : requestMessages;
-      const request = {
-        batch,
-        ...(!this.#oversized && { max_bytes: requestBytes }),
-        expires: nanos(requestExpiresMs),
-        idle_heartbeat: nanos(heartbeatMs),
-      };
-      if (this.#requests.length === 0) this.#heardAtMs = performance.now();
-      const sentAtMs = performance.now();
-      this.#requests.push({ sentAtMs, messagesLeft: batch, bytes: requestBytes, answered: false });
-      left -= requestBytes;
-      const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.stream}.${this.name}`;
-      try {
-        this.link.connection.publish(subject, JSON.stringify(request), { reply: this.#inbox });
-      } catch {
-        this.#lose("the connection is closed");
-      }
+    const { requestBytes, requestMessages, heartbeatMs } = this.limits;
+    if (this.#closed || this.#request !== undefined || this.#rest !== undefined) return;
+    if (room < requestBytes) return;
+    const batch = this.#oversized ? 1 : requestMessages;
+    const request = {
+      batch,
+      ...(!this.#oversized && { max_bytes: requestBytes }),
+      no_wait: true,
+      expires: nanos(requestExpiresMs),
+      idle_heartbeat: nanos(heartbeatMs),
+    };
+    const id = String(++this.#requests);
+    const sentAtMs = performance.now();
+    this.#heardAtMs = sentAtMs;
+    this.#request = { id, sentAtMs, messagesLeft: batch, answered: false };
+    const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.stream}.${this.name}`;
+    const reply = `${this.#inbox}.${id}`;
+    try {
+      this.link.connection.publish(subject, JSON.stringify(request), { reply });
+    } catch {
+      this.#lose("the connection is closed");
     }
   }
 
@@ -138,6 +146,7 @@ export class PullConsumer {
     if (this.#closed) return;
     this.#closed = true;
     clearInterval(this.#monitor);
+    clearTimeout(this.#rest);
     if (this.link.connection.isClosed()) return;
     this.#subscription.unsubscribe();
     if (!this.link.connected) return;
@@ -156,18 +165,16 @@ export class PullConsumer {
   }
 
   #deliver({ sequence, time }: Delivery, data: Uint8Array): void {
-    const request = this.#requests[0];
-    if (request !== undefined) {
-      request.answered = true;
-      request.messagesLeft--;
-      if (request.messagesLeft <= 0) this.#requests.shift();
-    }
     this.#oversized = false;
     this.events.message({ sequence, time, timeMs: millisOf(time), data });
-    if (this.#requests.length < requestsMax) this.events.room();
+    const request = this.#request;
+    if (request === undefined) return;
+    request.answered = true;
+    request.messagesLeft--;
+    if (request.messagesLeft <= 0) this.#ended(0);
   }
 
-  /** Heartbeats, the early end of a request, or the end of the consumer. */
+  /** Heartbeats, the end of a request, or the end of the consumer. */
   #status(msg: Msg): void {
     const code = msg.headers?.code ?? 0;
     const description = msg.headers?.description ?? "";
@@ -177,14 +184,30 @@ export class PullConsumer {
       this.#lose(`${code} ${description}`);
       return;
     }
-    const request = this.#requests.shift();
-    if (tooLarge && request?.answered === false) this.#oversized = true;
-    this.events.room();
+    const request = this.#request;
+    // The end of one that was replaced says nothing.
+    if (request !== undefined && msg.subject.endsWith(`.${request.id}`)) {
+      if (tooLarge && !request.answered) this.#oversized = true;
+      this.#ended(tooLarge ? 0 : request.sentAtMs + this.limits.restMs - performance.now());
+    }
+  }
+
+  /** The request is over; the next one may be sent after so many milliseconds. */
+  #ended(restMs: number): void {
+    this.#request = undefined;
+    if (restMs <= 0) {
+      this.events.room();
+      return;
+    }
+    this.#rest = setTimeout(() => {
+      this.#rest = undefined;
+      this.events.room();
+    }, restMs);
   }
 
   /** Without a request the server has nothing to say, and silence means nothing. */
   #checkHeartbeat(): void {
-    if (this.#requests.length === 0) return;
+    if (this.#request === undefined) return;
     const silentMs = performance.now() - this.#heardAtMs;
     if (silentMs > 2.5 * this.limits.heartbeatMs) {
       this.#lose(`nothing heard for ${Math.round(silentMs)} ms`);
@@ -192,11 +215,9 @@ export class PullConsumer {
   }
 
   #replaceExpiring(): void {
-    const oldest = this.#requests[0];
-    if (oldest === undefined || this.#closed) return;
-    if (performance.now() - oldest.sentAtMs < requestExpiresMs - expiryMarginMs) return;
-    this.#requests.shift();
-    this.events.room();
+    if (this.#request === undefined || this.#closed) return;
+    if (performance.now() - this.#request.sentAtMs < requestExpiresMs - expiryMarginMs) return;
+    this.#ended(0);
   }
 
   #lose(reason: string): void {

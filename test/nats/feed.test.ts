@@ -134,6 +134,54 @@ describe("reading", () => {
   });
 });
 
+describe("requests", () => {
+  /** Counts the requests that consumers of the stream are asked for messages by. */
+  function countRequests(): { count: number } {
+    const counted = { count: 0 };
+    const callback = () => {
+      counted.count++;
+    };
+    link.connection.subscribe(`$JS.API.CONSUMER.MSG.NEXT.${stream}.>`, { callback });
+    return counted;
+  }
+
+  test("bring messages that come close together in bursts", async () => {
+    const requests = countRequests();
+    const feed = feedFrom(1, { restMs: 50 });
+    const startMs = performance.now();
+    const reading = readThrough(feed, 400);
+    await publish(1, 400);
+    expectContiguous(await reading, 1, 400);
+    // One at the start, and then one for each rest that is over.
+    expect(requests.count).toBeLessThanOrEqual(2 + (performance.now() - startMs) / 50);
+  });
+
+  test("bring a lone message at once, however long the rest is", async () => {
+    const requests = countRequests();
+    const restMs = 60_000;
+    const feed = feedFrom(1, { restMs });
+    await until(async () => (await consumers())[0]?.num_waiting === 1, { what: "one is out" });
+    const reading = readThrough(feed, 1);
+    await publish(1, 1);
+    expectContiguous(await reading, 1, 1);
+    expect(requests.count).toBe(1);
+  });
+
+  test("follow each other without a rest while there is more", async () => {
+    await publish(1, 20);
+    const feed = feedFrom(1, { requestMessages: 4, restMs: 60_000 });
+    expectContiguous(await readThrough(feed, 20), 1, 20);
+  });
+
+  test("that rest when a feed is stopped do not keep it", async () => {
+    await publish(1, 1);
+    const feed = feedFrom(1, { restMs: 60_000 });
+    await readThrough(feed, 1);
+    await feed.stop();
+    expect(await consumers()).toEqual([]);
+  });
+});
+
 describe("trouble", () => {
   test("kill -9 and restart of the broker leave no gap and no repeat", async () => {
     await publish(1, 100);
@@ -155,7 +203,7 @@ describe("trouble", () => {
 
   test("a consumer that is deleted behind its back is replaced", async () => {
     await publish(1, 10);
-    const feed = feedFrom(1);
+    const feed = feedFrom(1, { heartbeatMs: 300 });
     const read = await readThrough(feed, 10);
     for (const { name } of await consumers()) await link.manager.consumers.delete(stream, name);
     const more = readThrough(feed, 20);
@@ -249,7 +297,7 @@ describe("a gap", () => {
 
   test("is reported when the stream is deleted and created anew", async () => {
     await publish(1, 10);
-    const feed = feedFrom(1);
+    const feed = feedFrom(1, { heartbeatMs: 300 });
     await readThrough(feed, 10);
     await link.manager.streams.delete(stream);
     await ensureStreams(link, { partitions: 1, replicas: 1 });
