@@ -5,7 +5,7 @@
 export async function inTime<Value>(
   promise: Promise<Value>,
   ms: number,
-  late: () => Error,
+  late: () => Error = () => new Error("took too long"),
 ): Promise<Value> {
   const { promise: expired, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(late()), ms);

@@ -27,16 +27,16 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "src/nats": [
     /^src\/(nats|domain)\//,
     /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
-    /^src\/log\.ts$/,
+    /^src\/(log|inTime)\.ts$/,
     /^(nats|node:.*)$/,
   ],
   "src/store": [
     /^src\/(store|domain)\//,
     /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
-    /^src\/(log|inTime)\.ts$/,
+    /^src\/(log|inTime|semaphore)\.ts$/,
     /^(postgres|node:.*)$/,
   ],
-  "src/replay": [/^src\/(replay|actors|domain)\//, /^src\/(log|inTime)\.ts$/],
+  "src/replay": [/^src\/(replay|actors|domain)\//, /^src\/(log|inTime|semaphore)\.ts$/],
   "src/simulator": [/^src\/(simulator|domain)\//, /^src\/log\.ts$/, /^node:.*$/],
 };
 

@@ -126,6 +126,12 @@ export interface OpenWindowView {
   readonly lastSequence: number;
 }
 
+/**
+ * How far into the list of actors one can page: every owner sends its rows up to there, because any
+ * of them may be on the page.
+ */
+export const actorDepthMax = 10_000;
+
 export interface ActorQuery {
   readonly customer?: string | undefined;
   readonly content?: string | undefined;

@@ -1,7 +1,8 @@
 /** How the routes of actors are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
+import { actorDepthMax } from "../actors/readPorts.ts";
 import { eventExample, eventSchemas } from "./adminEventDocs.ts";
-import { actorDepthMax, actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
+import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import {
   answer,
   integer,

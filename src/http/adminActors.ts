@@ -1,18 +1,19 @@
 /** Window actors as their owners see them now, wherever these run. */
 import { Elysia } from "elysia";
 import type { History } from "../actors/historyPorts.ts";
-import type {
-  ActorDirectory,
-  ActorQuery,
-  ActorView,
-  AdminQueries,
-  RecordedEvent,
+import {
+  type ActorDirectory,
+  type ActorQuery,
+  type ActorView,
+  type AdminQueries,
+  actorDepthMax,
+  type RecordedEvent,
 } from "../actors/readPorts.ts";
 import type { Log } from "../log.ts";
 import { actorDetail, actorsDetail, namedActorDetail } from "./adminActorDocs.ts";
 import { eventFields } from "./adminEvents.ts";
 import { readMoment, showPastActor } from "./adminHistory.ts";
-import { actorDepthMax, actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
+import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import { askPort, unavailable } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";

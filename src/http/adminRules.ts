@@ -2,8 +2,6 @@
 
 export const actorsDefault = 100;
 export const actorsMax = 1_000;
-/** How far into the list of actors one can page: every owner sends its rows up to there. */
-export const actorDepthMax = 10_000;
 
 /** Events that come with one actor. */
 export const recentEvents = 20;

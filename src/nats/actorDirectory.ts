@@ -1,6 +1,12 @@
 /** The admin's side of the actor directory: asks the owners of partitions, wherever they run. */
 import type { Msg } from "nats";
-import type { ActorDirectory, ActorList, ActorQuery, ActorView } from "../actors/readPorts.ts";
+import {
+  type ActorDirectory,
+  type ActorList,
+  type ActorQuery,
+  type ActorView,
+  actorDepthMax,
+} from "../actors/readPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
 import {
   type ActorReply,
@@ -12,12 +18,6 @@ import { sortActors } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
-/**
- * How far into a list one can page: every owner sends the rows up to there, because any of them
- * may be on the page.
- */
-export const actorPageDepthMax = 10_000;
-
 export class NatsActorDirectory implements ActorDirectory {
   constructor(
     private readonly link: NatsLink,
@@ -27,8 +27,8 @@ export class NatsActorDirectory implements ActorDirectory {
 
   async list(query: ActorQuery): Promise<ActorList> {
     const depth = query.offset + query.limit;
-    if (depth > actorPageDepthMax) {
-      throw new RangeError(`offset and limit may add up to ${actorPageDepthMax} at most`);
+    if (depth > actorDepthMax) {
+      throw new RangeError(`offset and limit may add up to ${actorDepthMax} at most`);
     }
     const asked = this.#partitionsOf(query);
     const request: ActorRequest = { kind: "list", query: { ...query, offset: 0, limit: depth } };

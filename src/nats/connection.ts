@@ -1,9 +1,9 @@
 /** The connection to the NATS servers, shared by everything in this folder. */
 import { connect, type JetStreamManager, type NatsConnection, NatsError } from "nats";
+import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
 import { isTransient } from "./apiError.ts";
 import { type NatsAddress, parseNatsUrl } from "./natsUrl.ts";
-import { within } from "./within.ts";
 
 export interface NatsOptions {
   /** One or several servers, separated by commas. */
@@ -99,7 +99,7 @@ export class NatsLink {
   async #close(): Promise<void> {
     if (this.#connected && !this.connection.isClosed()) {
       // Draining waits for a pong, which a server that just died never sends.
-      await within(this.connection.drain(), closeTimeoutMs).catch(() => {});
+      await inTime(this.connection.drain(), closeTimeoutMs).catch(() => {});
     }
     await this.connection.close();
     await this.closed;

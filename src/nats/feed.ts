@@ -8,13 +8,13 @@ import {
   type PayloadFeed,
   type VerifyStream,
 } from "../actors/ports.ts";
+import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "./connection.ts";
 import { Continuity } from "./continuity.ts";
 import { streamName } from "./names.ts";
 import { openPullConsumer, type PullConsumer, type PullLimits } from "./pullConsumer.ts";
 import { haltedWhenGone } from "./streamState.ts";
-import { within } from "./within.ts";
 
 export interface FeedOptions {
   readonly partition: number;
@@ -144,7 +144,7 @@ export class StreamFeed implements PayloadFeed {
       if (performance.now() - openedAtMs > steadyMs) this.#failures = 0;
       if (!this.link.connected) continue;
       if (!this.#stopped) await this.#backOff();
-      else if (closing !== undefined) await within(closing, stopMs);
+      else if (closing !== undefined) await inTime(closing, stopMs).catch(() => {});
     }
   }
 

@@ -13,9 +13,9 @@
  */
 import { AckPolicy, DeliverPolicy, type Msg, nanos, ReplayPolicy, type Subscription } from "nats";
 import type { LogMessage } from "../actors/ports.ts";
+import { inTime } from "../inTime.ts";
 import { type Delivery, millisOf, parseDelivery } from "./brokerTime.ts";
 import type { NatsLink } from "./connection.ts";
-import { within } from "./within.ts";
 
 export interface PullLimits {
   /** The most that one request asks for. */
@@ -151,7 +151,7 @@ export class PullConsumer {
     this.#subscription.unsubscribe();
     if (!this.link.connected) return;
     const removal = this.link.manager.consumers.delete(this.stream, this.name);
-    await within(removal, removalMs).catch(() => {});
+    await inTime(removal, removalMs).catch(() => {});
   }
 
   #arrived(msg: Msg): void {

@@ -12,6 +12,7 @@ import {
 } from "../actors/historyPorts.ts";
 import type { ActorDirectory } from "../actors/readPorts.ts";
 import type { Receipt } from "../domain/receipt.ts";
+import { Semaphore } from "../semaphore.ts";
 import { actorAt } from "./actorAt.ts";
 import { whileDropped } from "./dropped.ts";
 import { explain } from "./explain.ts";
@@ -21,12 +22,13 @@ import type { Past } from "./sources.ts";
 /** Replays that run, and that wait for their turn; more are refused. */
 const runningMax = 2;
 const waitingMax = 8;
+/** Nobody waits for longer. */
+const waitMs = 10 * 60_000;
 
 export class ReplayedHistory implements History {
   readonly #past: Past;
   readonly #actors: Pick<ActorDirectory, "get">;
-  readonly #waiting: (() => void)[] = [];
-  #running = 0;
+  readonly #places = new Semaphore(runningMax, waitingMax);
 
   constructor(past: Past, actors: Pick<ActorDirectory, "get">) {
     this.#past = past;
@@ -50,21 +52,13 @@ export class ReplayedHistory implements History {
   }
 
   async #inTurn<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
-    if (this.#running >= runningMax) {
-      if (this.#waiting.length >= waitingMax) {
-        throw new HistoryBusy("too many questions about the past at once");
-      }
-      // Whoever ends hands its place over.
-      await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    } else {
-      this.#running++;
+    if (!(await this.#places.acquire(waitMs))) {
+      throw new HistoryBusy("too many questions about the past at once");
     }
     try {
       return await whileDropped(this.#past.clock, ask);
     } finally {
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running--;
-      else next();
+      this.#places.release();
     }
   }
 }

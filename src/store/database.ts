@@ -11,8 +11,8 @@
 import postgres from "postgres";
 import { inTime } from "../inTime.ts";
 import { errorMessage, type Log } from "../log.ts";
+import { Semaphore } from "../semaphore.ts";
 import { Listener } from "./listener.ts";
-import { Semaphore } from "./semaphore.ts";
 
 /** `int8` is read as bigint, `timestamptz` as Date; `numeric` is cast to text by who needs it. */
 export type Sql = postgres.Sql<{ bigint: bigint }>;

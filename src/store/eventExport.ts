@@ -7,6 +7,7 @@ import {
   archiveFormat,
   archiveVersion,
 } from "./eventArchive.ts";
+import { weighedPage } from "./weighedPage.ts";
 
 export interface ExportProgress {
   readonly events: number;
@@ -26,8 +27,6 @@ export class LogGap extends Error {
   }
 }
 
-const pageRowsMax = 2_000;
-const pageBytesMax = 8 * 1_024 * 1_024;
 const pageDeadlineMs = 60_000;
 
 interface EventLine {
@@ -104,7 +103,6 @@ async function readLogHeader(database: Database): Promise<ArchiveHeader> {
   };
 }
 
-/** The next events by position: at least one, and then no more than a page may weigh. */
 function readPage(
   database: Database,
   partition: number,
@@ -118,18 +116,10 @@ function readPage(
         'customer', customer, 'content', content, 'windowEnd', window_end,
         'recordedAt', recorded_at, 'epoch', epoch, 'sealedBy', sealed_by, 'data', data
       )::text as line
-      from (
-        select *,
-          sum(pg_column_size(data)) over (order by position) - pg_column_size(data)
-            as bytes_before
-        from (
-          select * from events
-          where partition = ${partition} and position > ${after} and position <= ${last}
-          order by position
-          limit ${pageRowsMax}
-        ) as page
-      ) as weighed
-      where bytes_before < ${pageBytesMax}
+      from ${weighedPage(
+        sql,
+        sql`partition = ${partition} and position > ${after} and position <= ${last}`,
+      )}
       order by position
     `,
     pageDeadlineMs,

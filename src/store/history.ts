@@ -14,10 +14,8 @@ import type { Receipt } from "../domain/receipt.ts";
 import type { Database, Sql } from "./database.ts";
 import { type EventRow, eventColumns, toRecordedEvent } from "./eventPage.ts";
 import { memorySpans, memoryThrough } from "./sessionMemories.ts";
+import { weighedPage } from "./weighedPage.ts";
 import { windowReaching } from "./windowSearch.ts";
-
-const pageRowsMax = 1_000;
-const pageBytesMax = 8 * 1_024 * 1_024;
 
 export class PostgresHistoryStore implements HistoryStore {
   readonly #database: Database;
@@ -244,7 +242,7 @@ function isAbout(sql: Sql, { customer, content }: ActorName) {
   return sql`type = 'WindowSealed' and customer = ${customer} and content = ${content}`;
 }
 
-/** The next events by position: at least one, and then no more than a page may weigh. */
+/** A page of them. */
 function eventsInWindows(
   sql: Sql,
   partition: number,
@@ -253,18 +251,14 @@ function eventsInWindows(
   throughMs: number,
 ) {
   return sql<EventRow[]>`
-    select ${eventColumns(sql)} from (
-      select *,
-        sum(pg_column_size(data)) over (order by position) - pg_column_size(data) as bytes_before
-      from (
-        select * from events
-        where partition = ${partition} and type = 'WindowSealed' and position > ${position}
-          and window_end > ${new Date(Math.max(afterMs, 0))}
-          and window_end <= ${new Date(throughMs)}
-        order by position limit ${pageRowsMax}
-      ) as next
-    ) as page
-    where bytes_before < ${pageBytesMax}
+    select ${eventColumns(sql)}
+    from ${weighedPage(
+      sql,
+      sql`
+        partition = ${partition} and type = 'WindowSealed' and position > ${position}
+        and window_end > ${new Date(Math.max(afterMs, 0))}
+        and window_end <= ${new Date(throughMs)}`,
+    )}
     order by position
   `;
 }

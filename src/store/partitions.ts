@@ -11,9 +11,7 @@ import { atOnce } from "../domain/pausing.ts";
 import type { Database } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
 import { HeavyStatements } from "./heavyStatements.ts";
-
-const pageRowsMax = 2_000;
-const pageBytesMax = 8 * 1_024 * 1_024;
+import { weighedPage } from "./weighedPage.ts";
 
 interface TokensRow {
   readonly position: bigint;
@@ -158,21 +156,14 @@ export class PostgresPartitionStore implements PartitionStore {
     return row?.position ?? undefined;
   }
 
-  /** The next events by position: at least one, and then no more than a page may weigh. */
   #tokensAfter(partition: number, position: bigint): Promise<readonly TokensRow[]> {
     return this.#database.run(
       (sql) => sql<TokensRow[]>`
         select position, window_end, event_data(type, version, data) ->> 'tokens' as tokens
-        from (
-          select *,
-            sum(pg_column_size(data)) over (order by position) - pg_column_size(data)
-              as bytes_before
-          from events
-          where partition = ${partition} and position > ${position} and type = 'WindowSealed'
-          order by position
-          limit ${pageRowsMax}
-        ) as page
-        where bytes_before < ${pageBytesMax}
+        from ${weighedPage(
+          sql,
+          sql`partition = ${partition} and position > ${position} and type = 'WindowSealed'`,
+        )}
         order by position
       `,
     );

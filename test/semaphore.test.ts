@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Semaphore } from "../../src/store/semaphore.ts";
+import { Semaphore } from "../src/semaphore.ts";
 
 const patientMs = 60_000;
 
