@@ -26,7 +26,7 @@ export interface FeedOptions {
 }
 
 export interface FeedLimits extends PullLimits {
-  /** The most bytes of messages that are held or asked for. */
+  /** About the most bytes of messages that are held or asked for. */
   readonly bufferBytesMax: number;
 }
 
@@ -36,6 +36,7 @@ const defaults: FeedLimits = {
   requestMessages: 4_096,
   heartbeatMs: 2_000,
   restMs: 40,
+  expiresMs: 30_000,
 };
 
 /** What a message costs in memory beside its data. */

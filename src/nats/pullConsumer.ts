@@ -25,12 +25,14 @@ export interface PullLimits {
   readonly heartbeatMs: number;
   /** The least time from one request to the next, unless there is more to be had at once. */
   readonly restMs: number;
+  /** How long the server keeps a request that nothing comes for; twice `heartbeatMs` and more. */
+  readonly expiresMs: number;
 }
 
 export interface PullEvents {
   /** A message, in the order of the stream. */
   message(message: LogMessage): void;
-  /** A request may have ended: there is room to pull again. */
+  /** A request has ended, and its rest is over: it is time to pull again. */
   room(): void;
   /** The consumer is of no more use. Called at most once, and never after `close`. */
   lost(reason: string): void;
@@ -41,16 +43,16 @@ interface PullRequest {
   readonly id: string;
   readonly sentAtMs: number;
   messagesLeft: number;
+  bytesLeft: number;
   answered: boolean;
 }
 
-const requestExpiresMs = 30_000;
 /**
- * A request counts as ended this long before it expires at the server, and another one takes its
- * place: nats-server 2.9 may drop an expired request without a word, and with none left it would
- * be silent until the next heartbeat is missed.
+ * A request counts as ended when so much of its time is over, and another one takes its place:
+ * nats-server 2.9 may drop an expired request without a word, and with none left it would be silent
+ * until the next heartbeat is missed.
  */
-const expiryMarginMs = 5_000;
+const expiryPart = 5 / 6;
 const monitorMs = 1_000;
 /** An ephemeral consumer that nobody pulls from for this long is removed by the server. */
 const inactiveMs = 60_000;
@@ -117,7 +119,7 @@ export class PullConsumer {
 
   /** Asks for more, if there is room for what a request may bring, and if none is out or rests. */
   pull(room: number): void {
-    const { requestBytes, requestMessages, heartbeatMs } = this.limits;
+    const { requestBytes, requestMessages, heartbeatMs, expiresMs } = this.limits;
     if (this.#closed || this.#request !== undefined || this.#rest !== undefined) return;
     if (room < requestBytes) return;
     const batch = this.#oversized ? 1 : requestMessages;
@@ -125,13 +127,14 @@ export class PullConsumer {
       batch,
       ...(!this.#oversized && { max_bytes: requestBytes }),
       no_wait: true,
-      expires: nanos(requestExpiresMs),
+      expires: nanos(expiresMs),
       idle_heartbeat: nanos(heartbeatMs),
     };
     const id = String(++this.#requests);
     const sentAtMs = performance.now();
     this.#heardAtMs = sentAtMs;
-    this.#request = { id, sentAtMs, messagesLeft: batch, answered: false };
+    const bytesLeft = this.#oversized ? Number.POSITIVE_INFINITY : requestBytes;
+    this.#request = { id, sentAtMs, messagesLeft: batch, bytesLeft, answered: false };
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.stream}.${this.name}`;
     const reply = `${this.#inbox}.${id}`;
     try {
@@ -159,19 +162,21 @@ export class PullConsumer {
     this.#heardAtMs = performance.now();
     const reply = msg.reply ?? "";
     const delivery = parseDelivery(reply);
-    if (delivery !== undefined) this.#deliver(delivery, msg.data);
+    if (delivery !== undefined) this.#deliver(delivery, msg);
     else if (reply === "") this.#status(msg);
     else this.#lose(`unreadable delivery ${reply}`);
   }
 
-  #deliver({ sequence, time }: Delivery, data: Uint8Array): void {
+  #deliver({ sequence, time }: Delivery, { subject, reply = "", data }: Msg): void {
     this.#oversized = false;
     this.events.message({ sequence, time, timeMs: millisOf(time), data });
     const request = this.#request;
     if (request === undefined) return;
     request.answered = true;
     request.messagesLeft--;
-    if (request.messagesLeft <= 0) this.#ended(0);
+    // As the server counts, which says nothing when a request is used up exactly.
+    request.bytesLeft -= subject.length + reply.length + data.length;
+    if (request.messagesLeft <= 0 || request.bytesLeft <= 0) this.#ended(0);
   }
 
   /** Heartbeats, the end of a request, or the end of the consumer. */
@@ -180,7 +185,9 @@ export class PullConsumer {
     const description = msg.headers?.description ?? "";
     if (code === 100) return;
     const tooLarge = code === 409 && /exceeds maxbytes/i.test(description);
-    if (code !== 408 && code !== 404 && !tooLarge) {
+    // Servers from 2.10 on say so of a request that is used up.
+    const usedUp = tooLarge || (code === 409 && /batch completed/i.test(description));
+    if (code !== 408 && code !== 404 && !usedUp) {
       this.#lose(`${code} ${description}`);
       return;
     }
@@ -188,7 +195,7 @@ export class PullConsumer {
     // The end of one that was replaced says nothing.
     if (request !== undefined && msg.subject.endsWith(`.${request.id}`)) {
       if (tooLarge && !request.answered) this.#oversized = true;
-      this.#ended(tooLarge ? 0 : request.sentAtMs + this.limits.restMs - performance.now());
+      this.#ended(usedUp ? 0 : request.sentAtMs + this.limits.restMs - performance.now());
     }
   }
 
@@ -216,7 +223,8 @@ export class PullConsumer {
 
   #replaceExpiring(): void {
     if (this.#request === undefined || this.#closed) return;
-    if (performance.now() - this.#request.sentAtMs < requestExpiresMs - expiryMarginMs) return;
+    const ageMs = performance.now() - this.#request.sentAtMs;
+    if (ageMs < this.limits.expiresMs * expiryPart) return;
     this.#ended(0);
   }
 

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import type { ConsumerInfo } from "nats";
 import { type LogMessage, PartitionHalted, PayloadGap } from "../../src/actors/ports.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { type FeedLimits, StreamFeed } from "../../src/nats/feed.ts";
@@ -126,15 +127,12 @@ describe("reading", () => {
     const feed = feedFrom(1, { requestBytes: 10_000, bufferBytesMax: 40_000 });
     expectContiguous(await readThrough(feed, 20), 1, 20);
   });
-
-  test("needs many requests for many messages", async () => {
-    await publish(1, 200);
-    const feed = feedFrom(1, { requestMessages: 3 });
-    expectContiguous(await readThrough(feed, 200), 1, 200);
-  });
 });
 
 describe("requests", () => {
+  /** Longer than a test takes: whoever rests once does not go on. */
+  const forEver = 60_000;
+
   /** Counts the requests that consumers of the stream are asked for messages by. */
   function countRequests(): { count: number } {
     const counted = { count: 0 };
@@ -145,6 +143,30 @@ describe("requests", () => {
     return counted;
   }
 
+  /** Waits until so many requests wait at the server, and resolves with the only consumer. */
+  function whenWaiting(requests: number): Promise<ConsumerInfo> {
+    const one = async () => (await consumers()).find(({ num_waiting }) => num_waiting === requests);
+    return until(one, { what: `${requests} requests wait at the server` });
+  }
+
+  /** How many bytes the server counts for each of the first messages. */
+  async function sizesOf(messages: number): Promise<number[]> {
+    const { name } = await link.manager.consumers.add(stream, { mem_storage: true });
+    const inbox = "_INBOX.sizes";
+    const sizes: number[] = [];
+    link.connection.subscribe(inbox, {
+      callback: (_error, { subject, reply = "", data }) => {
+        sizes.push(subject.length + reply.length + data.length);
+      },
+    });
+    const request = JSON.stringify({ batch: messages, expires: 10_000_000_000 });
+    const ask = `$JS.API.CONSUMER.MSG.NEXT.${stream}.${name}`;
+    link.connection.publish(ask, request, { reply: inbox });
+    await until(() => sizes.length === messages, { what: "all have come" });
+    await link.manager.consumers.delete(stream, name);
+    return sizes;
+  }
+
   test("bring messages that come close together in bursts", async () => {
     const requests = countRequests();
     const feed = feedFrom(1, { restMs: 50 });
@@ -152,33 +174,66 @@ describe("requests", () => {
     const reading = readThrough(feed, 400);
     await publish(1, 400);
     expectContiguous(await reading, 1, 400);
-    // One at the start, and then one for each rest that is over.
-    expect(requests.count).toBeLessThanOrEqual(2 + (performance.now() - startMs) / 50);
+    // One at the start, and then one for each rest that is over; timers are a little early.
+    expect(requests.count).toBeLessThanOrEqual(2 + (performance.now() - startMs) / 45);
+  });
+
+  test("rest after the end of the stream, and then nothing is sent", async () => {
+    const feed = feedFrom(1, { restMs: forEver });
+    const reading = readThrough(feed, 1);
+    await publish(1, 1);
+    await reading;
+    await whenWaiting(0);
+    await publish(2, 10);
+    expect((await consumers())[0]).toMatchObject({ num_pending: 9, num_waiting: 0 });
   });
 
   test("bring a lone message at once, however long the rest is", async () => {
     const requests = countRequests();
-    const restMs = 60_000;
-    const feed = feedFrom(1, { restMs });
-    await until(async () => (await consumers())[0]?.num_waiting === 1, { what: "one is out" });
+    const feed = feedFrom(1, { restMs: forEver });
+    await whenWaiting(1);
     const reading = readThrough(feed, 1);
     await publish(1, 1);
     expectContiguous(await reading, 1, 1);
     expect(requests.count).toBe(1);
   });
 
-  test("follow each other without a rest while there is more", async () => {
-    await publish(1, 20);
-    const feed = feedFrom(1, { requestMessages: 4, restMs: 60_000 });
-    expectContiguous(await readThrough(feed, 20), 1, 20);
+  test.each([
+    ["messages", { requestMessages: 4, requestBytes: 1_000 }],
+    ["bytes", { requestBytes: 500 }],
+  ])("follow each other without a rest when their %s are used up", async (_what, limits) => {
+    await publish(1, 50);
+    const feed = feedFrom(1, { ...limits, bufferBytesMax: 2_000, restMs: forEver });
+    const read = [...(await feed.next(1))];
+    const [before] = await consumers();
+    read.push(...(await readThrough(feed, 50)));
+    expectContiguous(read, 1, 50);
+    expect((await consumers())[0]?.name).toBe(before?.name ?? "");
   });
 
-  test("that rest when a feed is stopped do not keep it", async () => {
+  test("end also when their bytes are used up exactly, of which the server says nothing", async () => {
+    await publish(1, 50);
+    const sizes = await sizesOf(5);
+    const requestBytes = sizes.reduce((sum, size) => sum + size, 0);
+    const feed = feedFrom(1, { requestBytes, bufferBytesMax: 3_000, heartbeatMs: 300 });
+    const read = [...(await feed.next(1))];
+    const [before] = await consumers();
+    read.push(...(await readThrough(feed, 50)));
+    expectContiguous(read, 1, 50);
+    expect((await consumers())[0]?.name).toBe(before?.name ?? "");
+  });
+
+  test("are replaced before they expire, whose end then says nothing", async () => {
+    const requests = countRequests();
+    const feed = feedFrom(1, { expiresMs: 3_000, heartbeatMs: 300 });
+    const before = await whenWaiting(1);
+    await whenWaiting(2);
+    await whenWaiting(1);
+    expect(requests.count).toBe(2);
+    const reading = readThrough(feed, 1);
     await publish(1, 1);
-    const feed = feedFrom(1, { restMs: 60_000 });
-    await readThrough(feed, 1);
-    await feed.stop();
-    expect(await consumers()).toEqual([]);
+    expectContiguous(await reading, 1, 1);
+    expect((await consumers())[0]?.name).toBe(before.name);
   });
 });
 
