@@ -132,25 +132,29 @@ export function payloadsOf(batch: Batch): unknown[] {
   return found;
 }
 
-/** Partition by partition, the payloads by sequence and index, as an owner counts them. */
-export async function countedPayloads(streams: JetStreamStreams, partitions: number) {
-  const counted = new Map<string, unknown>();
-  const tokens: unknown[] = [];
+/**
+ * The payloads of all partitions by sequence and index, and the tokens of those that an owner
+ * counts. A message whose answer was lost is sent again and then stored twice: its receipts name
+ * the second place, and it is counted at the first.
+ */
+export async function storedPayloads(streams: JetStreamStreams, partitions: number) {
+  const stored = new Map<string, unknown>();
+  const countedTokens: unknown[] = [];
   for (let partition = 0; partition < partitions; partition++) {
     const lastNumbers = new Map<string, number>();
     for (const message of await readAll(streams, partition)) {
       const batch = batchOf(message);
-      if (batch.number <= (lastNumbers.get(batch.publisher) ?? 0)) continue;
-      lastNumbers.set(batch.publisher, batch.number);
+      const isRepeat = batch.number <= (lastNumbers.get(batch.publisher) ?? 0);
+      if (!isRepeat) lastNumbers.set(batch.publisher, batch.number);
       for (const [index, found] of payloadsOf(batch).entries()) {
-        counted.set(receiptKey({ partition, sequence: message.sequence, index }), found);
-        if (typeof found === "object" && found !== null && "token" in found) {
-          tokens.push(found.token);
+        stored.set(receiptKey({ partition, sequence: message.sequence, index }), found);
+        if (!isRepeat && typeof found === "object" && found !== null && "token" in found) {
+          countedTokens.push(found.token);
         }
       }
     }
   }
-  return { counted, tokens };
+  return { stored, countedTokens };
 }
 
 export function receiptKey({ partition, sequence, index }: Receipt): string {
