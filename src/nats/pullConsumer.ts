@@ -44,7 +44,6 @@ interface PullRequest {
   readonly sentAtMs: number;
   messagesLeft: number;
   bytesLeft: number;
-  answered: boolean;
 }
 
 /**
@@ -134,7 +133,7 @@ export class PullConsumer {
     const sentAtMs = performance.now();
     this.#heardAtMs = sentAtMs;
     const bytesLeft = this.#oversized ? Number.POSITIVE_INFINITY : requestBytes;
-    this.#request = { id, sentAtMs, messagesLeft: batch, bytesLeft, answered: false };
+    this.#request = { id, sentAtMs, messagesLeft: batch, bytesLeft };
     const subject = `$JS.API.CONSUMER.MSG.NEXT.${this.stream}.${this.name}`;
     const reply = `${this.#inbox}.${id}`;
     try {
@@ -172,7 +171,6 @@ export class PullConsumer {
     this.events.message({ sequence, time, timeMs: millisOf(time), data });
     const request = this.#request;
     if (request === undefined) return;
-    request.answered = true;
     request.messagesLeft--;
     // As the server counts, which says nothing when a request is used up exactly.
     request.bytesLeft -= subject.length + reply.length + data.length;
@@ -194,7 +192,8 @@ export class PullConsumer {
     const request = this.#request;
     // The end of one that was replaced says nothing.
     if (request !== undefined && msg.subject.endsWith(`.${request.id}`)) {
-      if (tooLarge && !request.answered) this.#oversized = true;
+      const hasBrought = request.messagesLeft < this.limits.requestMessages;
+      if (tooLarge && !hasBrought) this.#oversized = true;
       this.#ended(usedUp ? 0 : request.sentAtMs + this.limits.restMs - performance.now());
     }
   }

@@ -242,7 +242,7 @@ function isAbout(sql: Sql, { customer, content }: ActorName) {
   return sql`type = 'WindowSealed' and customer = ${customer} and content = ${content}`;
 }
 
-/** A page of them. */
+/** A page of the events of windows that end in a span of time. */
 function eventsInWindows(
   sql: Sql,
   partition: number,

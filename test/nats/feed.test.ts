@@ -167,6 +167,15 @@ describe("requests", () => {
     return sizes;
   }
 
+  /** Reads 50 messages, for which the consumer of the first one must do. */
+  async function readByOneConsumer(feed: StreamFeed): Promise<void> {
+    const read = [...(await feed.next(1))];
+    const [before] = await consumers();
+    read.push(...(await readThrough(feed, 50)));
+    expectContiguous(read, 1, 50);
+    expect((await consumers()).map(({ name }) => name)).toEqual([before?.name ?? ""]);
+  }
+
   test("bring messages that come close together in bursts", async () => {
     const requests = countRequests();
     const feed = feedFrom(1, { restMs: 50 });
@@ -203,24 +212,15 @@ describe("requests", () => {
     ["bytes", { requestBytes: 500 }],
   ])("follow each other without a rest when their %s are used up", async (_what, limits) => {
     await publish(1, 50);
-    const feed = feedFrom(1, { ...limits, bufferBytesMax: 2_000, restMs: forEver });
-    const read = [...(await feed.next(1))];
-    const [before] = await consumers();
-    read.push(...(await readThrough(feed, 50)));
-    expectContiguous(read, 1, 50);
-    expect((await consumers())[0]?.name).toBe(before?.name ?? "");
+    await readByOneConsumer(feedFrom(1, { ...limits, bufferBytesMax: 2_000, restMs: forEver }));
   });
 
   test("end also when their bytes are used up exactly, of which the server says nothing", async () => {
     await publish(1, 50);
     const sizes = await sizesOf(5);
     const requestBytes = sizes.reduce((sum, size) => sum + size, 0);
-    const feed = feedFrom(1, { requestBytes, bufferBytesMax: 3_000, heartbeatMs: 300 });
-    const read = [...(await feed.next(1))];
-    const [before] = await consumers();
-    read.push(...(await readThrough(feed, 50)));
-    expectContiguous(read, 1, 50);
-    expect((await consumers())[0]?.name).toBe(before?.name ?? "");
+    const limits = { requestBytes, bufferBytesMax: 3_000, heartbeatMs: 300 };
+    await readByOneConsumer(feedFrom(1, limits));
   });
 
   test("are replaced before they expire, whose end then says nothing", async () => {

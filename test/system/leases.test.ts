@@ -36,11 +36,12 @@ function connect(running: TestProcess): postgres.Sql {
 async function hold(running: TestProcess, statement: string): Promise<{ release(): void }> {
   const held = Promise.withResolvers<void>();
   const released = Promise.withResolvers<void>();
-  void connect(running).begin(async (sql) => {
+  const transaction = connect(running).begin(async (sql) => {
     await sql.unsafe(statement);
     held.resolve();
     await released.promise;
   });
+  transaction.catch(held.reject);
   await held.promise;
   return { release: () => released.resolve() };
 }
@@ -64,14 +65,23 @@ async function leaseLeftMs(sql: postgres.Sql): Promise<number> {
   return Number(row?.left);
 }
 
-async function epochs(sql: postgres.Sql) {
+async function owners(sql: postgres.Sql) {
   return [...(await sql`select partition, epoch::text, owner from partitions order by partition`)];
+}
+
+/** Every partition with its owner, once all have one. */
+function whenOwned(sql: postgres.Sql) {
+  const all = async () => {
+    const rows = await owners(sql);
+    return rows.every(({ owner }) => owner !== null) && rows;
+  };
+  return until(all, { what: "every partition has an owner" });
 }
 
 test("commits that all wait do not keep a lease from being renewed", async () => {
   const running = await start();
   const sql = connect(running);
-  const before = await epochs(sql);
+  const before = await whenOwned(sql);
   const events = await hold(running, "lock table events in access exclusive mode");
   for (let content = 0; content < 64; content++) {
     await postOne(running.url, { ...examplePayload, content: `channel${content}` });
@@ -85,13 +95,13 @@ test("commits that all wait do not keep a lease from being renewed", async () =>
     await until(renewed, { what: "the lease is renewed", timeoutMs: leaseMs });
   }
   events.release();
-  expect(await epochs(sql)).toEqual(before);
+  expect(await owners(sql)).toEqual(before);
 }, 60_000);
 
 test("a renewal that waits is ended, and tried again while the lease lasts", async () => {
   const running = await start();
   const sql = connect(running);
-  const before = await epochs(sql);
+  const before = await whenOwned(sql);
   const workers = await hold(running, "select * from workers for update");
   const first = await until(async () => (await waiting(sql, "renew_lease"))[0], {
     what: "a renewal waits",
@@ -105,5 +115,5 @@ test("a renewal that waits is ended, and tried again while the lease lasts", asy
   expect(await leaseLeftMs(sql)).toBeGreaterThan(0);
   workers.release();
   await until(async () => (await leaseLeftMs(sql)) > 0.9 * leaseMs, { what: "it is renewed" });
-  expect(await epochs(sql)).toEqual(before);
+  expect(await owners(sql)).toEqual(before);
 }, 60_000);
