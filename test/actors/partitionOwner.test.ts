@@ -66,13 +66,16 @@ class NotingStore extends FakeStore {
   }
 }
 
+/** Messages are of the first milliseconds of 1970, where it stays, so that no boundary brings a tick. */
+const stillClock = { ...systemClock, now: () => 0 };
+
 function ownerOn(
   streams: FakeStreams,
   store: FakeStore,
-  turns: Turns = new SlicedTurns(systemClock),
+  turns: Turns = new SlicedTurns(stillClock),
 ): PartitionOwner {
   const rules = { windowMs: 300_000, sessionMemoryMs: 600_000 };
-  const context = { streams, store, clock: systemClock, log: silentLog, rules, turns };
+  const context = { streams, store, clock: stillClock, log: silentLog, rules, turns };
   const owner = { ...context, rawRetentionMs: 0, workerId: "worker" };
   return new PartitionOwner(owner, { partition: 0, epoch: 1 });
 }
