@@ -1,6 +1,6 @@
 /** Brings the database to the version of this code. */
 import type { Database } from "./database.ts";
-import { type Migration, migrations } from "./migrations/list.ts";
+import { type Migration, migrations } from "./migrations.ts";
 
 /** Other processes may be migrating: this one waits for them. */
 const deadlineMs = 60_000;
@@ -15,16 +15,28 @@ export class DatabaseTooNew extends Error {
   }
 }
 
+/** The database is of a version that came before the first one of the list. */
+export class DatabaseTooOld extends Error {
+  constructor(found: number, first: number) {
+    super(
+      `the database is at version ${found}, this program goes on from version ${first}: start an ` +
+        "earlier program on it once (docs/OPERATIONS.md, Upgrading), or use a new database",
+    );
+  }
+}
+
 /**
  * Applies what is missing, each migration in one transaction. Safe when several processes start
  * at once.
- * @throws DatabaseTooNew
+ * @throws DatabaseTooNew, DatabaseTooOld
  */
 export async function migrate(database: Database, list = migrations): Promise<void> {
+  const first = list[0]?.version ?? 0;
   const known = list.at(-1)?.version ?? 0;
   await createVersionTable(database);
   const found = await databaseVersion(database);
   if (found > known) throw new DatabaseTooNew(found, known);
+  if (found > 0 && found < first) throw new DatabaseTooOld(found, first);
   for (const migration of list) {
     if (migration.version > found) await applyMigration(database, migration);
   }

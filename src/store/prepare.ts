@@ -7,7 +7,7 @@ import { ensureSettings, type Settings } from "./settings.ts";
 
 /**
  * Migrates, fixes the settings at the first start, and registers the projections.
- * @throws DatabaseTooNew, SettingsMismatch, ProjectionTooNew
+ * @throws DatabaseTooNew, DatabaseTooOld, SettingsMismatch, ProjectionTooNew
  */
 export async function prepareDatabase(database: Database, settings: Settings): Promise<void> {
   await migrate(database);

@@ -1,5 +1,5 @@
 /**
- * The tables of Postgres and the statements over them, as `src/store/migrations` defines them. A
+ * The tables of Postgres and the statements over them, as `src/store/schema` defines them. A
  * statement is atomic: it runs at one instant, and changes nothing when it throws.
  */
 import {

@@ -2,8 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import postgres from "postgres";
 import { Database, DeadlineExceeded, NoConnectionFree } from "../../src/store/database.ts";
-import { migrate } from "../../src/store/migrate.ts";
-import { migrations } from "../../src/store/migrations/list.ts";
+import { DatabaseTooNew, DatabaseTooOld, migrate } from "../../src/store/migrate.ts";
+import { migrations } from "../../src/store/migrations.ts";
 import { openDatabase } from "../../src/store/open.ts";
 import { prepareDatabase } from "../../src/store/prepare.ts";
 import { freshDatabase, testLog } from "../support/servers.ts";
@@ -11,6 +11,11 @@ import { until } from "../support/until.ts";
 import { freshStore, openTestDatabase, TestStore, windowMs } from "./support.ts";
 
 const settings = { windowMs, partitions: 16 };
+const current = migrations.at(-1)?.version ?? 0;
+
+function withNext(statements: string) {
+  return [...migrations, { version: current + 1, name: "next", statements }];
+}
 
 describe("at the first start", () => {
   test("four processes may prepare the database at once", async () => {
@@ -71,19 +76,40 @@ describe("a later start", () => {
 
   test("with a database of a newer program is refused", async () => {
     await using store = await freshStore(1);
-    const older = migrations.slice(0, -1);
-    await expect(migrate(store.database, older)).rejects.toThrow("run the newer program");
+    await migrate(store.database, withNext("create table next ();"));
+    await expect(migrate(store.database)).rejects.toBeInstanceOf(DatabaseTooNew);
+    await expect(migrate(store.database)).rejects.toThrow("run the newer program");
+  });
+
+  test("with a database from before the first version is refused, and says what to do", async () => {
+    await using store = await freshStore(1);
+    await store.database.run((sql) => sql`update schema_migrations set version = version - 1`);
+    const start = migrate(store.database, withNext("create table next ();"));
+    await expect(start).rejects.toBeInstanceOf(DatabaseTooOld);
+    await expect(start).rejects.toThrow(/version 10, .* start an earlier program .* new database$/);
+    const [{ next } = {}] = await store.database.run(
+      (sql) => sql`select to_regclass('next') as next`,
+    );
+    expect(next).toBeNull();
+  });
+
+  test("with a database that came to the first version by steps changes nothing", async () => {
+    await using store = await freshStore(1);
+    await store.database.run(
+      (sql) => sql`
+        insert into schema_migrations (version, name) select n, 'step' from generate_series(1, 10) n
+      `,
+    );
+    await migrate(store.database);
+    expect(await store.database.run((sql) => sql`select from schema_migrations`)).toHaveLength(11);
   });
 
   test("applies a migration wholly or not at all", async () => {
     await using store = await freshStore(1);
-    const version = (migrations.at(-1)?.version ?? 0) + 1;
-    const broken = "create table half (n int); create table half (n int);";
-    const list = [...migrations, { version, name: "broken", statements: broken }];
-    await expect(migrate(store.database, list)).rejects.toThrow("already exists");
+    const broken = withNext("create table half (n int); create table half (n int);");
+    await expect(migrate(store.database, broken)).rejects.toThrow("already exists");
     await migrate(store.database);
-    const mended = [...migrations, { version, name: "x", statements: "create table half ();" }];
-    await migrate(store.database, mended);
+    await migrate(store.database, withNext("create table half ();"));
     expect(await store.database.run((sql) => sql`select from half`)).toHaveLength(0);
   });
 });

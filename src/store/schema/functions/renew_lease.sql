@@ -3,7 +3,7 @@
 --
 -- Renewals run one after the other: so each sees what the ones before it took, and none can take
 -- a partition for free that a worker it does not know of yet has just taken.
-create function renew_lease(p_worker text, p_host text, p_pid int, p_lease_ms bigint)
+create or replace function renew_lease(p_worker text, p_host text, p_pid int, p_lease_ms bigint)
 returns table (owned jsonb, surplus int) language plpgsql as $$
 declare
   v_joined boolean;

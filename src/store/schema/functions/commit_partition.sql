@@ -1,8 +1,12 @@
--- `commit_partition` takes the events as lines of JSON, one event each: Postgres reads them in
--- little more than half the time that one array takes, out of which each `data` is copied again.
--- Nothing else in it has changed.
-drop function commit_partition;
-create function commit_partition(
+-- Writes a checkpoint, its events and its quarantined payloads together, or nothing of them.
+-- `fenced`: the partition is under another epoch. `conflict`: the checkpoint is not the one that
+-- this commit follows. The lock on the partition's row gives commits their order, and with it
+-- positions without gaps.
+--
+-- The events of a commit are of one type and version. Their names and `data` come as columns of
+-- lines: Postgres reads `data` in three quarters of the time that it takes as a part of a larger
+-- object.
+create or replace function commit_partition(
   p_partition int,
   p_epoch bigint,
   p_owner text,
@@ -13,7 +17,12 @@ create function commit_partition(
   p_message_time text,
   p_sealed_through timestamptz,
   p_state jsonb,
-  p_events text,
+  p_type text,
+  p_version int,
+  p_events int,
+  p_customers text,
+  p_contents text,
+  p_data text,
   p_quarantined jsonb
 ) returns text language plpgsql as $$
 declare
@@ -35,16 +44,24 @@ begin
   insert into events
     (partition, position, type, version, customer, content, window_end, data, epoch, sealed_by)
   select
-    p_partition, p_expected_position + e.number, e.event ->> 'type', (e.event ->> 'version')::int,
-    e.event ->> 'customer', e.event ->> 'content',
-    (e.event -> 'data' ->> 'windowEnd')::timestamptz, e.event -> 'data', p_epoch, p_owner
+    p_partition, p_expected_position + e.number, p_type, p_version, e.customer, e.content,
+    (e.data ->> 'windowEnd')::timestamptz, e.data, p_epoch, p_owner
   from (
-    select lines.line::jsonb as event, lines.number
-    from string_to_table(p_events, E'\n') with ordinality as lines (line, number)
+    select lines.customer, lines.content, lines.line::jsonb as data, lines.number
+    from rows from (
+      string_to_table(p_customers, E'\n'),
+      string_to_table(p_contents, E'\n'),
+      string_to_table(p_data, E'\n')
+    ) with ordinality as lines (customer, content, line, number)
     -- Each line is parsed once and not once for each column.
     offset 0
   ) as e;
   get diagnostics v_added = row_count;
+  -- A text with a line break in it would shift the names of all events after it.
+  if v_added <> p_events then
+    raise exception '% events were found in the text of %', v_added, p_events
+      using errcode = 'invalid_parameter_value';
+  end if;
 
   insert into quarantine (partition, incarnation, sequence, index, reason, found)
   select p_partition, v_before.incarnation, q.sequence, q.index, q.reason, q.found

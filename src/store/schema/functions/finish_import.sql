@@ -1,53 +1,13 @@
--- How an exported event log gets into an empty database: staged page by page, then moved into the
--- log by one statement. Until then nobody sees any of it; a crash costs at most what was staged.
-
--- `started`, `resumed`: stage the events that are not staged yet. `done`: this log was imported
--- already. `other`: the import of another log has begun. `not empty`: the log has begun.
-create function start_import(p_header jsonb, p_restart boolean) returns text
-language plpgsql as $$
-declare
-  v_import record;
-begin
-  perform pg_advisory_xact_lock(hashtextextended('payload_stats_import', 0));
-  select i.header, i.finished_at into v_import from event_imports i;
-  if found and v_import.header = p_header and v_import.finished_at is not null then
-    return 'done';
-  end if;
-  if exists (select from events)
-    or exists (select from partitions p where p.position > 0 or p.sequence > 0)
-  then
-    return 'not empty';
-  end if;
-  if v_import.header is not null and not p_restart then
-    return case when v_import.header = p_header then 'resumed' else 'other' end;
-  end if;
-  truncate imported_events;
-  delete from event_imports;
-  insert into event_imports (header) values (p_header);
-  return 'started';
-end
-$$;
-
-create function stage_events(p_events jsonb) returns void language sql as $$
-  insert into imported_events (
-    partition, position, type, version, customer, content, window_end, data, recorded_at, epoch,
-    sealed_by
-  )
-  select e.partition, e.position, e.type, e.version, e.customer, e.content, e."windowEnd", e.data,
-    e."recordedAt", e.epoch, e."sealedBy"
-  from jsonb_to_recordset(p_events) as e (
-    partition int, position bigint, type text, version int, customer text, content text,
-    "windowEnd" timestamptz, data jsonb, "recordedAt" timestamptz, epoch bigint, "sealedBy" text
-  )
-$$;
-
 -- Moves the staged events into the log and the partitions to their ends, when all are there.
+-- `incomplete`: the header promises other events than were staged.
+--
 -- The checkpoints follow no stream that exists, so that none is read as if it went on from them: a
 -- partition stops until someone accepts that. Then it reads what a stream holds of the time after
--- the last sealed window, be it a new stream or the one that the events came from.
--- `p_empty_state` is the state of a partition that has read nothing; it gets the time and the ledger
--- that the events tell of. `incomplete`: the header promises other events than were staged.
-create function finish_import(p_header jsonb, p_empty_state jsonb) returns text
+-- the last sealed window, be it a new stream or the one that the events came from. A partition
+-- whose loss was accepted before any of its windows was sealed has events, but no such time.
+-- `p_empty_state` is the state of a partition that has read nothing; it gets the time and the
+-- ledger that the events tell of.
+create or replace function finish_import(p_header jsonb, p_empty_state jsonb) returns text
 language plpgsql as $$
 begin
   perform pg_advisory_xact_lock(hashtextextended('payload_stats_import', 0));
@@ -85,10 +45,12 @@ begin
     position = promised.position,
     sealed_through = promised."sealedThrough",
     stream_created = 'before the import',
-    loss_accepted_time =
+    loss_accepted_time = coalesce(
       (floor(extract(epoch from promised."sealedThrough") * 1000000000) - 1)::numeric(40)::text,
+      p.loss_accepted_time
+    ),
     state = p_empty_state || jsonb_build_object(
-      'timeMs', floor(extract(epoch from promised."sealedThrough") * 1000),
+      'timeMs', coalesce(floor(extract(epoch from promised."sealedThrough") * 1000), 0),
       'ledger', (
         select jsonb_build_object(
           'read', coalesce(sum(c.payloads + c.duplicates), 0),
@@ -106,7 +68,8 @@ begin
     checkpointed_at = clock_timestamp()
   from jsonb_to_recordset(p_header -> 'partitions')
     as promised (partition int, position bigint, "sealedThrough" timestamptz)
-  where p.partition = promised.partition and promised."sealedThrough" is not null;
+  where p.partition = promised.partition
+    and (promised.position > 0 or promised."sealedThrough" is not null);
   update event_imports set finished_at = clock_timestamp();
   truncate imported_events;
   perform pg_notify('payload_stats_events', '');

@@ -1,0 +1,17 @@
+/**
+ * The versions of the database, in order. What has been released is changed by a later version
+ * only. A function is changed in its own file, which that version runs again: so each function is
+ * written down once.
+ */
+import { schema } from "./schema/schema.ts";
+
+export interface Migration {
+  readonly version: number;
+  readonly name: string;
+  readonly statements: string;
+}
+
+/** Versions 1 to 10 were steps on the way to the first; what they made is brought no further. */
+export const migrations: readonly Migration[] = [
+  { version: 11, name: "schema", statements: schema },
+];
