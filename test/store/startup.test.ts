@@ -104,6 +104,13 @@ describe("a later start", () => {
     expect(await store.database.run((sql) => sql`select from schema_migrations`)).toHaveLength(11);
   });
 
+  test("of four processes at once applies a later migration once", async () => {
+    await using store = await freshStore(1);
+    const list = withNext("create table next (); insert into next default values;");
+    await Promise.all([1, 2, 3, 4].map(() => migrate(store.database, list)));
+    expect(await store.database.run((sql) => sql`select from next`)).toHaveLength(1);
+  });
+
   test("applies a migration wholly or not at all", async () => {
     await using store = await freshStore(1);
     const broken = withNext("create table half (n int); create table half (n int);");
