@@ -2,13 +2,14 @@
 import { swagger } from "@elysiajs/swagger";
 import type { AnyElysia } from "elysia";
 import packageJson from "../../package.json" with { type: "json" };
-import type { Readiness } from "../actors/readPorts.ts";
+import type { Readiness, StatsQueries } from "../actors/readPorts.ts";
 import type { Log } from "../log.ts";
 import { healthController } from "./health.ts";
 import type { IngestHandlers } from "./ingest.ts";
 import { ingestController } from "./ingestController.ts";
 import { ingestSchemas } from "./ingestDocs.ts";
 import { problemSchema } from "./openApi.ts";
+import { createQueryController } from "./queries.ts";
 import { createRootApp } from "./rootApp.ts";
 
 export interface PublicAppDependencies {
@@ -16,21 +17,19 @@ export interface PublicAppDependencies {
   readonly readiness: Readiness;
   /** Rejects when the process is not alive, though this thread is. */
   readonly alive?: () => Promise<void>;
-  /** Undefined without the role ingest: its routes are then not there. */
-  readonly ingest: IngestHandlers | undefined;
-  /** Further controllers, for example the queries. */
-  readonly controllers: readonly AnyElysia[];
+  readonly ingest: IngestHandlers;
+  readonly queries: StatsQueries;
+  readonly windowMs: number;
 }
 
 /** Composes the application; `serveHttp` puts it on a port. */
 export function createPublicApp(dependencies: PublicAppDependencies): AnyElysia {
-  const { log, readiness, alive, ingest, controllers } = dependencies;
+  const { log, readiness, alive, ingest } = dependencies;
   const app = createRootApp("public", log);
   app.use(documentation());
   app.use(healthController(readiness, alive));
-  if (ingest !== undefined) app.use(ingestController(ingest));
-  for (const controller of controllers) app.use(controller);
-  return app;
+  app.use(ingestController(ingest));
+  return app.use(createQueryController(dependencies));
 }
 
 /** `/swagger/json` is complete by itself; the page at `/swagger` loads its viewer from a CDN. */

@@ -7,7 +7,6 @@ import type { Readiness } from "../actors/readPorts.ts";
 import type { Config } from "../config.ts";
 import { createIngest, type IngestHandlers } from "../http/ingest.ts";
 import { createPublicApp } from "../http/publicApp.ts";
-import { createQueryController } from "../http/queries.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "../nats/connection.ts";
@@ -72,13 +71,13 @@ export class PublicServer {
       },
     };
     this.#ingest = createIngest({ payloadLog: this.#publisher, counters, log });
-    const queries = new PostgresStatsQueries(database, windowMs);
     this.#app = createPublicApp({
       log,
       readiness,
       ...(alive && { alive }),
       ingest: this.#ingest,
-      controllers: [createQueryController({ queries, windowMs, log })],
+      queries: new PostgresStatsQueries(database, windowMs),
+      windowMs,
     });
   }
 

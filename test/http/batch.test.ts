@@ -2,9 +2,9 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { arrayRows, lineRows } from "../../src/http/batchRows.ts";
-import { goodPayload, startIngestServer, type TestBody } from "../support/ingestServer.ts";
+import { goodPayload, startPublicServer, type TestBody } from "../support/publicServer.ts";
 
-const server = startIngestServer();
+const server = startPublicServer();
 afterAll(() => server.stop(0));
 beforeEach(() => {
   server.payloadLog.clear();

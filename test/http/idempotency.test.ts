@@ -1,9 +1,9 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
 import { keyDigest } from "../../src/http/idempotency.ts";
-import { goodPayload, startIngestServer } from "../support/ingestServer.ts";
+import { goodPayload, startPublicServer } from "../support/publicServer.ts";
 
-const server = startIngestServer();
+const server = startPublicServer();
 afterAll(() => server.stop(0));
 beforeEach(() => server.payloadLog.clear());
 

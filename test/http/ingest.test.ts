@@ -1,11 +1,11 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { PayloadLogUnavailable } from "../../src/actors/ports.ts";
-import { goodPayload, startIngestServer, type TestBody } from "../support/ingestServer.ts";
+import { goodPayload, startPublicServer, type TestBody } from "../support/publicServer.ts";
 
 const good = JSON.stringify(goodPayload);
-const server = startIngestServer();
-const direct = startIngestServer({ direct: true });
+const server = startPublicServer();
+const direct = startPublicServer({ direct: true });
 afterAll(async () => {
   await Promise.all([server.stop(0), direct.stop(0)]);
 });
@@ -101,9 +101,10 @@ describe("a good payload", () => {
   test("is served the same way before the router, which keeps the other methods", async () => {
     const response = await direct.post("/stats", good);
     expect(await response.json()).toEqual({ receipt: "0.1.0" });
-    const get = await fetch(`${direct.url}/stats`);
-    expect(get.status).toBe(405);
-    expect(get.headers.get("allow")).toBe("POST");
+    expect((await direct.get("/stats")).status).toBe(200);
+    const put = await fetch(`${direct.url}/stats`, { method: "PUT" });
+    expect(put.status).toBe(405);
+    expect(put.headers.get("allow")).toBe("GET, HEAD, POST");
   });
 });
 

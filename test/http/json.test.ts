@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { integerFields, textFields } from "../../src/domain/payload.ts";
 import { readPayloadText, repeatedFields } from "../../src/http/json.ts";
-import { goodPayload } from "../support/ingestServer.ts";
+import { goodPayload } from "../support/publicServer.ts";
 
 const fields: readonly string[] = [...textFields, ...integerFields];
 

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { Admission, Place } from "../../src/http/admission.ts";
 import { readBody } from "../../src/http/body.ts";
 import { Problem, problemResponse } from "../../src/http/problem.ts";
-import { goodPayload, startIngestServer } from "../support/ingestServer.ts";
+import { goodPayload, startPublicServer } from "../support/publicServer.ts";
 import { until } from "../support/until.ts";
 
 const good = JSON.stringify(goodPayload);
@@ -15,7 +15,7 @@ function place(bytes: number): Place {
 }
 
 test("requests over the bound are refused at once, and room is given back", async () => {
-  const server = startIngestServer({ singlesInFlight: { requestsMax: 3, bytesMax: 1e9 } });
+  const server = startPublicServer({ singlesInFlight: { requestsMax: 3, bytesMax: 1e9 } });
   const release = server.payloadLog.hold();
   const held = [1, 2, 3].map(() => server.post("/stats", good));
   const refused = await until(
@@ -34,7 +34,7 @@ test("requests over the bound are refused at once, and room is given back", asyn
 });
 
 test("bytes over the bound are refused; batches and single payloads have rooms of their own", async () => {
-  const server = startIngestServer({ batchesInFlight: { requestsMax: 10, bytesMax: 1_000 } });
+  const server = startPublicServer({ batchesInFlight: { requestsMax: 10, bytesMax: 1_000 } });
   expect((await server.post("/stats/batch", `[${good}]`)).status).toBe(202);
   const large = `[${good}${" ".repeat(1_000)}]`;
   expect((await server.post("/stats/batch", large)).status).toBe(503);
@@ -46,7 +46,7 @@ test("bytes over the bound are refused; batches and single payloads have rooms o
 test.each(["gzip", "zstd", "chunked"] as const)(
   "a batch that is %s takes the room of what it holds",
   async (form) => {
-    const server = startIngestServer({ batchesInFlight: { requestsMax: 100, bytesMax: 40_000 } });
+    const server = startPublicServer({ batchesInFlight: { requestsMax: 100, bytesMax: 40_000 } });
     const post = (text: string) => {
       if (form === "chunked") return server.post("/stats/batch", new Blob([text]).stream());
       const body = new Uint8Array(
@@ -69,7 +69,7 @@ test.each(["gzip", "zstd", "chunked"] as const)(
 );
 
 test("every way a request can end gives its room back", async () => {
-  const server = startIngestServer({
+  const server = startPublicServer({
     singlesInFlight: { requestsMax: 1, bytesMax: 65_536 },
     batchesInFlight: { requestsMax: 1, bytesMax: 8 * 1024 * 1024 },
   });
@@ -89,9 +89,9 @@ test("every way a request can end gives its room back", async () => {
 });
 
 test("a client that goes away in the middle of its body gives its room back", async () => {
-  const server = startIngestServer({ singlesInFlight: { requestsMax: 1, bytesMax: 65_536 } });
+  const server = startPublicServer({ singlesInFlight: { requestsMax: 1, bytesMax: 65_536 } });
   for (const framing of ["content-length: 1000", "transfer-encoding: chunked"]) {
-    const socket = connect(server.server.port, "127.0.0.1");
+    const socket = connect(server.port, "127.0.0.1");
     const head = `POST /stats HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${framing}`;
     socket.write(`${head}\r\n\r\n${framing.startsWith("t") ? "5\r\n" : ""}{"tok`);
     await until(async () => (await server.post("/stats", good)).status === 503, {
@@ -107,7 +107,7 @@ test("a client that goes away in the middle of its body gives its room back", as
 });
 
 test("a chunked body that never ends is refused without being kept", async () => {
-  const server = startIngestServer();
+  const server = startPublicServer();
   let sent = 0;
   const endless = new ReadableStream<Uint8Array>({
     pull(controller) {
@@ -187,7 +187,7 @@ test("a body that grows is let in while others that do not hold most of the room
 });
 
 test("bodies that grow begin while such hold no more than half of the room", async () => {
-  const server = startIngestServer({ batchesInFlight: { requestsMax: 9, bytesMax: 40_000 } });
+  const server = startPublicServer({ batchesInFlight: { requestsMax: 9, bytesMax: 40_000 } });
   const zipped = (text: string) =>
     server.post("/stats/batch", Bun.gzipSync(text), { "content-encoding": "gzip" });
   const release = server.payloadLog.hold();

@@ -1,7 +1,7 @@
 /** Bodies that are wrong in every way we know: a refusal, never a 5xx, and nothing stored. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { goodPayload, startIngestServer, type TestBody } from "../support/ingestServer.ts";
+import { goodPayload, startPublicServer, type TestBody } from "../support/publicServer.ts";
 
 const good = JSON.stringify(goodPayload);
 const withField = (field: string, json: string) =>
@@ -125,7 +125,7 @@ for (const [what, json] of Object.entries({
   };
 }
 
-const server = startIngestServer();
+const server = startPublicServer();
 afterAll(() => server.stop(0));
 beforeEach(() => server.payloadLog.clear());
 

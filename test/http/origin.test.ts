@@ -2,18 +2,18 @@
 import { afterAll, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { asList, asObject } from "../support/answers.ts";
-import { startQueryServer } from "../support/queryServer.ts";
+import { startPublicServer } from "../support/publicServer.ts";
 
-const api = startQueryServer();
+const api = startPublicServer();
 api.addStats(0, "Customer1", "channel1");
 api.addStats(1, "Customer1", "channel1");
-afterAll(() => api.server.stop(0));
+afterAll(() => api.stop(0));
 
 /** Status and JSON body of the answer to a request that is written by hand. */
 async function ask(line: string, ...headers: string[]) {
   const answer = Promise.withResolvers<string>();
   let text = "";
-  const socket = connect(api.server.port, "127.0.0.1", () => {
+  const socket = connect(api.port, "127.0.0.1", () => {
     socket.write([line, ...headers, "Connection: close", "", ""].join("\r\n"));
   });
   socket.on("data", (data) => {

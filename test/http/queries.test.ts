@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { asList, asObject, expectProblem, readObject } from "../support/answers.ts";
-import { startQueryServer } from "../support/queryServer.ts";
+import { startPublicServer } from "../support/publicServer.ts";
 
-let api: ReturnType<typeof startQueryServer>;
+let api: ReturnType<typeof startPublicServer>;
 beforeEach(() => {
-  api = startQueryServer();
+  api = startPublicServer();
 });
-afterEach(() => api.server.stop(0));
+afterEach(() => api.stop(0));
 
 describe("answers", () => {
   test("a row of stats, and what is known about the page", async () => {
@@ -85,7 +85,7 @@ describe("answers", () => {
   });
 
   test("another method", async () => {
-    const response = await fetch(`${api.server.url}/sessions`, { method: "DELETE" });
+    const response = await fetch(`${api.url}/sessions`, { method: "DELETE" });
     await expectProblem(response, 405);
   });
 });

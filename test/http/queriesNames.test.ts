@@ -4,13 +4,13 @@ import { isText } from "../../src/domain/payload.ts";
 import { csvText } from "../../src/http/csv.ts";
 import { asList, asObject, expectProblem, readObject } from "../support/answers.ts";
 import { readCsv } from "../support/naiveCsv.ts";
-import { startQueryServer } from "../support/queryServer.ts";
+import { startPublicServer } from "../support/publicServer.ts";
 
-let api: ReturnType<typeof startQueryServer>;
+let api: ReturnType<typeof startPublicServer>;
 beforeEach(() => {
-  api = startQueryServer();
+  api = startPublicServer();
 });
-afterEach(() => api.server.stop(0));
+afterEach(() => api.stop(0));
 
 const names = [
   "a.b.c",

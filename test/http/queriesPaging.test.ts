@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { asList, asObject, expectBadParameters, readObject } from "../support/answers.ts";
-import { startQueryServer } from "../support/queryServer.ts";
+import { startPublicServer } from "../support/publicServer.ts";
 
-let api: ReturnType<typeof startQueryServer>;
+let api: ReturnType<typeof startPublicServer>;
 beforeEach(() => {
-  api = startQueryServer();
+  api = startPublicServer();
 });
-afterEach(() => api.server.stop(0));
+afterEach(() => api.stop(0));
 
 /** Which window, customer and content each row is, in the order of the answer. */
 function keysOf(rows: unknown): string[] {
@@ -58,7 +58,7 @@ describe("paging", () => {
   test("the link of every page leads to the end, in both formats", async () => {
     for (let window = 0; window < 5; window++) api.addStats(window, "a b+c", "v&/😀");
     for (const format of ["json", "csv"]) {
-      const start = `${api.server.url}/stats/a%20b%2Bc/v%26%2F%F0%9F%98%80?limit=2`;
+      const start = `${api.url}/stats/a%20b%2Bc/v%26%2F%F0%9F%98%80?limit=2`;
       let url: string | undefined = `${start}&format=${format}`;
       let pages = 0;
       let rows = 0;

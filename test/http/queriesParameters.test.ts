@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { WindowQuery } from "../../src/actors/readPorts.ts";
 import { expectBadParameters, expectProblem } from "../support/answers.ts";
-import { startQueryServer, windowMs } from "../support/queryServer.ts";
+import { startPublicServer, windowMs } from "../support/publicServer.ts";
 
-let api: ReturnType<typeof startQueryServer>;
+let api: ReturnType<typeof startPublicServer>;
 beforeAll(() => {
-  api = startQueryServer();
+  api = startPublicServer();
 });
-afterAll(() => api.server.stop(0));
+afterAll(() => api.stop(0));
 
 const tenAm = Date.UTC(2026, 0, 31, 10);
 

@@ -1,20 +1,18 @@
-/** The public application on a free port, over a log of payloads in memory. */
-import type { AnyElysia } from "elysia";
+/** The public application on a free port, over a log of payloads and rows in memory. */
 import type { ReadinessCheck } from "../../src/actors/readPorts.ts";
 import { createIngest, type IngestDependencies } from "../../src/http/ingest.ts";
 import { createPublicApp } from "../../src/http/publicApp.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
+import { MemoryStatsQueries } from "./memoryStatsQueries.ts";
 import { RecordingPayloadLog } from "./recordingPayloadLog.ts";
 
 export type TestBody = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
 
-interface IngestServerOptions extends Partial<IngestDependencies> {
-  readonly ingestRole?: boolean;
+interface PublicServerOptions extends Partial<IngestDependencies> {
   /** Serve POST /stats before the router, as the hot path does. */
   readonly direct?: boolean;
   readonly checks?: readonly ReadinessCheck[];
-  readonly controllers?: readonly AnyElysia[];
 }
 
 export const goodPayload = {
@@ -27,8 +25,13 @@ export const goodPayload = {
   sessionDuration: 2,
 };
 
-export function startIngestServer(options: IngestServerOptions = {}) {
+export const windowMs = 300_000;
+/** The start of the first window of the rows that tests add. */
+const firstWindowMs = Date.UTC(2026, 0, 31, 10);
+
+export function startPublicServer(options: PublicServerOptions = {}) {
   const payloadLog = new RecordingPayloadLog();
+  const queries = new MemoryStatsQueries();
   const logLines: string[] = [];
   const log = createLog(
     "debug",
@@ -45,21 +48,22 @@ export function startIngestServer(options: IngestServerOptions = {}) {
     },
   };
   const ingest = createIngest({ payloadLog, counters, log, ...options });
-  const app = createPublicApp({
-    log,
-    readiness: async () => options.checks ?? [],
-    ingest: options.ingestRole === false ? undefined : ingest,
-    controllers: options.controllers ?? [],
-  });
+  const readiness = async () => options.checks ?? [];
+  const app = createPublicApp({ log, readiness, ingest, queries, windowMs });
   const directPosts = options.direct ? { "/stats": ingest.single } : {};
   const server = serveHttp({ app, host: "127.0.0.1", port: 0, log, directPosts });
+  const get = (path: string, headers: Record<string, string> = {}) =>
+    fetch(server.url + path, { headers });
   const post = (path: string, body: TestBody, headers: Record<string, string> = {}) =>
     fetch(server.url + path, {
       method: "POST",
       body,
       headers: { "content-type": "application/json", ...headers },
     });
-  return { ...server, server, payloadLog, counts, logLines, post };
+  const addStats = (windows: number, customer: string, content: string, cdn = 1n, p2p = 2n) => {
+    const windowStartMs = firstWindowMs + windows * windowMs;
+    const windowEndMs = windowStartMs + windowMs;
+    queries.statsRows.push({ windowStartMs, windowEndMs, customer, content, cdn, p2p });
+  };
+  return { ...server, payloadLog, queries, counts, logLines, get, post, addStats };
 }
-
-export type IngestServer = ReturnType<typeof startIngestServer>;
