@@ -6,13 +6,7 @@ import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { askPort } from "./portCall.ts";
 import { queryDetails } from "./queryDocs.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
-import {
-  bucketMsMax,
-  pageParameters,
-  rowsDefault,
-  rowsMax,
-  windowParameters,
-} from "./queryRules.ts";
+import { bucketMsMax, rowsDefault, rowsMax } from "./queryRules.ts";
 import { csvPage, jsonPage, type RowKind, sessionsRows, statsRows } from "./rows.ts";
 
 export interface QueryDependencies {
@@ -77,7 +71,8 @@ function readPageRequest(
   windowMs: number,
   path: PathFilter | undefined,
 ): PageRequest {
-  const reader = new QueryReader(request.url, [...windowParameters, ...pageParameters]);
+  const page = ["from", "to", "bucket", "order", "limit", "cursor", "format"];
+  const reader = new QueryReader(request.url, ["customer", "content", ...page]);
   const customer = nameFilter(reader, "customer", path);
   const content = nameFilter(reader, "content", path);
   const fromMs = reader.time("from");

@@ -1,4 +1,4 @@
-/** The parameters of the public queries and their bounds, as code and documentation both need. */
+/** The bounds of the public queries, as code and documentation both need them. */
 
 const dayMs = 86_400_000;
 
@@ -7,16 +7,3 @@ export const rowsMax = 10_000;
 
 /** Ten years: longer than what anyone keeps. */
 export const bucketMsMax = 3_650 * dayMs;
-
-/** Parameters that choose customer and content. */
-export const windowParameters = ["customer", "content"] as const;
-
-export const pageParameters = [
-  "from",
-  "to",
-  "bucket",
-  "order",
-  "limit",
-  "cursor",
-  "format",
-] as const;
