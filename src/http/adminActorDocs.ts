@@ -6,11 +6,15 @@ import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import {
   answer,
   integer,
+  limitParameter,
   listed,
-  namePathParameter,
+  nameParameters,
+  namePathParameters,
+  nameSchemas,
   nullable,
   queryParameter,
   record,
+  requiredNameParameters,
   text,
   time,
 } from "./docParts.ts";
@@ -22,12 +26,10 @@ import {
   windowExample,
   windowSchemas,
 } from "./historySchemas.ts";
-import { problemResponses } from "./openApi.ts";
-import { parameterProblemKind } from "./queryParams.ts";
+import { adminRefusals } from "./openApi.ts";
 
 const actorSchemas = {
-  customer: text("The broadcaster.", "Customer1"),
-  content: text("The channel or video.", "channel1"),
+  ...nameSchemas,
   partition: integer("The partition of this customer and content, from 0.", 7),
   owner: nullable(text("Id of the worker that owns the partition.", "host1-4711-0a1b2c3d")),
   epoch: integer("Grows at every change of the partition's owner.", 3),
@@ -59,8 +61,7 @@ export const actorsDetail: DocumentDecoration = {
     "Asks the owners of all partitions, in whatever process they run. Partitions whose owner " +
     "does not answer in time are listed, and their actors are missing.",
   parameters: [
-    queryParameter("customer", text("Exactly this customer.", "Customer1")),
-    queryParameter("content", text("Exactly this content.", "channel1")),
+    ...nameParameters,
     queryParameter("state", { type: "string", enum: ["idle", "open", "sealing"] }),
     queryParameter("sort", {
       type: "string",
@@ -68,12 +69,7 @@ export const actorsDetail: DocumentDecoration = {
       default: "name",
       description: "Numbers with the largest first, then by customer and content.",
     }),
-    queryParameter("limit", {
-      ...integer("Actors a page at most."),
-      minimum: 1,
-      maximum: actorsMax,
-      default: actorsDefault,
-    }),
+    limitParameter("Actors a page", { maximum: actorsMax, default: actorsDefault }),
     queryParameter("offset", {
       ...integer(`Actors to skip. With limit, at most ${actorDepthMax}.`),
       minimum: 0,
@@ -95,28 +91,19 @@ export const actorsDetail: DocumentDecoration = {
       },
       { actors: [actorExample], total: 1, silentPartitions: [] },
     ),
-    ...problemResponses(
-      "invalid-request",
-      "forbidden",
-      "unauthorized",
-      parameterProblemKind,
-      "internal",
-      "unavailable",
-    ),
+    ...adminRefusals(),
   },
 };
 
 const presentSchemas = { ...actorSchemas, events: listed(eventSchemas, "Newest first.") };
 
-const { customer, content, partition, window } = actorSchemas;
 const pastSchemas = {
-  customer,
-  content,
-  partition,
+  ...nameSchemas,
+  partition: actorSchemas.partition,
   at: time("The stream time that is shown."),
   position: nullable(integer("The last event, where a position was asked for.", 12)),
   state: { type: "string" as const, enum: ["idle", "open", "sealing", "unknown"] },
-  window,
+  window: actorSchemas.window,
   totals: record(totalSchemas),
   events: listed(eventSchemas, "Until then, newest first."),
   basis: nullable(basisSchema),
@@ -154,7 +141,7 @@ export const actorDetail: DocumentDecoration = {
     "retained, the window that was open. Then there is no owner and no epoch, and the state is " +
     "`unknown` where the payloads of its window are gone. A moment in the future is refused, and " +
     "the newest one is named. No path can hold the names `.` and `..`: ask `/admin/actor` for them.",
-  parameters: [namePathParameter("customer"), namePathParameter("content"), atParameter],
+  parameters: [...namePathParameters, atParameter],
   responses: {
     200: {
       description: "The actor.",
@@ -168,24 +155,12 @@ export const actorDetail: DocumentDecoration = {
         },
       },
     },
-    ...problemResponses(
-      "invalid-request",
-      "forbidden",
-      "unauthorized",
-      "not-found",
-      parameterProblemKind,
-      "internal",
-      "unavailable",
-    ),
+    ...adminRefusals("not-found"),
   },
 };
 
 export const namedActorDetail: DocumentDecoration = {
   ...actorDetail,
   summary: "The same by a query, for any names",
-  parameters: [
-    { ...queryParameter("customer", text("Exactly this customer.", "Customer1")), required: true },
-    { ...queryParameter("content", text("Exactly this content.", "channel1")), required: true },
-    atParameter,
-  ],
+  parameters: [...requiredNameParameters, atParameter],
 };

@@ -1,17 +1,27 @@
 /** How the routes of the event log are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
 import { eventsDefault, eventsMax } from "./adminRules.ts";
-import { answer, integer, listed, nullable, queryParameter, text, time } from "./docParts.ts";
-import { problemResponses } from "./openApi.ts";
-import { parameterProblemKind } from "./queryParams.ts";
+import {
+  answer,
+  integer,
+  limitParameter,
+  listed,
+  nameParameters,
+  nameSchemas,
+  nullable,
+  queryParameter,
+  text,
+  time,
+} from "./docParts.ts";
+import { adminRefusals } from "./openApi.ts";
 
 export const eventSchemas = {
   partition: integer("The partition, from 0.", 7),
   position: integer("Place in the events of the partition, from 1, without gaps.", 12),
   type: text("The kind of event.", "WindowSealed"),
   version: integer("The version that was written; `data` is shown as the newest has it.", 1),
-  customer: nullable(text("The broadcaster.", "Customer1")),
-  content: nullable(text("The channel or video.", "channel1")),
+  customer: nullable(nameSchemas.customer),
+  content: nullable(nameSchemas.content),
   windowEnd: nullable(time("End of the window that it is about.")),
   data: {
     type: "object" as const,
@@ -70,23 +80,6 @@ const partitionExample = {
   stopped: null,
 };
 
-const refusals = problemResponses(
-  "invalid-request",
-  "forbidden",
-  "unauthorized",
-  parameterProblemKind,
-  "internal",
-  "unavailable",
-);
-
-const limit = (of: string, maximum: number, byDefault: number) =>
-  queryParameter("limit", {
-    ...integer(`${of} at most.`),
-    minimum: 1,
-    maximum,
-    default: byDefault,
-  });
-
 export const partitionsDetail: DocumentDecoration = {
   tags: ["event log"],
   summary: "All partitions, with owner and checkpoint",
@@ -96,7 +89,7 @@ export const partitionsDetail: DocumentDecoration = {
       { partitions: listed(partitionSchemas) },
       { partitions: [partitionExample] },
     ),
-    ...refusals,
+    ...adminRefusals(),
   },
 };
 
@@ -108,13 +101,12 @@ export const eventsDetail: DocumentDecoration = {
     "page through a partition, repeat the request with `next` as `afterPosition`.",
   parameters: [
     queryParameter("partition", integer("Only of this partition, from 0.", 7)),
-    queryParameter("customer", text("Only of exactly this customer.", "Customer1")),
-    queryParameter("content", text("Only of exactly this content.", "channel1")),
+    ...nameParameters,
     queryParameter(
       "afterPosition",
       integer("Only after this position, in the order asked for. Needs `partition`.", 12),
     ),
-    limit("Events", eventsMax, eventsDefault),
+    limitParameter("Events", { maximum: eventsMax, default: eventsDefault }),
     queryParameter("order", {
       type: "string",
       enum: ["desc", "asc"],
@@ -131,6 +123,6 @@ export const eventsDetail: DocumentDecoration = {
       },
       { events: [eventExample], next: null },
     ),
-    ...refusals,
+    ...adminRefusals(),
   },
 };

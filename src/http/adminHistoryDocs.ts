@@ -5,27 +5,21 @@ import { payloadsDefault, payloadsMax } from "./adminRules.ts";
 import {
   answer,
   integer,
+  limitParameter,
   listed,
+  nameSchemas,
   nullable,
+  pathParameter,
   queryParameter,
   record,
+  requiredNameParameters,
   text,
   time,
 } from "./docParts.ts";
 import { basisExample, basisSchema, windowSchemas } from "./historySchemas.ts";
-import { problemResponses } from "./openApi.ts";
-import { parameterProblemKind } from "./queryParams.ts";
+import { adminRefusals } from "./openApi.ts";
 
-const refusals = problemResponses(
-  "invalid-request",
-  "forbidden",
-  "unauthorized",
-  "not-found",
-  parameterProblemKind,
-  "internal",
-  "overloaded",
-  "unavailable",
-);
+const refusals = adminRefusals("not-found", "overloaded");
 
 const differenceSchemas = {
   what: { type: "string" as const, enum: ["event", "stats", "sessions"] },
@@ -61,10 +55,8 @@ export const explainDetail: DocumentDecoration = {
     "payload.",
   parameters: [
     { ...queryParameter("time", time("The `time` of the row: its window's end.")), required: true },
-    { ...queryParameter("customer", text("Exactly this customer.", "Customer1")), required: true },
-    { ...queryParameter("content", text("Exactly this content.", "channel1")), required: true },
-    queryParameter("limit", {
-      ...integer("Payloads to list at most."),
+    ...requiredNameParameters,
+    limitParameter("Payloads to list", {
       minimum: 0,
       maximum: payloadsMax,
       default: payloadsDefault,
@@ -81,8 +73,7 @@ export const explainDetail: DocumentDecoration = {
     200: answer(
       "The explanation.",
       {
-        customer: text("The broadcaster.", "Customer1"),
-        content: text("The channel or video.", "channel1"),
+        ...nameSchemas,
         time: time("The `time` of the row."),
         windowStart: time("Start of the window."),
         windowEnd: time("End of the window."),
@@ -162,14 +153,7 @@ export const receiptDetail: DocumentDecoration = {
     "`duplicateOf` where that is known. `quarantined`: set aside, for `reason`; the receipt " +
     "`retriedAs` tells what became of its retry. `gone`: no longer " +
     "retained; one of `candidates` may count it. 404 when there was never such a payload.",
-  parameters: [
-    {
-      name: "receipt",
-      in: "path",
-      required: true,
-      schema: text("As the device got it.", "7.1042.3"),
-    },
-  ],
+  parameters: [pathParameter("receipt", text("As the device got it.", "7.1042.3"))],
   responses: {
     200: answer(
       "What is known of it.",
@@ -181,8 +165,8 @@ export const receiptDetail: DocumentDecoration = {
         },
         partition: integer("Its partition, from 0.", 7),
         receivedAt: nullable(time("The broker's time of its message.")),
-        customer: nullable(text("The broadcaster.", "Customer1")),
-        content: nullable(text("The channel or video.", "channel1")),
+        customer: nullable(nameSchemas.customer),
+        content: nullable(nameSchemas.content),
         ...windowFields,
         startsSession: nullable({
           type: "boolean" as const,

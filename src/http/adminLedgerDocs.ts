@@ -1,18 +1,16 @@
 /** How the ledger and the acceptance of losses are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
 import { byParameter } from "./adminQuarantineDocs.ts";
-import { answer, integer, listed, queryParameter, record, text } from "./docParts.ts";
-import { problemResponses } from "./openApi.ts";
-import { parameterProblemKind } from "./queryParams.ts";
-
-const refusals = [
-  "invalid-request",
-  "forbidden",
-  "unauthorized",
-  parameterProblemKind,
-  "internal",
-  "unavailable",
-] as const;
+import {
+  answer,
+  integer,
+  listed,
+  pathParameter,
+  queryParameter,
+  record,
+  text,
+} from "./docParts.ts";
+import { adminRefusals } from "./openApi.ts";
 
 const balanced = {
   type: "boolean" as const,
@@ -72,7 +70,7 @@ export const ledgerDetail: DocumentDecoration = {
         partitions: [{ partition: 7, sequence: 1977, position: 12, ...sumExample }],
       },
     ),
-    ...problemResponses(...refusals),
+    ...adminRefusals(),
   },
 };
 
@@ -83,10 +81,7 @@ export const acceptLossDetail: DocumentDecoration = {
     "Only for a partition that is stopped. It goes on at the first message of its stream that is " +
     "later than the last one it read; its open windows stay. What was lost is not counted. The " +
     "decision is recorded as an event `LossAccepted`.",
-  parameters: [
-    { name: "partition", in: "path", required: true, schema: integer("From 0.", 7) },
-    byParameter,
-  ],
+  parameters: [pathParameter("partition", integer("From 0.", 7)), byParameter],
   responses: {
     200: answer(
       "The partition goes on.",
@@ -116,6 +111,6 @@ export const acceptLossDetail: DocumentDecoration = {
         continuesFrom: 1,
       },
     ),
-    ...problemResponses(...refusals, "not-found", "conflict"),
+    ...adminRefusals("not-found", "conflict"),
   },
 };

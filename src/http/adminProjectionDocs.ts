@@ -5,14 +5,15 @@ import {
   answer,
   integer,
   listed,
+  nameParameters,
   nullable,
+  pathParameter,
   queryParameter,
   record,
   text,
   time,
 } from "./docParts.ts";
-import { problemResponses } from "./openApi.ts";
-import { parameterProblemKind } from "./queryParams.ts";
+import { adminRefusals } from "./openApi.ts";
 
 export type ProjectionCommand =
   | "rebuild"
@@ -120,15 +121,6 @@ function projectionSchemas(report: Parameters<typeof record>[0]) {
   };
 }
 
-const refusals = [
-  "invalid-request",
-  "forbidden",
-  "unauthorized",
-  parameterProblemKind,
-  "internal",
-  "unavailable",
-] as const;
-
 const countsExample = {
   comparedAt: "2026-01-31T10:12:00.000Z",
   events: 1200,
@@ -189,16 +181,11 @@ export const projectionsDetail: DocumentDecoration = {
       { projections: listed(projectionSchemas(counts)) },
       { projections: [example] },
     ),
-    ...problemResponses(...refusals),
+    ...adminRefusals(),
   },
 };
 
-const namePath: ApiParameter = {
-  name: "name",
-  in: "path",
-  required: true,
-  schema: text("The name of the projection.", "stats"),
-};
+const namePath = pathParameter("name", text("The name of the projection.", "stats"));
 
 export const projectionDetail: DocumentDecoration = {
   tags: ["projections"],
@@ -206,7 +193,7 @@ export const projectionDetail: DocumentDecoration = {
   parameters: [namePath],
   responses: {
     200: answer("The projection.", projectionSchemas({ ...counts, examples }), exampleWithRows),
-    ...problemResponses(...refusals, "not-found"),
+    ...adminRefusals("not-found"),
   },
 };
 
@@ -247,8 +234,7 @@ const commands: Readonly<Record<ProjectionCommand, CommandDocs>> = {
     parameters: [
       queryParameter("from", time("Rows that begin at or after it.")),
       queryParameter("to", time("Rows that begin before it.")),
-      queryParameter("customer", text("Only of this customer.")),
-      queryParameter("content", text("Only of this content.")),
+      ...nameParameters,
     ],
   },
   "accept-diff": {
@@ -286,7 +272,7 @@ export function commandDetail(command: ProjectionCommand): DocumentDecoration {
         { projection: text("The projection.", "stats"), command: text("The command.", command) },
         { projection: "stats", command },
       ),
-      ...problemResponses(...refusals, "not-found", "conflict"),
+      ...adminRefusals("not-found", "conflict"),
     },
   };
 }

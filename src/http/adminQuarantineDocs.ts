@@ -3,17 +3,17 @@ import type { DocumentDecoration } from "elysia";
 import { quarantineStates } from "../actors/operatorPorts.ts";
 import { quarantineDefault, quarantineMax } from "./adminRules.ts";
 import {
-  type ApiParameter,
   answer,
   integer,
+  limitParameter,
   listed,
   nullable,
+  pathParameter,
   queryParameter,
   text,
   time,
 } from "./docParts.ts";
-import { problemResponses } from "./openApi.ts";
-import { parameterProblemKind } from "./queryParams.ts";
+import { adminRefusals } from "./openApi.ts";
 
 const state = {
   type: "string" as const,
@@ -55,30 +55,16 @@ const rowExample = {
   decidedBy: null,
 };
 
-const refusals = [
-  "invalid-request",
-  "forbidden",
-  "unauthorized",
-  parameterProblemKind,
-  "internal",
-  "unavailable",
-] as const;
+export const byParameter = queryParameter("by", text("Who decides, for the record.", "anna@host1"));
 
-export const byParameter: ApiParameter = queryParameter(
-  "by",
-  text("Who decides, for the record.", "anna@host1"),
-);
-
-const receiptParameter: ApiParameter = {
-  name: "receipt",
-  in: "path",
-  required: true,
-  schema: text(
+const receiptParameter = pathParameter(
+  "receipt",
+  text(
     "`7.1042.3` a payload, `7.1042` a whole message. `@1` behind it means the first incarnation " +
       "of the stream after an accepted loss; without it the newest one is meant.",
     "7.1042.3",
   ),
-};
+);
 
 export const quarantineDetail: DocumentDecoration = {
   tags: ["event log"],
@@ -91,12 +77,7 @@ export const quarantineDetail: DocumentDecoration = {
     queryParameter("state", state),
     queryParameter("reason", text("Only with exactly this reason.", "the message is not JSON")),
     queryParameter("before", integer("Only rows with a smaller id.", 12)),
-    queryParameter("limit", {
-      ...integer("Rows at most."),
-      minimum: 1,
-      maximum: quarantineMax,
-      default: quarantineDefault,
-    }),
+    limitParameter("Rows", { maximum: quarantineMax, default: quarantineDefault }),
   ],
   responses: {
     200: answer(
@@ -107,7 +88,7 @@ export const quarantineDetail: DocumentDecoration = {
       },
       { quarantine: [rowExample], next: null },
     ),
-    ...problemResponses(...refusals),
+    ...adminRefusals(),
   },
 };
 
@@ -117,7 +98,7 @@ export const quarantineRowDetail: DocumentDecoration = {
   parameters: [receiptParameter],
   responses: {
     200: answer("The row.", rowSchemas, rowExample),
-    ...problemResponses(...refusals, "not-found"),
+    ...adminRefusals("not-found"),
   },
 };
 
@@ -135,7 +116,7 @@ export const retryDetail: DocumentDecoration = {
       { receipt, retriedAs: text("Its new receipt.", "7.2001.0") },
       { receipt: "7.1042.3", retriedAs: "7.2001.0" },
     ),
-    ...problemResponses(...refusals, "not-found", "conflict"),
+    ...adminRefusals("not-found", "conflict"),
   },
 };
 
@@ -150,6 +131,6 @@ export const discardDetail: DocumentDecoration = {
       { receipt, discarded: { type: "boolean", description: "True." } },
       { receipt: "7.1042.3", discarded: true },
     ),
-    ...problemResponses(...refusals, "not-found", "conflict"),
+    ...adminRefusals("not-found", "conflict"),
   },
 };

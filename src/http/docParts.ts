@@ -49,13 +49,45 @@ export function queryParameter(name: string, schema: ApiSchema): ApiParameter {
   return { name, in: "query", required: false, schema };
 }
 
-/** A customer or content in the path. */
-export function namePathParameter(name: string): ApiParameter {
-  const description =
-    "Exactly this name, percent-encoded: a slash is %2F. Clients cannot send the names `.` and " +
-    "`..` in a path; where they are meant, use the query parameters of the list.";
-  return { name, in: "path", required: true, schema: text(description) };
+export function pathParameter(name: string, schema: ApiSchema): ApiParameter {
+  return { name, in: "path", required: true, schema };
 }
+
+/** @param of what an answer lists. */
+export function limitParameter(
+  of: string,
+  bounds: { readonly minimum?: number; readonly maximum: number; readonly default: number },
+): ApiParameter {
+  return queryParameter("limit", { ...integer(`${of} at most.`), minimum: 1, ...bounds });
+}
+
+/** Customer and content as fields of an answer. */
+export const nameSchemas = {
+  customer: text("The broadcaster.", "Customer1"),
+  content: text("The channel or video.", "channel1"),
+};
+
+/** Customer and content in the query. */
+export const nameParameters = [
+  queryParameter("customer", text("Exactly this customer.", "Customer1")),
+  queryParameter("content", text("Exactly this content.", "channel1")),
+];
+
+export const requiredNameParameters = nameParameters.map((parameter) => ({
+  ...parameter,
+  required: true,
+}));
+
+/** Customer and content in the path. */
+export const namePathParameters = ["customer", "content"].map((name) =>
+  pathParameter(
+    name,
+    text(
+      "Exactly this name, percent-encoded: a slash is %2F. Clients cannot send the names `.` and " +
+        "`..` in a path; where they are meant, use the query parameters of the list.",
+    ),
+  ),
+);
 
 /** A JSON answer, described field by field. */
 export function answer(

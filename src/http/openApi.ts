@@ -1,6 +1,7 @@
 /** Parts of the OpenAPI document that controllers share. */
 import type { DocumentDecoration } from "elysia";
 import { type ProblemKind, problemContentType, problemKinds, problemType } from "./problem.ts";
+import { parameterProblemKind } from "./queryParams.ts";
 
 type Responses = NonNullable<DocumentDecoration["responses"]>;
 type ApiResponse = Responses[string];
@@ -30,6 +31,19 @@ export function problemResponses(...kinds: readonly ProblemKind[]): Responses {
     };
   }
   return responses;
+}
+
+/** What every route under `/admin/` may refuse, and further kinds of problem. */
+export function adminRefusals(...further: readonly ProblemKind[]): Responses {
+  return problemResponses(
+    ...further,
+    "invalid-request",
+    "forbidden",
+    "unauthorized",
+    parameterProblemKind,
+    "internal",
+    "unavailable",
+  );
 }
 
 /** A schema of `components.schemas`. */

@@ -5,8 +5,10 @@ import {
   type ApiParameter,
   type ApiSchema,
   integer,
+  limitParameter,
   listed,
-  namePathParameter,
+  nameParameters,
+  namePathParameters,
   nullable,
   queryParameter,
   text,
@@ -50,11 +52,6 @@ const statsSums = {
 };
 const sessionsSums = { sessions: integer("Video sessions that began in the window.") };
 
-const names: readonly ApiParameter[] = [
-  queryParameter("customer", text("Exactly this customer.", "Customer1")),
-  queryParameter("content", text("Exactly this content.", "channel1")),
-];
-
 function pageParameters(windowMs: number): ApiParameter[] {
   const window = formatDuration(windowMs);
   const timeForms =
@@ -77,12 +74,7 @@ function pageParameters(windowMs: number): ApiParameter[] {
       default: "desc",
       description: "By time, newest (desc) or oldest (asc) first; then by customer and content.",
     }),
-    queryParameter("limit", {
-      ...integer("Rows a page at most."),
-      minimum: 1,
-      maximum: rowsMax,
-      default: rowsDefault,
-    }),
+    limitParameter("Rows a page", { maximum: rowsMax, default: rowsDefault }),
     queryParameter(
       "cursor",
       text("`cursor` of the page before. Good for the same filters, bucket and order only."),
@@ -156,14 +148,14 @@ export function queryDetails(windowMs: number) {
       ...common,
       summary: "Bytes from the CDN and from peers, per window",
       description: "Rows of sealed windows. A window without payloads has no row.",
-      parameters: [...names, ...page],
+      parameters: [...nameParameters, ...page],
       responses: { 200: bytes, ...refusals },
     },
     sessions: {
       ...common,
       summary: "Video sessions begun, per window",
       description: "Rows of sealed windows. A window without payloads has no row.",
-      parameters: [...names, ...page],
+      parameters: [...nameParameters, ...page],
       responses: { 200: sessions, ...refusals },
     },
     one: {
@@ -172,7 +164,7 @@ export function queryDetails(windowMs: number) {
       description:
         "As /stats with both names given, which may stand in the query as well. Names without rows " +
         "give an empty page. No path can hold the names `.` and `..`: ask /stats for them.",
-      parameters: [namePathParameter("customer"), namePathParameter("content"), ...page],
+      parameters: [...namePathParameters, ...page],
       responses: {
         200: bytes,
         ...problemResponses("invalid-request", parameterProblemKind, "internal", "unavailable"),
