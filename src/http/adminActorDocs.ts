@@ -1,10 +1,11 @@
 /** How the routes of actors are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
 import { actorDepthMax } from "../actors/readPorts.ts";
-import { eventExample, eventSchemas } from "./adminEventDocs.ts";
+import { eventSchemas } from "./adminEventDocs.ts";
 import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import {
   answer,
+  exampleOf,
   integer,
   limitParameter,
   listed,
@@ -12,20 +13,14 @@ import {
   namePathParameters,
   nameSchemas,
   nullable,
+  nullInExample,
   queryParameter,
   record,
   requiredNameParameters,
   text,
   time,
 } from "./docParts.ts";
-import {
-  basisExample,
-  basisSchema,
-  totalSchemas,
-  totalsExample,
-  windowExample,
-  windowSchemas,
-} from "./historySchemas.ts";
+import { basisSchema, totalSchemas, windowSchemas } from "./historySchemas.ts";
 import { adminRefusals } from "./openApi.ts";
 
 const actorSchemas = {
@@ -36,22 +31,13 @@ const actorSchemas = {
   state: {
     type: "string" as const,
     enum: ["idle", "open", "sealing"],
+    example: "open",
     description: "State value of the actor's machine. A passivated actor is idle.",
   },
   window: nullable({
     ...record(windowSchemas),
     description: "The open or sealing window so far; null while the actor is idle.",
   }),
-};
-
-const actorExample = {
-  customer: "Customer1",
-  content: "channel1",
-  partition: 7,
-  owner: "host1-4711-0a1b2c3d",
-  epoch: 3,
-  state: "open",
-  window: windowExample,
 };
 
 export const actorsDetail: DocumentDecoration = {
@@ -78,49 +64,37 @@ export const actorsDetail: DocumentDecoration = {
     }),
   ],
   responses: {
-    200: answer(
-      "A page of actors.",
-      {
-        actors: listed(actorSchemas),
-        total: integer("How many match, over all pages.", 1),
-        silentPartitions: {
-          type: "array",
-          items: integer("A partition."),
-          description: "Partitions whose owner did not answer in time.",
-        },
+    200: answer("A page of actors.", {
+      actors: listed(actorSchemas),
+      total: integer("How many match, over all pages.", 1),
+      silentPartitions: {
+        type: "array",
+        items: integer("A partition."),
+        description: "Partitions whose owner did not answer in time.",
+        example: [],
       },
-      { actors: [actorExample], total: 1, silentPartitions: [] },
-    ),
+    }),
     ...adminRefusals(),
   },
 };
 
-const presentSchemas = { ...actorSchemas, events: listed(eventSchemas, "Newest first.") };
+const presentActor = record({ ...actorSchemas, events: listed(eventSchemas, "Newest first.") });
 
-const pastSchemas = {
+const pastActor = record({
   ...nameSchemas,
   partition: actorSchemas.partition,
-  at: time("The stream time that is shown."),
-  position: nullable(integer("The last event, where a position was asked for.", 12)),
-  state: { type: "string" as const, enum: ["idle", "open", "sealing", "unknown"] },
+  at: time("The stream time that is shown.", "2026-01-31T10:12:00.000Z"),
+  position: nullInExample(integer("The last event, where a position was asked for.")),
+  state: {
+    type: "string" as const,
+    enum: ["idle", "open", "sealing", "unknown"],
+    example: "open",
+  },
   window: actorSchemas.window,
   totals: record(totalSchemas),
   events: listed(eventSchemas, "Until then, newest first."),
   basis: nullable(basisSchema),
-};
-
-const pastExample = {
-  customer: "Customer1",
-  content: "channel1",
-  partition: 7,
-  at: "2026-01-31T10:12:00.000Z",
-  position: null,
-  state: "open",
-  window: windowExample,
-  totals: totalsExample,
-  events: [eventExample],
-  basis: basisExample,
-};
+});
 
 const atParameter = queryParameter(
   "at",
@@ -147,10 +121,10 @@ export const actorDetail: DocumentDecoration = {
       description: "The actor.",
       content: {
         "application/json": {
-          schema: { oneOf: [record(presentSchemas), record(pastSchemas)] },
+          schema: { oneOf: [presentActor, pastActor] },
           examples: {
-            now: { value: { ...actorExample, events: [eventExample] } },
-            past: { value: pastExample },
+            now: { value: exampleOf(presentActor) },
+            past: { value: exampleOf(pastActor) },
           },
         },
       },

@@ -9,11 +9,25 @@ import {
   nameParameters,
   nameSchemas,
   nullable,
+  nullInExample,
   queryParameter,
   text,
   time,
 } from "./docParts.ts";
 import { adminRefusals } from "./openApi.ts";
+
+/** What an event says of its window. */
+export const sealedWindowExample = {
+  windowStart: "2026-01-31T10:05:00.000Z",
+  windowEnd: "2026-01-31T10:10:00.000Z",
+  cdn: "123456789",
+  p2p: "987654321",
+  sessions: 42,
+  payloads: 420,
+  duplicates: 0,
+  firstSequence: 602,
+  lastSequence: 1041,
+};
 
 export const eventSchemas = {
   partition: integer("The partition, from 0.", 7),
@@ -28,67 +42,31 @@ export const eventSchemas = {
     description:
       "What happened, by the stream alone. Sums of bytes are decimal strings. The digests of " +
       "tokens are left out; the table `events` holds them.",
+    example: sealedWindowExample,
   },
-  recordedAt: time("When it was committed."),
+  recordedAt: time("When it was committed.", "2026-01-31T10:10:00.120Z"),
   sealedBy: text("Id of the worker that committed it.", "host1-4711-0a1b2c3d"),
   epoch: integer("The epoch under which it was committed.", 3),
 };
 
-export const eventExample = {
-  partition: 7,
-  position: 12,
-  type: "WindowSealed",
-  version: 1,
-  customer: "Customer1",
-  content: "channel1",
-  windowEnd: "2026-01-31T10:10:00.000Z",
-  data: {
-    windowStart: "2026-01-31T10:05:00.000Z",
-    windowEnd: "2026-01-31T10:10:00.000Z",
-    cdn: "123456789",
-    p2p: "987654321",
-    sessions: 42,
-    payloads: 420,
-    duplicates: 0,
-    firstSequence: 602,
-    lastSequence: 1041,
-  },
-  recordedAt: "2026-01-31T10:10:00.120Z",
-  sealedBy: "host1-4711-0a1b2c3d",
-  epoch: 3,
-};
-
 const partitionSchemas = {
   partition: integer("The partition, from 0.", 7),
-  owner: nullable(text("Id of the worker that owns it; null when none does.")),
+  owner: nullable(
+    text("Id of the worker that owns it; null when none does.", "host1-4711-0a1b2c3d"),
+  ),
   epoch: integer("Grows at every change of owner.", 3),
   sequence: integer("Last message of its stream that is in the checkpoint.", 1977),
   position: integer("Position of its last event.", 12),
   sealedThrough: nullable(time("All its windows that end at or before it are sealed.")),
-  checkpointedAt: nullable(time("When its checkpoint was written.")),
-  stopped: nullable(text("Why it is stopped; null while it runs.")),
-};
-
-const partitionExample = {
-  partition: 7,
-  owner: "host1-4711-0a1b2c3d",
-  epoch: 3,
-  sequence: 1977,
-  position: 12,
-  sealedThrough: "2026-01-31T10:10:00.000Z",
-  checkpointedAt: "2026-01-31T10:10:00.120Z",
-  stopped: null,
+  checkpointedAt: nullable(time("When its checkpoint was written.", "2026-01-31T10:10:00.120Z")),
+  stopped: nullInExample(text("Why it is stopped; null while it runs.")),
 };
 
 export const partitionsDetail: DocumentDecoration = {
   tags: ["event log"],
   summary: "All partitions, with owner and checkpoint",
   responses: {
-    200: answer(
-      "The partitions, by number.",
-      { partitions: listed(partitionSchemas) },
-      { partitions: [partitionExample] },
-    ),
+    200: answer("The partitions, by number.", { partitions: listed(partitionSchemas) }),
     ...adminRefusals(),
   },
 };
@@ -115,14 +93,10 @@ export const eventsDetail: DocumentDecoration = {
     }),
   ],
   responses: {
-    200: answer(
-      "The events.",
-      {
-        events: listed(eventSchemas),
-        next: nullable(integer("`afterPosition` of the next page, where there may be one.")),
-      },
-      { events: [eventExample], next: null },
-    ),
+    200: answer("The events.", {
+      events: listed(eventSchemas),
+      next: nullable(integer("`afterPosition` of the next page, where there may be one.", 12)),
+    }),
     ...adminRefusals(),
   },
 };

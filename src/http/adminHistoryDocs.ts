@@ -1,6 +1,6 @@
 /** How the questions about the past are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
-import { eventExample, eventSchemas } from "./adminEventDocs.ts";
+import { eventSchemas, sealedWindowExample } from "./adminEventDocs.ts";
 import { payloadsDefault, payloadsMax } from "./adminRules.ts";
 import {
   answer,
@@ -9,6 +9,7 @@ import {
   listed,
   nameSchemas,
   nullable,
+  nullInExample,
   pathParameter,
   queryParameter,
   record,
@@ -16,7 +17,7 @@ import {
   text,
   time,
 } from "./docParts.ts";
-import { basisExample, basisSchema, windowSchemas } from "./historySchemas.ts";
+import { basisSchema, windowSchemas } from "./historySchemas.ts";
 import { adminRefusals } from "./openApi.ts";
 
 const refusals = adminRefusals("not-found", "overloaded");
@@ -28,21 +29,21 @@ const differenceSchemas = {
   expected: nullable(text("What the replay, or for a row the event, says.", "1")),
 };
 
+const startsSession = {
+  type: "boolean" as const,
+  description: "Whether it starts a session.",
+};
+
 const payloadSchemas = {
-  receipt: text("Partition, sequence and place.", "7.1042.3"),
-  receivedAt: time("The broker's time of its message."),
+  receipt: text("Partition, sequence and place.", "7.602.0"),
+  receivedAt: time("The broker's time of its message.", "2026-01-31T10:05:00.011Z"),
   token: text("A digest that tells equal tokens, or with `tokens=shown` the token.", "#9f3c21ab"),
   timespan: integer("As sent.", 30000),
   p2p: integer("As sent.", 0),
   cdn: integer("As sent.", 1),
   sessionDuration: integer("As sent.", 2),
   outcome: { type: "string" as const, enum: ["counted", "duplicate"] },
-  startsSession: { type: "boolean" as const, description: "Whether it starts a session." },
-};
-
-const windowFields = {
-  windowStart: nullable(time("Start of its window, which belongs to it.")),
-  windowEnd: nullable(time("End of its window, which is the `time` of its row.")),
+  startsSession,
 };
 
 export const explainDetail: DocumentDecoration = {
@@ -70,76 +71,42 @@ export const explainDetail: DocumentDecoration = {
     }),
   ],
   responses: {
-    200: answer(
-      "The explanation.",
-      {
-        ...nameSchemas,
-        time: time("The `time` of the row."),
-        windowStart: time("Start of the window."),
-        windowEnd: time("End of the window."),
-        partition: integer("The partition of this customer and content, from 0.", 7),
-        state: {
-          type: "string",
-          enum: ["sealed", "open", "unexplained"],
-          description: "`unexplained`: there is a row, but no event that says so.",
-        },
-        row: record({
-          cdn: nullable(text("In `stats`; null when there is no row.", "123456789")),
-          p2p: nullable(text("In `stats`.", "987654321")),
-          sessions: nullable(text("In `sessions`.", "42")),
-        }),
-        event: nullable(record(eventSchemas)),
-        sealedAfterMs: nullable(integer("From the window's end to the commit, ms.", 120)),
-        basis: basisSchema,
-        sessionMemory: nullable(
-          text("SESSION_MEMORY that its sessions were counted with; null when it changed.", "24h"),
-        ),
-        replayed: nullable(record(windowSchemas)),
-        agrees: {
-          type: "boolean",
-          description: "Whether everything that could be compared is equal.",
-        },
-        compared: {
-          type: "array",
-          items: { type: "string", enum: ["event", "stats", "sessions"] },
-        },
-        differences: listed(differenceSchemas),
-        payloads: listed(payloadSchemas, "In the order in which they were read."),
-        payloadsTotal: integer("Payloads of the window in the stream, repeats included.", 420),
+    200: answer("The explanation.", {
+      ...nameSchemas,
+      time: time("The `time` of the row."),
+      windowStart: time("Start of the window.", "2026-01-31T10:05:00.000Z"),
+      windowEnd: time("End of the window."),
+      partition: integer("The partition of this customer and content, from 0.", 7),
+      state: {
+        type: "string",
+        enum: ["sealed", "open", "unexplained"],
+        description: "`unexplained`: there is a row, but no event that says so.",
       },
-      {
-        customer: "Customer1",
-        content: "channel1",
-        time: "2026-01-31T10:10:00.000Z",
-        windowStart: "2026-01-31T10:05:00.000Z",
-        windowEnd: "2026-01-31T10:10:00.000Z",
-        partition: 7,
-        state: "sealed",
-        row: { cdn: "123456789", p2p: "987654321", sessions: "42" },
-        event: eventExample,
-        sealedAfterMs: 120,
-        basis: basisExample,
-        sessionMemory: "24h",
-        replayed: eventExample.data,
-        agrees: true,
-        compared: ["event", "stats", "sessions"],
-        differences: [],
-        payloads: [
-          {
-            receipt: "7.602.0",
-            receivedAt: "2026-01-31T10:05:00.011Z",
-            token: "#9f3c21ab",
-            timespan: 30000,
-            p2p: 0,
-            cdn: 1,
-            sessionDuration: 2,
-            outcome: "counted",
-            startsSession: true,
-          },
-        ],
-        payloadsTotal: 420,
+      row: record({
+        cdn: nullable(text("In `stats`; null when there is no row.", "123456789")),
+        p2p: nullable(text("In `stats`.", "987654321")),
+        sessions: nullable(text("In `sessions`.", "42")),
+      }),
+      event: nullable(record(eventSchemas)),
+      sealedAfterMs: nullable(integer("From the window's end to the commit, ms.", 120)),
+      basis: basisSchema,
+      sessionMemory: nullable(
+        text("SESSION_MEMORY that its sessions were counted with; null when it changed.", "24h"),
+      ),
+      replayed: { ...nullable(record(windowSchemas)), example: sealedWindowExample },
+      agrees: {
+        type: "boolean",
+        description: "Whether everything that could be compared is equal.",
       },
-    ),
+      compared: {
+        type: "array",
+        items: { type: "string", enum: ["event", "stats", "sessions"] },
+        example: ["event", "stats", "sessions"],
+      },
+      differences: { ...listed(differenceSchemas), example: [] },
+      payloads: listed(payloadSchemas, "In the order in which they were read."),
+      payloadsTotal: integer("Payloads of the window in the stream, repeats included.", 420),
+    }),
     ...refusals,
   },
 };
@@ -155,48 +122,32 @@ export const receiptDetail: DocumentDecoration = {
     "retained; one of `candidates` may count it. 404 when there was never such a payload.",
   parameters: [pathParameter("receipt", text("As the device got it.", "7.1042.3"))],
   responses: {
-    200: answer(
-      "What is known of it.",
-      {
-        receipt: text("The receipt.", "7.1042.3"),
-        status: {
-          type: "string",
-          enum: ["unread", "open", "sealed", "duplicate", "quarantined", "gone"],
-        },
-        partition: integer("Its partition, from 0.", 7),
-        receivedAt: nullable(time("The broker's time of its message.")),
-        customer: nullable(nameSchemas.customer),
-        content: nullable(nameSchemas.content),
-        ...windowFields,
-        startsSession: nullable({
-          type: "boolean" as const,
-          description: "Whether it starts a session.",
-        }),
-        event: nullable(record(eventSchemas)),
-        duplicateOf: nullable(text("The receipt of the payload that it repeats.")),
-        reason: nullable(text("Why it stands in quarantine.")),
-        retriedAs: nullable(text("The receipt of its last retry out of quarantine.")),
-        candidates: listed(eventSchemas, "Events whose range of sequences holds it."),
-        basis: nullable(basisSchema),
+    200: answer("What is known of it.", {
+      receipt: text("The receipt.", "7.1042.3"),
+      status: {
+        type: "string",
+        enum: ["unread", "open", "sealed", "duplicate", "quarantined", "gone"],
+        example: "open",
       },
-      {
-        receipt: "7.1042.3",
-        status: "open",
-        partition: 7,
-        receivedAt: "2026-01-31T10:10:00.311Z",
-        customer: "Customer1",
-        content: "channel1",
-        windowStart: "2026-01-31T10:10:00.000Z",
-        windowEnd: "2026-01-31T10:15:00.000Z",
-        startsSession: true,
-        event: null,
-        duplicateOf: null,
-        reason: null,
-        retriedAs: null,
-        candidates: [],
-        basis: basisExample,
+      partition: integer("Its partition, from 0.", 7),
+      receivedAt: nullable(time("The broker's time of its message.", "2026-01-31T10:10:00.311Z")),
+      customer: nullable(nameSchemas.customer),
+      content: nullable(nameSchemas.content),
+      windowStart: nullable(time("Start of its window, which belongs to it.")),
+      windowEnd: nullable(
+        time("End of its window, which is the `time` of its row.", "2026-01-31T10:15:00.000Z"),
+      ),
+      startsSession: nullable(startsSession),
+      event: nullInExample(record(eventSchemas)),
+      duplicateOf: nullInExample(text("The receipt of the payload that it repeats.")),
+      reason: nullInExample(text("Why it stands in quarantine.")),
+      retriedAs: nullInExample(text("The receipt of its last retry out of quarantine.")),
+      candidates: {
+        ...listed(eventSchemas, "Events whose range of sequences holds it."),
+        example: [],
       },
-    ),
+      basis: nullable(basisSchema),
+    }),
     ...refusals,
   },
 };

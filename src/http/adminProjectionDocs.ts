@@ -7,6 +7,7 @@ import {
   listed,
   nameParameters,
   nullable,
+  nullInExample,
   pathParameter,
   queryParameter,
   record,
@@ -32,21 +33,21 @@ const kind = {
 
 const limits = {
   ...record({
-    from: nullable(time("Rows that begin at or after it.")),
-    to: nullable(time("Rows that begin before it.")),
-    customer: nullable(text("Of this customer.")),
-    content: nullable(text("Of this content.")),
+    from: nullInExample(time("Rows that begin at or after it.")),
+    to: nullInExample(time("Rows that begin before it.")),
+    customer: nullInExample(text("Of this customer.")),
+    content: nullInExample(text("Of this content.")),
   }),
   description: "What a verification is limited to.",
 };
 
 const counts = {
-  comparedAt: time("When the two tables were compared."),
+  comparedAt: time("When the two tables were compared.", "2026-01-31T10:12:00.000Z"),
   events: integer("Events that both tables held then.", 1200),
-  equal: integer("Rows that are equal.", 1197),
+  equal: integer("Rows that are equal.", 1199),
   missing: integer("Rows that the events give, and the live table lacks.", 0),
-  extra: integer("Rows of the live table that no event gives.", 1),
-  different: integer("Rows with the same key and other values.", 2),
+  extra: integer("Rows of the live table that no event gives.", 0),
+  different: integer("Rows with the same key and other values.", 1),
 };
 
 const rowSchema = nullable({
@@ -55,17 +56,24 @@ const rowSchema = nullable({
   additionalProperties: { type: "string" as const, nullable: true },
 });
 
+const row = { time: "2026-01-31T10:10:00+00:00", customer: "Customer1", content: "channel1" };
+
 const examples = {
   type: "object" as const,
   description: "Up to 20 examples of each: `missing`, `extra`, `different`.",
   additionalProperties: listed({ live: rowSchema, rebuilt: rowSchema }),
+  example: {
+    missing: [],
+    extra: [],
+    different: [{ live: { ...row, cdn: "7", p2p: "0" }, rebuilt: { ...row, cdn: "1", p2p: "0" } }],
+  },
 };
 
 function buildSchemas(report: Parameters<typeof record>[0]) {
   return {
     kind,
     version: integer("The version that is built.", 1),
-    startedAt: time("When it was asked for."),
+    startedAt: time("When it was asked for.", "2026-01-31T10:11:00.000Z"),
     events: integer("Events in the log.", 1200),
     eventsPerSecond: nullable(integer("Over the time that was worked.", 100_000)),
     limits,
@@ -88,13 +96,18 @@ function projectionSchemas(report: Parameters<typeof record>[0]) {
         "paused",
         "cancelling",
       ],
+      example: "waiting",
       description: "`waiting`: the tables differ, and that was not accepted yet.",
     },
-    applied: integer("Events applied to the new table.", 500),
-    percent: { type: "number" as const, description: "Of the events.", example: 41.6 },
-    secondsLeft: nullable(integer("Until all events are applied.", 12)),
-    acceptsDifferences: { type: "boolean" as const, description: "Differences were accepted." },
-    problem: nullable(text("What keeps it from going on.")),
+    applied: integer("Events applied to the new table.", 1200),
+    percent: { type: "number" as const, description: "Of the events.", example: 100 },
+    secondsLeft: nullable(integer("Until all events are applied.", 0)),
+    acceptsDifferences: {
+      type: "boolean" as const,
+      description: "Differences were accepted.",
+      example: false,
+    },
+    problem: nullInExample(text("What keeps it from going on.")),
   });
   const lastRebuild = record({
     ...buildSchemas(report),
@@ -111,76 +124,26 @@ function projectionSchemas(report: Parameters<typeof record>[0]) {
     state: {
       type: "string" as const,
       enum: ["running", "paused", "rebuilding"],
+      example: "rebuilding",
       description: "What it is doing.",
     },
     applied: integer("Events in its table, over all partitions.", 1200),
     events: integer("Events in the log, over all partitions.", 1200),
     sealedThrough: nullable(time("All windows that end at or before it are in its table.")),
     rebuild: nullable({ ...rebuild, description: "The build that runs, if any." }),
-    lastRebuild: nullable({ ...lastRebuild, description: "The last build that ended, if any." }),
+    lastRebuild: nullInExample({
+      ...lastRebuild,
+      description: "The last build that ended, if any.",
+    }),
   };
 }
-
-const countsExample = {
-  comparedAt: "2026-01-31T10:12:00.000Z",
-  events: 1200,
-  equal: 1199,
-  missing: 0,
-  extra: 0,
-  different: 1,
-};
-
-const example = {
-  name: "stats",
-  version: 1,
-  state: "rebuilding",
-  applied: 1200,
-  events: 1200,
-  sealedThrough: "2026-01-31T10:10:00.000Z",
-  rebuild: {
-    kind: "rebuild",
-    version: 1,
-    phase: "waiting",
-    startedAt: "2026-01-31T10:11:00.000Z",
-    applied: 1200,
-    events: 1200,
-    percent: 100,
-    eventsPerSecond: 100_000,
-    secondsLeft: 0,
-    limits: { from: null, to: null, customer: null, content: null },
-    acceptsDifferences: false,
-    report: countsExample,
-    problem: null,
-  },
-  lastRebuild: null,
-};
-
-const row = { time: "2026-01-31T10:10:00+00:00", customer: "Customer1", content: "channel1" };
-const exampleWithRows = {
-  ...example,
-  rebuild: {
-    ...example.rebuild,
-    report: {
-      ...countsExample,
-      examples: {
-        different: [
-          { live: { ...row, cdn: "7", p2p: "0" }, rebuilt: { ...row, cdn: "1", p2p: "0" } },
-        ],
-      },
-    },
-  },
-};
 
 export const projectionsDetail: DocumentDecoration = {
   tags: ["projections"],
   summary: "All projections, with how far they are",
   description: "Reports without their examples: those stand in the answer for one projection.",
   responses: {
-    200: answer(
-      "The projections, by name.",
-      { projections: listed(projectionSchemas(counts)) },
-      { projections: [example] },
-    ),
+    200: answer("The projections, by name.", { projections: listed(projectionSchemas(counts)) }),
     ...adminRefusals(),
   },
 };
@@ -192,7 +155,7 @@ export const projectionDetail: DocumentDecoration = {
   summary: "One projection, with the whole report of its build",
   parameters: [namePath],
   responses: {
-    200: answer("The projection.", projectionSchemas({ ...counts, examples }), exampleWithRows),
+    200: answer("The projection.", projectionSchemas({ ...counts, examples })),
     ...adminRefusals("not-found"),
   },
 };
@@ -267,11 +230,10 @@ export function commandDetail(command: ProjectionCommand): DocumentDecoration {
     description,
     parameters: [namePath, ...parameters],
     responses: {
-      202: answer(
-        "Accepted; /admin/projections shows what becomes of it.",
-        { projection: text("The projection.", "stats"), command: text("The command.", command) },
-        { projection: "stats", command },
-      ),
+      202: answer("Accepted; /admin/projections shows what becomes of it.", {
+        projection: text("The projection.", "stats"),
+        command: text("The command.", command),
+      }),
       ...adminRefusals("not-found", "conflict"),
     },
   };

@@ -8,6 +8,7 @@ import {
   limitParameter,
   listed,
   nullable,
+  nullInExample,
   pathParameter,
   queryParameter,
   text,
@@ -27,32 +28,17 @@ const receipt = text("`7.1042.3` a payload, `7.1042` a whole message.", "7.1042.
 
 const rowSchemas = {
   id: integer("Grows with every row.", 12),
-  receipt,
+  receipt: { ...receipt, example: "7.1042" },
   partition: integer("The partition, from 0.", 7),
   sequence: integer("The message in the partition's stream.", 1042),
-  index: integer("The payload in the message, from 0; -1 for the whole message.", 3),
-  reason: text("Why it could not be applied."),
-  found: text("What was found, cut at 64 KiB."),
-  quarantinedAt: time("When it was set aside."),
+  index: integer("The payload in the message, from 0; -1 for the whole message.", -1),
+  reason: text("Why it could not be applied.", "the message is not JSON"),
+  found: text("What was found, cut at 64 KiB.", "{"),
+  quarantinedAt: time("When it was set aside.", "2026-01-31T10:10:00.120Z"),
   state,
-  retriedAs: nullable(text("Its new receipt, after a retry.", "7.2001.0")),
-  decidedAt: nullable(time("When it was retried or discarded.")),
-  decidedBy: nullable(text("Who decided.", "anna@host1")),
-};
-
-const rowExample = {
-  id: 12,
-  receipt: "7.1042",
-  partition: 7,
-  sequence: 1042,
-  index: -1,
-  reason: "the message is not JSON",
-  found: "{",
-  quarantinedAt: "2026-01-31T10:10:00.120Z",
-  state: "held",
-  retriedAs: null,
-  decidedAt: null,
-  decidedBy: null,
+  retriedAs: nullInExample(text("Its new receipt, after a retry.")),
+  decidedAt: nullInExample(time("When it was retried or discarded.")),
+  decidedBy: nullInExample(text("Who decided.")),
 };
 
 export const byParameter = queryParameter("by", text("Who decides, for the record.", "anna@host1"));
@@ -80,14 +66,10 @@ export const quarantineDetail: DocumentDecoration = {
     limitParameter("Rows", { maximum: quarantineMax, default: quarantineDefault }),
   ],
   responses: {
-    200: answer(
-      "The newest rows.",
-      {
-        quarantine: listed(rowSchemas),
-        next: nullable(integer("`before` of the next page, where there may be one.")),
-      },
-      { quarantine: [rowExample], next: null },
-    ),
+    200: answer("The newest rows.", {
+      quarantine: listed(rowSchemas),
+      next: nullable(integer("`before` of the next page, where there may be one.", 12)),
+    }),
     ...adminRefusals(),
   },
 };
@@ -97,7 +79,7 @@ export const quarantineRowDetail: DocumentDecoration = {
   summary: "One thing that could not be applied",
   parameters: [receiptParameter],
   responses: {
-    200: answer("The row.", rowSchemas, rowExample),
+    200: answer("The row.", rowSchemas),
     ...adminRefusals("not-found"),
   },
 };
@@ -111,11 +93,10 @@ export const retryDetail: DocumentDecoration = {
     "asked for. 409 when it was decided before, or can no longer be retried safely.",
   parameters: [receiptParameter, byParameter],
   responses: {
-    200: answer(
-      "It is stored in the stream again.",
-      { receipt, retriedAs: text("Its new receipt.", "7.2001.0") },
-      { receipt: "7.1042.3", retriedAs: "7.2001.0" },
-    ),
+    200: answer("It is stored in the stream again.", {
+      receipt,
+      retriedAs: text("Its new receipt.", "7.2001.0"),
+    }),
     ...adminRefusals("not-found", "conflict"),
   },
 };
@@ -126,11 +107,10 @@ export const discardDetail: DocumentDecoration = {
   description: "It stays in the table and in the ledger, and cannot be retried any more.",
   parameters: [receiptParameter, byParameter],
   responses: {
-    200: answer(
-      "It is marked as discarded.",
-      { receipt, discarded: { type: "boolean", description: "True." } },
-      { receipt: "7.1042.3", discarded: true },
-    ),
+    200: answer("It is marked as discarded.", {
+      receipt,
+      discarded: { type: "boolean", description: "True." },
+    }),
     ...adminRefusals("not-found", "conflict"),
   },
 };

@@ -9,12 +9,12 @@ export function text(description: string, example?: string) {
   return { type: "string" as const, description, ...(example !== undefined && { example }) };
 }
 
-export function time(description: string) {
+export function time(description: string, example = "2026-01-31T10:10:00.000Z") {
   return {
     type: "string" as const,
     format: "date-time",
     description: `${description} ISO 8601, UTC, milliseconds.`,
-    example: "2026-01-31T10:10:00.000Z",
+    example,
   };
 }
 
@@ -29,6 +29,11 @@ export function integer(description: string, example?: number) {
 
 export function nullable<Schema extends object>(schema: Schema) {
   return { ...schema, nullable: true };
+}
+
+/** A nullable field that is null in the case that the example of the whole answer shows. */
+export function nullInExample<Schema extends object>(schema: Schema) {
+  return { ...nullable(schema), example: null };
 }
 
 /** An object whose fields are all always there. */
@@ -90,13 +95,24 @@ export const namePathParameters = ["customer", "content"].map((name) =>
 );
 
 /** A JSON answer, described field by field. */
-export function answer(
-  description: string,
-  properties: Readonly<Record<string, ApiSchema>>,
-  example: unknown,
-) {
-  return {
-    description,
-    content: { "application/json": { schema: record(properties), example } },
-  };
+export function answer(description: string, properties: Readonly<Record<string, ApiSchema>>) {
+  const schema = record(properties);
+  return { description, content: { "application/json": { schema, example: exampleOf(schema) } } };
+}
+
+/**
+ * The example of an answer, made of those of its fields. Where they have none, a choice gives its
+ * first value, and a boolean true.
+ * @throws when any other field has none.
+ */
+export function exampleOf(schema: ApiSchema): unknown {
+  if ("$ref" in schema) throw new Error(`${schema.$ref} is not written out`);
+  if (schema.example !== undefined) return schema.example;
+  if (schema.enum !== undefined) return schema.enum[0];
+  if (schema.type === "boolean") return true;
+  if (schema.type === "array") return [exampleOf(schema.items)];
+  if (schema.properties === undefined) throw new Error(`no example of: ${schema.description}`);
+  return Object.fromEntries(
+    Object.entries(schema.properties).map(([name, field]) => [name, exampleOf(field)]),
+  );
 }

@@ -3,7 +3,7 @@ import { integer, text, time } from "./docParts.ts";
 
 export const windowSchemas = {
   windowStart: time("Start of the window, which belongs to it."),
-  windowEnd: time("End of the window, which does not belong to it."),
+  windowEnd: time("End of the window, which does not belong to it.", "2026-01-31T10:15:00.000Z"),
   cdn: text("Bytes from the CDN so far, as decimal digits.", "123456789"),
   p2p: text("Bytes from peers so far, as decimal digits.", "987654321"),
   sessions: integer("Sessions begun so far.", 42),
@@ -11,18 +11,6 @@ export const windowSchemas = {
   duplicates: integer("Repeated payloads that were not counted.", 0),
   firstSequence: integer("Sequence of the first message that holds one of them.", 1042),
   lastSequence: integer("Sequence of the last message that holds one of them.", 1977),
-};
-
-export const windowExample = {
-  windowStart: "2026-01-31T10:10:00.000Z",
-  windowEnd: "2026-01-31T10:15:00.000Z",
-  cdn: "123456789",
-  p2p: "987654321",
-  sessions: 42,
-  payloads: 420,
-  duplicates: 0,
-  firstSequence: 1042,
-  lastSequence: 1977,
 };
 
 export const basisSchema = {
@@ -39,24 +27,14 @@ export const basisSchema = {
     exactFrom: time("From here on windows come out exactly."),
     reason: text("Why there was no replay."),
   },
+  example: { kind: "whole-stream", fromSequence: 1 },
 };
 
-export const basisExample = { kind: "whole-stream", fromSequence: 1 };
-
 export const totalSchemas = {
-  windows: integer("Sealed windows until then.", 12),
+  windows: integer("Sealed windows until then.", 1),
   cdn: text("Their bytes from the CDN, as decimal digits.", "123456789"),
   p2p: text("Their bytes from peers, as decimal digits.", "987654321"),
   sessions: text("Their sessions, as decimal digits.", "42"),
   payloads: text("Their payloads, as decimal digits.", "420"),
   duplicates: text("Their repeats, as decimal digits.", "0"),
-};
-
-export const totalsExample = {
-  windows: 1,
-  cdn: "123456789",
-  p2p: "987654321",
-  sessions: "42",
-  payloads: "420",
-  duplicates: "0",
 };

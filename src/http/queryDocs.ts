@@ -4,6 +4,8 @@ import { formatDuration } from "../domain/duration.ts";
 import {
   type ApiParameter,
   type ApiSchema,
+  answer,
+  exampleOf,
   integer,
   limitParameter,
   listed,
@@ -11,6 +13,7 @@ import {
   namePathParameters,
   nullable,
   queryParameter,
+  record,
   text,
   time,
 } from "./docParts.ts";
@@ -18,39 +21,35 @@ import { problemResponses } from "./openApi.ts";
 import { parameterProblemKind } from "./queryParams.ts";
 import { rowsDefault, rowsMax } from "./queryRules.ts";
 
-const example = {
-  time: "2026-01-31T10:10:00.000Z",
-  windowStart: "2026-01-31T10:05:00.000Z",
-  windowEnd: "2026-01-31T10:10:00.000Z",
-  customer: "Customer1",
-  content: "channel1",
-};
-const meta = { asOf: "2026-01-31T10:10:01.250Z", sealedThrough: "2026-01-31T10:10:00.000Z" };
 const cursorExample = "WzEsIjFhLjJiIiwxNzY5ODU0MjAwMDAwLCJDdXN0b21lcjEiLCJjaGFubmVsMSJd";
 
 const windowSchemas = {
   time: time("End of the window (or bucket), as in the tables. Equal to `windowEnd`."),
-  windowStart: time("Start of the window (or bucket), which belongs to it."),
+  windowStart: time(
+    "Start of the window (or bucket), which belongs to it.",
+    "2026-01-31T10:05:00.000Z",
+  ),
   windowEnd: time("End of the window (or bucket), which does not belong to it."),
-  customer: text("The broadcaster, byte for byte as devices sent it."),
-  content: text("The channel or video, byte for byte as devices sent it."),
+  customer: text("The broadcaster, byte for byte as devices sent it.", "Customer1"),
+  content: text("The channel or video, byte for byte as devices sent it.", "channel1"),
 };
 
 /** A sum that no client may lose digits of. */
-function sum(description: string) {
+function sum(description: string, example: number) {
   return {
     description:
       `${description} Exact: a JSON number up to 9007199254740991 (2^53-1), beyond that a ` +
       "string of its decimal digits.",
     oneOf: [integer("As a number."), text("As decimal digits.", "9007199254740993")],
+    example,
   };
 }
 
 const statsSums = {
-  cdn: sum("Bytes downloaded from the CDN."),
-  p2p: sum("Bytes downloaded from peers."),
+  cdn: sum("Bytes downloaded from the CDN.", 123456789),
+  p2p: sum("Bytes downloaded from peers.", 987654321),
 };
-const sessionsSums = { sessions: integer("Video sessions that began in the window.") };
+const sessionsSums = { sessions: integer("Video sessions that began in the window.", 42) };
 
 function pageParameters(windowMs: number): ApiParameter[] {
   const window = formatDuration(windowMs);
@@ -87,46 +86,36 @@ function pageParameters(windowMs: number): ApiParameter[] {
   ];
 }
 
-function rowsResponse(sums: Readonly<Record<string, ApiSchema>>, row: object) {
+function rowsResponse(sums: Readonly<Record<string, ApiSchema>>) {
+  const row = { ...windowSchemas, ...sums };
+  const { description, content } = answer("A page of rows.", {
+    rows: listed(row),
+    cursor: nullable(text("Where the next page begins; null on the last page.", cursorExample)),
+    meta: record(metaSchemas),
+  });
+  const cells = Object.values(row).map(exampleOf);
   return {
-    description: "A page of rows.",
+    description,
     headers: pageHeaders,
     content: {
-      "application/json": {
-        schema: {
-          type: "object" as const,
-          required: ["rows", "cursor", "meta"],
-          properties: {
-            rows: listed({ ...windowSchemas, ...sums }),
-            cursor: nullable(
-              text("Where the next page begins; null on the last page.", cursorExample),
-            ),
-            meta: metaSchema,
-          },
-        },
-        example: { rows: [row], cursor: cursorExample, meta },
-      },
+      ...content,
       "text/csv": {
         schema: text(
           "RFC 4180: a header record, CRLF, all digits. Names are byte for byte what devices " +
             "sent, also those that a spreadsheet takes for formulas (= + - @): import columns " +
             "as text.",
         ),
-        example: `${Object.keys(row).join(",")}\r\n${Object.values(row).join(",")}\r\n`,
+        example: `${Object.keys(row).join(",")}\r\n${cells.join(",")}\r\n`,
       },
     },
   };
 }
 
-const metaSchema = {
-  type: "object" as const,
-  required: ["asOf", "sealedThrough"],
-  properties: {
-    asOf: time("When the database answered."),
-    sealedThrough: nullable(
-      time("All windows that end at or before it are here; null before the first."),
-    ),
-  },
+const metaSchemas = {
+  asOf: time("When the database answered.", "2026-01-31T10:10:01.250Z"),
+  sealedThrough: nullable(
+    time("All windows that end at or before it are here; null before the first."),
+  ),
 };
 
 const pageHeaders = {
@@ -140,8 +129,8 @@ const pageHeaders = {
 export function queryDetails(windowMs: number) {
   const page = pageParameters(windowMs);
   const refusals = problemResponses(parameterProblemKind, "internal", "unavailable");
-  const bytes = rowsResponse(statsSums, { ...example, cdn: 123456789, p2p: 987654321 });
-  const sessions = rowsResponse(sessionsSums, { ...example, sessions: 42 });
+  const bytes = rowsResponse(statsSums);
+  const sessions = rowsResponse(sessionsSums);
   const common = { tags: ["queries"] };
   return {
     stats: {
