@@ -17,7 +17,7 @@ import { adminProjectionsController } from "./adminProjections.ts";
 import { adminQuarantineController } from "./adminQuarantine.ts";
 import { dashboardController } from "./dashboard.ts";
 import { healthController } from "./health.ts";
-import { problemSchema } from "./openApi.ts";
+import { problemResponses, problemSchema } from "./openApi.ts";
 import { problemResponse } from "./problem.ts";
 import { createRootApp } from "./rootApp.ts";
 
@@ -49,7 +49,11 @@ export function createAdminApp(dependencies: AdminDependencies): AnyElysia {
     return refusal === undefined ? undefined : problemResponse(refusal);
   });
   app.use(documentation(adminToken !== undefined));
-  app.use(healthController(readiness));
+  const refusals = {
+    livez: problemResponses("forbidden"),
+    readyz: problemResponses("forbidden", "unauthorized"),
+  };
+  app.use(healthController(readiness, { refusals }));
   app.use(dashboardController());
   app.use(adminActorsController(dependencies));
   app.use(adminEventsController(dependencies));

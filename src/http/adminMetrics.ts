@@ -31,7 +31,7 @@ export function metricsController(log: Log, metrics: () => Promise<string>) {
               },
             },
           },
-          ...problemResponses("unauthorized", "internal", "unavailable"),
+          ...problemResponses("forbidden", "unauthorized", "internal", "unavailable"),
         },
       },
     },

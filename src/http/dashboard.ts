@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Elysia } from "elysia";
 import { text } from "./docParts.ts";
+import { problemResponses } from "./openApi.ts";
 
 /** The page says nothing about the system by itself, so it needs no token. */
 export function dashboardController() {
@@ -20,7 +21,10 @@ export function dashboardController() {
       tags: ["health"],
       summary: "The dashboard",
       description: "One page, without parts from elsewhere. It asks for the token when needed.",
-      responses: { 200: { description: "HTML.", content: { "text/html": { schema: html } } } },
+      responses: {
+        200: { description: "HTML.", content: { "text/html": { schema: html } } },
+        ...problemResponses("forbidden"),
+      },
     },
   });
 }

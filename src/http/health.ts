@@ -2,10 +2,17 @@
 import { Elysia } from "elysia";
 import type { Readiness, ReadinessCheck } from "../actors/readPorts.ts";
 import { errorMessage } from "../log.ts";
-import { jsonResponse } from "./openApi.ts";
+import { type ApiResponses, jsonResponse } from "./openApi.ts";
 
-/** @param alive rejects when the process is not alive, though this thread of it is. */
-export function healthController(readiness: Readiness, alive = async () => {}) {
+export interface HealthOptions {
+  /** Rejects when the process is not alive, though this thread of it is. */
+  readonly alive?: (() => Promise<void>) | undefined;
+  /** What a guard before the routes may answer, for their descriptions. */
+  readonly refusals?: { readonly livez: ApiResponses; readonly readyz: ApiResponses };
+}
+
+export function healthController(readiness: Readiness, options: HealthOptions) {
+  const { alive = async () => {}, refusals } = options;
   return new Elysia({ name: "health" })
     .get(
       "/livez",
@@ -25,6 +32,7 @@ export function healthController(readiness: Readiness, alive = async () => {}) {
           responses: {
             200: jsonResponse("It is.", { status: "ok" }),
             503: jsonResponse("Its first thread does not answer.", { status: "unavailable" }),
+            ...refusals?.livez,
           },
         },
       },
@@ -45,6 +53,7 @@ export function healthController(readiness: Readiness, alive = async () => {}) {
           responses: {
             200: jsonResponse("Every check is good.", readyExample(true)),
             503: jsonResponse("At least one check is not good.", readyExample(false)),
+            ...refusals?.readyz,
           },
         },
       },

@@ -3,8 +3,8 @@ import type { DocumentDecoration } from "elysia";
 import { type ProblemKind, problemContentType, problemKinds, problemType } from "./problem.ts";
 import { parameterProblemKind } from "./queryParams.ts";
 
-type Responses = NonNullable<DocumentDecoration["responses"]>;
-type ApiResponse = Responses[string];
+export type ApiResponses = NonNullable<DocumentDecoration["responses"]>;
+type ApiResponse = ApiResponses[string];
 
 /** A JSON response, by an example and, where there is one, a schema of `components`. */
 export function jsonResponse(description: string, example: unknown, schema?: string): ApiResponse {
@@ -15,8 +15,8 @@ export function jsonResponse(description: string, example: unknown, schema?: str
 }
 
 /** The responses for kinds of problem, with those of one status gathered under it. */
-export function problemResponses(...kinds: readonly ProblemKind[]): Responses {
-  const responses: Responses = {};
+export function problemResponses(...kinds: readonly ProblemKind[]): ApiResponses {
+  const responses: ApiResponses = {};
   for (const status of new Set(kinds.map((kind) => problemKinds[kind].status))) {
     const same = kinds.filter((kind) => problemKinds[kind].status === status);
     responses[status] = {
@@ -34,7 +34,7 @@ export function problemResponses(...kinds: readonly ProblemKind[]): Responses {
 }
 
 /** What every route under `/admin/` may refuse, and further kinds of problem. */
-export function adminRefusals(...further: readonly ProblemKind[]): Responses {
+export function adminRefusals(...further: readonly ProblemKind[]): ApiResponses {
   return problemResponses(
     ...further,
     "invalid-request",

@@ -27,7 +27,7 @@ export function createPublicApp(dependencies: PublicAppDependencies): AnyElysia 
   const { log, readiness, alive, ingest } = dependencies;
   const app = createRootApp("public", log);
   app.use(documentation());
-  app.use(healthController(readiness, alive));
+  app.use(healthController(readiness, { alive }));
   app.use(ingestController(ingest));
   return app.use(createQueryController(dependencies));
 }

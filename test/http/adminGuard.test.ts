@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { connect } from "node:net";
 import { type AdminServer, startAdminServer } from "../support/adminServer.ts";
-import { expectProblem } from "../support/answers.ts";
+import { asObject, expectProblem, readObject } from "../support/answers.ts";
 
 const token = "a-secret-of-32-characters-or-more";
 const guarded = [
@@ -19,6 +19,18 @@ const guarded = [
   "/swagger/json",
   "/nowhere",
 ];
+
+/** The routes of a document, and whether it says that they may answer with a status. */
+async function documented(document: Response, status: number) {
+  const { paths } = await readObject(document);
+  return Object.entries(asObject(paths)).flatMap(([path, operations]) =>
+    Object.entries(asObject(operations)).map(([method, operation]) => ({
+      method: method.toUpperCase(),
+      path: path.replace(/\{\w+\}/g, "x"),
+      isSaid: String(status) in asObject(asObject(operation).responses),
+    })),
+  );
+}
 
 describe("with a token", () => {
   let api: AdminServer;
@@ -61,6 +73,14 @@ describe("with a token", () => {
 
   test("liveness and the page itself do not", async () => {
     for (const path of ["/livez", "/admin"]) expect((await api.get(path)).status).toBe(200);
+  });
+
+  test("the OpenAPI document says where it is needed", async () => {
+    const document = await api.get("/swagger/json", { authorization: `Bearer ${token}` });
+    for (const { method, path, isSaid } of await documented(document, 401)) {
+      const response = await fetch(api.server.url + path, { method });
+      expect([method, path, response.status === 401]).toEqual([method, path, isSaid]);
+    }
   });
 
   test("any host name is served", async () => {
@@ -122,6 +142,13 @@ describe("without a token", () => {
     }
     const command = "/admin/projections/stats/rebuild";
     expect(await statusOf("POST", command, [`Host: ${host}`])).toBe(403);
+  });
+
+  test("the OpenAPI document says that other hosts are refused", async () => {
+    for (const { method, path, isSaid } of await documented(await api.get("/swagger/json"), 403)) {
+      const status = await statusOf(method, path, ["Host: evil.example"]);
+      expect([method, path, status === 403]).toEqual([method, path, isSaid]);
+    }
   });
 
   const commandPath = "/admin/projections/stats/rebuild";
