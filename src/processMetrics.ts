@@ -21,9 +21,7 @@ export function workerSamples(worker: Pick<Worker, "status" | "owners">): readon
   const { owned, running, stopped, full } = worker.status;
   const states = { owned, running, stopped: stopped.length, full: full.length };
   const partitions = Object.entries(states).map(([state, value]) => ({ labels: { state }, value }));
-  const read = [...worker.owners()]
-    .filter(({ ready }) => ready)
-    .map(({ undelivered }) => undelivered);
+  const read = [...worker.owners()].filter(({ ready }) => ready).map(({ state }) => state);
   const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
   const samples = [
     gauges("payload_stats_partitions", "Partitions of this process.", partitions),

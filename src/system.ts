@@ -246,6 +246,8 @@ function startProjector({ config, log, processId, heavy, onStop }: Parts, pool: 
 function startWorker(parts: Parts, leaseDatabase: Database): Worker {
   const { config, log, processId, ownerDatabase, heavy, turns, link, onStop } = parts;
   const actorServer = new ActorServer(link, log);
+  const { windowMs, sessionMemoryMs, partitions } = config;
+  const rules = { windowMs, sessionMemoryMs, partitions };
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
     leases: new PostgresLeaseStore(leaseDatabase),
@@ -255,7 +257,7 @@ function startWorker(parts: Parts, leaseDatabase: Database): Worker {
       store: new PostgresPartitionStore(ownerDatabase, statementMs, turns, heavy),
       clock: systemClock,
       log,
-      rules: config,
+      rules,
       rawRetentionMs: config.rawRetentionMs,
       turns,
     },

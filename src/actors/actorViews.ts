@@ -15,10 +15,10 @@ export function actorViews(owner: PartitionOwner, workerId: string, windowMs: nu
   });
   return {
     *all() {
-      for (const actor of owner.state.actors.all()) yield view(actor);
+      for (const actor of owner.delivered().actors.all()) yield view(actor);
     },
     find(customer, content) {
-      const actor = owner.state.actors.find(customer, content);
+      const actor = owner.delivered().actors.find(customer, content);
       return actor === undefined ? undefined : view(actor);
     },
   };

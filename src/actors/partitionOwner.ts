@@ -57,19 +57,19 @@ export class PartitionOwner {
     this.#log = context.log.with({ partition: ownership.partition, epoch: ownership.epoch });
     this.#state = new Partition(context.rules, ownership.partition);
     const { partition } = this;
-    this.#trimmer = new Trimmer({ ...context, ...context.rules, partition, log: this.#log });
+    this.#trimmer = new Trimmer({ ...context, partition, log: this.#log });
     this.#replicas = new ReplicaCheck({ ...context, partition, signal: this.#abort.signal });
     this.done = this.#run();
   }
 
-  /** The state as it is now, everything read delivered to its actors. For looking, not changing. */
+  /** How far it is. What was read since the last delivery is not in the actors' windows yet. */
   get state(): Partition {
-    this.#state.deliver();
     return this.#state;
   }
 
-  /** The same without that: for what does not depend on the actors' windows. */
-  get undelivered(): Partition {
+  /** The same, after everything that was read is delivered to its actors. */
+  delivered(): Partition {
+    this.#state.deliver();
     return this.#state;
   }
 
@@ -96,7 +96,7 @@ export class PartitionOwner {
       const feed = await this.#start();
       ticking = keepTicking({
         ...this.#context,
-        ...this.#context.rules,
+        windowMs: this.#context.rules.windowMs,
         partition: this.partition,
         log: this.#log,
         progress: () => ({ sequence: this.#state.sequence, timeMs: this.#state.timeMs }),
@@ -238,7 +238,7 @@ export class PartitionOwner {
     if (before === undefined) throw new Error("a commit before the checkpoint was loaded");
     this.#state.assertConserved();
     // At a boundary no window is open: saving takes no time, and need not wait for a turn.
-    const state = sealed ? this.#state.save() : await turns.run(this.#state.saving());
+    const saved = sealed ? this.#state.save() : await turns.run(this.#state.saving());
     const events = sealed ?? [];
     const checkpoint: Checkpoint = {
       streamCreated: this.#streamCreated,
@@ -246,7 +246,7 @@ export class PartitionOwner {
       messageTime: this.#messageTime,
       position: before.position + events.length,
       sealedThroughMs: this.#state.sealedThroughMs,
-      state,
+      state: saved,
     };
     for (let failures = 0; ; failures++) {
       try {
@@ -276,7 +276,7 @@ export class PartitionOwner {
     this.#committed = { ...checkpoint, state: undefined };
     this.#committedAt = clock.monotonic();
     this.#committedPayloads = this.#state.payloadsRead;
-    this.#committedDigests = digestsOf(state);
+    this.#committedDigests = digestsOf(saved);
     this.#state.committed();
   }
 

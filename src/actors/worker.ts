@@ -87,7 +87,7 @@ export class Worker {
     };
   }
 
-  /** The states of the partitions it owns, for metrics and the ledger. */
+  /** The owners of the partitions it holds, for metrics. */
   *owners(): Generator<PartitionOwner> {
     for (const { owner } of this.#holdings.values()) yield owner;
   }

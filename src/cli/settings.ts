@@ -1,4 +1,7 @@
-/** What the command line takes from the environment: all of it is read here. */
+/**
+ * What the command line takes from the environment. Verbs that go to Postgres or NATS themselves read
+ * the service's own settings out of `env`.
+ */
 import { hostname, userInfo } from "node:os";
 
 export interface CliSettings {
@@ -6,7 +9,7 @@ export interface CliSettings {
   readonly adminToken: string | undefined;
   /** Who decides, for the record of what is decided. */
   readonly decider: string;
-  /** The environment itself, for the verb that checks the service's configuration. */
+  /** The environment itself, for the verbs that need the service's configuration. */
   readonly env: Environment;
 }
 

@@ -87,7 +87,7 @@ test("waits with a checkpoint for as many payloads as the last one held tokens",
   const given = [400_000, 200_000, 199_999, 1];
   for (const [index, payloads] of given.entries()) {
     streams.give(payloads);
-    await until(() => owner.ready && owner.undelivered.sequence === index + 1, {
+    await until(() => owner.ready && owner.state.sequence === index + 1, {
       what: "it is read",
     });
   }
@@ -101,7 +101,7 @@ test("commits in the middle of what it read when the quarantine is full", async 
   const store = new NotingStore();
   for (let i = 0; i < 3; i++) streams.give(6_000, undefined, -1);
   const owner = ownerOn(streams, store);
-  await until(() => owner.ready && owner.undelivered.sequence === 3, { what: "all is read" });
+  await until(() => owner.ready && owner.state.sequence === 3, { what: "all is read" });
   expect(store.commits.map(({ sequence }) => sequence)).toEqual([2]);
   await owner.stop();
 });
