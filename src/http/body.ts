@@ -50,16 +50,18 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
 /**
  * The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8.
  * @param place holds the declared length, and grows by what comes out of a stream.
+ * @param decode gives the text of all bytes, or throws when they are no UTF-8.
  */
 export function readBody(
   request: Request,
   plan: BodyPlan,
   place: Place,
+  decode = decodeText,
   arrivalMs = arrivalMsMax,
 ): Promise<string | Problem> {
   const { bytesMax } = plan;
   const decodeRead = (read: Uint8Array | Problem) =>
-    read instanceof Problem ? read : decode(read, bytesMax);
+    read instanceof Problem ? read : textOf(read, bytesMax, decode);
   if (plan.kind === "stream") {
     return readStream(request, plan, place, arrivalMs).then(decodeRead);
   }
@@ -81,10 +83,43 @@ function readInTime(request: Request, arrivalMs: number): Promise<Uint8Array | P
   });
 }
 
-function decode(bytes: Uint8Array, bytesMax: number): string | Problem {
-  if (bytes.length > bytesMax) return tooLarge(bytesMax);
+/** @throws when the bytes are no UTF-8. */
+export function decodeText(bytes: Uint8Array): string {
+  return decoder.decode(bytes);
+}
+
+/** Lines that are no UTF-8 become a character that is no JSON, so that the others can be taken. */
+export function decodeLines(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
+  } catch {
+    const lines: string[] = [];
+    for (let start = 0; start <= bytes.length; ) {
+      const found = bytes.indexOf(0x0a, start);
+      const end = found === -1 ? bytes.length : found;
+      lines.push(decodeLine(bytes.subarray(start, end)));
+      start = end + 1;
+    }
+    return lines.join("\n");
+  }
+}
+
+function decodeLine(bytes: Uint8Array): string {
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return "\ufffd";
+  }
+}
+
+function textOf(
+  bytes: Uint8Array,
+  bytesMax: number,
+  decode: (bytes: Uint8Array) => string,
+): string | Problem {
+  if (bytes.length > bytesMax) return tooLarge(bytesMax);
+  try {
+    return decode(bytes);
   } catch {
     return new Problem("malformed-body", "The body is not valid UTF-8.");
   }

@@ -8,8 +8,8 @@ import { formatReceipt, type Receipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
 import { Admission, type AdmissionLimits, type Place } from "./admission.ts";
 import { batchAnswer, checkRows } from "./batch.ts";
-import { arrayRows, type BatchRows, lineRows } from "./batchRows.ts";
-import { type BodyPlan, planBody, readBody } from "./body.ts";
+import { arrayRows, lineRows } from "./batchRows.ts";
+import { type BodyPlan, decodeLines, decodeText, planBody, readBody } from "./body.ts";
 import { idempotencyKey, keyDigest } from "./idempotency.ts";
 import {
   failureProblem,
@@ -150,7 +150,9 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     const admitted = admit(request, batches);
     if (admitted instanceof Problem) return refuse(admitted);
     try {
-      const text = await readBody(request, admitted.plan, admitted.place);
+      const { plan, place, media } = admitted;
+      const decode = media === "lines" ? decodeLines : decodeText;
+      const text = await readBody(request, plan, place, decode);
       const outcome = text instanceof Problem ? text : await storeBatch(text, admitted);
       return outcome instanceof Problem ? refuse(outcome) : outcome;
     } catch (error) {
@@ -160,13 +162,26 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     }
   }
 
+  /**
+   * An array or lines, as the text shows, whatever its type says. Only an array as a whole has to be
+   * JSON, and what is declared as JSON and has no line that is.
+   */
   async function storeBatch(text: string, admitted: Admitted): Promise<Response | Problem> {
     const { media, key } = admitted;
-    const isLines = media === "lines" || (media === "text" && !text.trimStart().startsWith("["));
-    const cut = isLines ? lineRows(text, batchRowsMax) : arrayRows(text, batchRowsMax);
-    if (cut.kind !== "rows") return uncutProblem(cut.kind, text);
+    const array = arrayRows(text, batchRowsMax);
+    const isLines =
+      array.kind === "notAnArray" || (array.kind === "malformed" && media === "lines");
+    const cut = isLines ? lineRows(text, batchRowsMax) : array;
+    if (cut.kind === "tooMany") {
+      return new Problem("too-large", `A batch may hold at most ${batchRowsMax} payloads.`);
+    }
+    if (cut.kind !== "rows") return notJson();
+    if (isLines && media === "json" && isJson(text)) {
+      return invalidPayload([{ pointer: "", detail: "must be a JSON array" }]);
+    }
     const checked = await checkRows(cut.rows, key);
-    if (checked.holdsNoJson && !isLines) return notJson();
+    const { notJson: broken } = checked;
+    if (isLines ? media === "json" && broken === cut.rows.length : broken > 0) return notJson();
     const { payloads, keyDigests } = checked;
     if (payloads.length > 0) {
       await payloadLog.append(payloads, keyDigests);
@@ -195,19 +210,6 @@ function admit(request: Request, door: Door): Admitted | Problem {
 
 function accepted(body: string): Response {
   return new Response(body, { status: 202, headers: acceptedHeaders });
-}
-
-function uncutProblem(kind: Exclude<BatchRows["kind"], "rows">, text: string): Problem {
-  switch (kind) {
-    case "tooMany":
-      return new Problem("too-large", `A batch may hold at most ${batchRowsMax} payloads.`);
-    case "malformed":
-      return notJson();
-    case "notAnArray":
-      return isJson(text)
-        ? invalidPayload([{ pointer: "", detail: "must be a JSON array" }])
-        : notJson();
-  }
 }
 
 function isJson(text: string): boolean {

@@ -136,8 +136,8 @@ export const batchDetail: DocumentDecoration = {
   summary: "Send many payloads",
   description:
     `At most ${batchBytesMax} bytes after inflation and ${batchRowsMax} payloads. NDJSON holds ` +
-    "one payload a line. Good rows are accepted even when others are bad. text/plain is read " +
-    "as an array when it begins with a bracket, else as NDJSON.",
+    "one payload a line. Good rows are accepted even when others are bad. A body that is an " +
+    "array is read as one, whatever its type, and any other one as NDJSON.",
   parameters: [idempotencyKeyHeader, contentEncodingHeader],
   requestBody: {
     required: true,

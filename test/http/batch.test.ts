@@ -33,13 +33,15 @@ async function postBatch(body: TestBody, headers: Record<string, string> = {}) {
 const clean = { accepted: 3, rejected: 0, errors: [] };
 
 describe("a batch", () => {
-  test("is an array or lines, by its type; text is sniffed", async () => {
+  test("is an array or lines, as its text shows, whatever its type says", async () => {
     const array = JSON.stringify(payloads);
     const requests: [TestBody, Record<string, string>][] = [
       [array, {}],
       [JSON.stringify(payloads, null, 2), {}],
       [`\r\n ${array}\n`, text],
       [lines, text],
+      [array, ndjson],
+      [lines, {}],
       [lines, ndjson],
       [`${lines}\n`, { "content-type": "application/ndjson" }],
       [lines.replaceAll("\n", "\r\n"), { "content-type": "application/jsonl; charset=utf-8" }],
@@ -172,9 +174,32 @@ describe("a batch", () => {
     const zipped = zstdCompressSync(lines);
     const headers = { ...ndjson, "content-encoding": "zstd" };
     expect((await postBatch(zipped.subarray(0, -3), headers)).status).toBe(400);
-    const badText = Buffer.concat([Buffer.from(`${lines}\n`), Buffer.from([0xff])]);
-    expect((await postBatch(badText, ndjson)).status).toBe(400);
+    const badText = Buffer.concat([Buffer.from(`[${good},"`), Buffer.from([0xff, 0x22, 0x5d])]);
+    expect((await postBatch(badText)).status).toBe(400);
     expect(server.payloadLog.appends).toEqual([]);
+  });
+
+  test("loses no good line to one that is no UTF-8, or that looks like an array", async () => {
+    const bad = [[0xff], [0xf0, 0x9f, 0x98], [0x22, 0xc3, 0x22]].map((bytes) => Buffer.from(bytes));
+    const rows = [good, bad[0], good, bad[1], bad[2], "[1]", good];
+    const separated = rows.flatMap((row) => [Buffer.from(row ?? ""), Buffer.from("\n")]);
+    const { status, answer } = await postBatch(Buffer.concat(separated), ndjson);
+    expect(status).toBe(202);
+    expect(answer).toMatchObject({ accepted: 3, rejected: 4 });
+    expect(answer.errors.map(({ index, detail }) => [index, detail])).toEqual([
+      [1, "is not JSON"],
+      [3, "is not JSON"],
+      [4, "is not JSON"],
+      [5, "must be a JSON object"],
+    ]);
+    const first = await postBatch(`[1]\n${good}\n[2]`, ndjson);
+    expect(first).toMatchObject({ status: 202, answer: { accepted: 1, rejected: 2 } });
+  });
+
+  test("declared as JSON is refused as a whole when no line of it is JSON", async () => {
+    expect((await postBatch(`{"token": \n"x`)).status).toBe(400);
+    const half = await postBatch(`${good}\n{"token": `);
+    expect(half).toMatchObject({ status: 202, answer: { accepted: 1, rejected: 1 } });
   });
 
   test("leaves room for other requests while it is read", async () => {

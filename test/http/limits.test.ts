@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { Admission, Place } from "../../src/http/admission.ts";
-import { readBody } from "../../src/http/body.ts";
+import { decodeText, readBody } from "../../src/http/body.ts";
 import { Problem, problemResponse } from "../../src/http/problem.ts";
 import { goodPayload, startPublicServer } from "../support/publicServer.ts";
 import { until } from "../support/until.ts";
@@ -130,7 +130,9 @@ test("a body that takes too long is given up, compressed or not", async () => {
     });
     const request = new Request("http://localhost/", { method: "POST", body: slow });
     const plan = { kind: "stream", compression, length: undefined, bytesMax: 100 } as const;
-    expect(await readBody(request, plan, place(100), 20)).toMatchObject({ kind: "timeout" });
+    expect(await readBody(request, plan, place(100), decodeText, 20)).toMatchObject({
+      kind: "timeout",
+    });
   }
 });
 
@@ -151,7 +153,7 @@ test("a body of a declared length that takes too long is given up, and let go of
         return read;
       };
       const slow = Object.assign(Object.create(request), { bytes });
-      const read = await readBody(slow, plan, place(length), 50);
+      const read = await readBody(slow, plan, place(length), decodeText, 50);
       return read instanceof Problem ? problemResponse(read) : new Response(null);
     },
   });
