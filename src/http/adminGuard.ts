@@ -8,7 +8,7 @@ import { isLoopback } from "../config.ts";
 import { Problem } from "./problem.ts";
 
 /** What answers without a token: neither says anything about the system. */
-const openPaths: ReadonlySet<string> = new Set(["/livez", "/admin", "/admin/"]);
+const openPaths: ReadonlySet<string> = new Set(["/livez", "/admin"]);
 const safeMethods: ReadonlySet<string> = new Set(["GET", "HEAD"]);
 
 /** Returns why a request is refused; undefined when it is not. */

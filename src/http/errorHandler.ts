@@ -63,10 +63,10 @@ function missingProblem(routes: readonly Route[], request: Request): Problem {
   return new Problem("method-not-allowed", `Allowed here: ${allow}.`, { headers: { allow } });
 }
 
-/** As the router sees it: a slash at the end does not count, and a name is not empty. */
+/** As the router sees it: a name is not empty. */
 function matches(pattern: string, path: string): boolean {
   const expected = pattern.split("/");
-  const found = path.replace(/(?<=.)\/$/, "").split("/");
+  const found = path.split("/");
   return (
     expected.length === found.length &&
     expected.every((part, i) => (part.startsWith(":") ? found[i] !== "" : part === found[i]))

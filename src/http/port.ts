@@ -50,7 +50,11 @@ function probe(host: string, port: number): number {
 }
 
 function hold(name: string) {
-  return Bun.listen({ unix: `\0${name}`, socket: { data: () => {} } });
+  try {
+    return Bun.listen({ unix: `\0${name}`, socket: { data: () => {} } });
+  } catch {
+    throw Object.assign(new Error("another process has claimed it"), { code: "EADDRINUSE" });
+  }
 }
 
 /** The error that a failed attempt to listen becomes. */
