@@ -23,7 +23,7 @@ export interface TestProcess {
 export interface TestSite {
   readonly dataDir: string;
   /** Starts a process on this site and waits until it is ready to serve. */
-  start(env?: Readonly<Record<string, string>>): Promise<TestProcess>;
+  start(env?: Readonly<Record<string, string>>, command?: readonly string[]): Promise<TestProcess>;
   /** Ends whatever still runs. */
   clear(): Promise<void>;
 }
@@ -42,8 +42,8 @@ export async function testSite(env: Readonly<Record<string, string>>): Promise<T
   const path = `${testBinDir}:${process.env.PATH ?? ""}`;
   return {
     dataDir,
-    async start(more = {}) {
-      const child = Bun.spawn([process.execPath, main], {
+    async start(more = {}, command = [process.execPath, main]) {
+      const child = Bun.spawn([...command], {
         cwd: root,
         env: {
           ...process.env,
@@ -74,7 +74,11 @@ export async function testSite(env: Readonly<Record<string, string>>): Promise<T
         stderr: errors,
         async killGroup() {
           running.delete(started);
-          process.kill(-child.pid, "SIGKILL");
+          try {
+            process.kill(-child.pid, "SIGKILL");
+          } catch {
+            // Nobody is left of the group.
+          }
           await child.exited;
         },
         async stop() {

@@ -51,6 +51,31 @@ function timesStored(messages: readonly StoredMessage[]): Map<number, number> {
   return times;
 }
 
+describe("kill -9 of `bun start` alone", () => {
+  test("ends the service too, and the next start goes on", async () => {
+    const site = await testSite({ WINDOW: "1s" });
+    try {
+      const command = [process.execPath, "start"];
+      const { pid, url } = await site.start({}, command);
+      process.kill(pid, "SIGKILL");
+      await until(
+        () =>
+          fetch(`${url}/livez`).then(
+            () => false,
+            () => true,
+          ),
+        {
+          what: "nobody listens",
+        },
+      );
+      const next = await site.start({}, command);
+      expect(await next.stop()).toBe(0);
+    } finally {
+      await site.clear();
+    }
+  });
+});
+
 describe("kill -9 of the whole process group", () => {
   test(`${kills} times under load: every acknowledged payload is counted once`, async () => {
     site = await testSite({ WINDOW: `${windowMs / 1_000}s`, PARTITIONS: String(partitions) });
