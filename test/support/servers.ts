@@ -1,4 +1,4 @@
-/** Real servers for tests: one Postgres and one nats-server for each run of the tests. */
+/** Real servers for tests: one Postgres and one nats-server for each file that asks for them. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,7 +48,7 @@ export function temporaryDirectory(): string {
   return directory;
 }
 
-/** The servers that all tests share. They are started at the first call. */
+/** The servers that all tests of a file share. They are started at the first call. */
 export function sharedServers(): Promise<SharedServers> {
   shared ??= startShared();
   return shared;
