@@ -99,7 +99,7 @@ export class PayloadGap extends Error {
 export class PartitionHalted extends Error {
   constructor(
     readonly partition: number,
-    readonly reason: string,
+    reason: string,
   ) {
     super(reason);
   }

@@ -58,12 +58,6 @@ export interface StreamPoint {
   readonly time: string;
 }
 
-export interface LossAccepted {
-  readonly type: "LossAccepted";
-  readonly version: 1;
-  readonly data: LossAcceptedData;
-}
-
 /** Something a stream held that could not be applied, and why. */
 export interface Quarantined {
   readonly sequence: number;

@@ -20,7 +20,7 @@ export interface FeedOptions {
   readonly partition: number;
   readonly fromSequence: number;
   /** Called before every consumer; a PartitionHalted that it throws ends the feed. */
-  readonly verify?: VerifyStream;
+  readonly verify: VerifyStream;
   readonly log: Log;
   readonly limits?: Partial<FeedLimits>;
 }
@@ -53,7 +53,7 @@ export class StreamFeed implements PayloadFeed {
   readonly #partition: number;
   readonly #stream: string;
   readonly #log: Log;
-  readonly #verify: VerifyStream | undefined;
+  readonly #verify: VerifyStream;
   /** What `verify` needs of the last message received; not its data. */
   #last: { readonly sequence: number; readonly time: string } | undefined;
   #buffer: LogMessage[] = [];
@@ -162,7 +162,7 @@ export class StreamFeed implements PayloadFeed {
       });
       // First what a new leader may get wrong for a moment, and then what `verify` says for good.
       const gap = await this.#continuity.findGap(this.#expected, this.#last);
-      await this.#verify?.(this.#last);
+      await this.#verify(this.#last);
       if (this.#session === session && gap === undefined) return consumer;
       if (this.#session === session && gap !== undefined) this.#fail(gap);
       void consumer.close();

@@ -11,7 +11,7 @@ import { encodeTick } from "../domain/envelope.ts";
 import type { Log } from "../log.ts";
 import { apiCodeOf, isFullCode } from "./apiError.ts";
 import type { NatsLink } from "./connection.ts";
-import { type FeedLimits, StreamFeed } from "./feed.ts";
+import { StreamFeed } from "./feed.ts";
 import { payloadSubject, streamName } from "./names.ts";
 import { findMessage, haltedWhenGone, stateOf } from "./streamState.ts";
 
@@ -21,7 +21,6 @@ export class JetStreamStreams implements PayloadStreams {
   constructor(
     private readonly link: NatsLink,
     private readonly log: Log,
-    private readonly feedLimits: Partial<FeedLimits> = {},
   ) {}
 
   async state(partition: number): Promise<StreamState> {
@@ -36,13 +35,8 @@ export class JetStreamStreams implements PayloadStreams {
     return findMessage(this.link, partition, sequence);
   }
 
-  feed(
-    partition: number,
-    fromSequence: number,
-    verify: VerifyStream = async () => {},
-  ): PayloadFeed {
-    const { log, feedLimits: limits } = this;
-    return new StreamFeed(this.link, { partition, fromSequence, verify, log, limits });
+  feed(partition: number, fromSequence: number, verify: VerifyStream): PayloadFeed {
+    return new StreamFeed(this.link, { partition, fromSequence, verify, log: this.log });
   }
 
   /** Two ticks do no harm, so a tick has no id and is not sent again here. */

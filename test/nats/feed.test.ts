@@ -35,7 +35,8 @@ afterEach(async () => {
 });
 
 function feedFrom(fromSequence: number, limits: Partial<FeedLimits> = {}): StreamFeed {
-  const feed = new StreamFeed(link, { partition: 0, fromSequence, log: silentLog, limits });
+  const verify = async () => {};
+  const feed = new StreamFeed(link, { partition: 0, fromSequence, verify, log: silentLog, limits });
   feeds.push(feed);
   return feed;
 }

@@ -105,7 +105,7 @@ export async function readThrough(
 export async function readAll(streams: JetStreamStreams, partition: number): Promise<LogMessage[]> {
   const { firstSequence, lastSequence } = await streams.state(partition);
   if (lastSequence < firstSequence) return [];
-  const feed = streams.feed(partition, firstSequence);
+  const feed = streams.feed(partition, firstSequence, async () => {});
   try {
     return await readThrough(feed, lastSequence);
   } finally {
