@@ -7,7 +7,7 @@ import { isIPv4 } from "node:net";
 import { availableParallelism } from "node:os";
 import { formatDuration, parseDuration } from "./domain/duration.ts";
 
-export const roles = ["ingest", "worker", "projector", "admin"] as const;
+const roles = ["ingest", "worker", "projector", "admin"] as const;
 export type Role = (typeof roles)[number];
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];

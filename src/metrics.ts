@@ -48,7 +48,7 @@ export function gauges(name: string, help: string, values: readonly SampleValue[
   return { name, help, kind: "gauge", values };
 }
 
-export function renderMetrics(samples: readonly Sample[]): string {
+function renderMetrics(samples: readonly Sample[]): string {
   return samples
     .map(({ name, help, kind, values }) => {
       const lines = values.map(({ labels, value }) => `${name}${renderLabels(labels)} ${value}`);

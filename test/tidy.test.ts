@@ -1,17 +1,24 @@
 /** The rules of the house that a program can check. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { dirname, join } from "node:path";
 
 const root = join(import.meta.dir, "..");
 const linesMax = 320;
 
-const sources = [...new Bun.Glob("src/**/*.ts").scanSync({ cwd: root })]
+const files = [...new Bun.Glob("{src,test,bench}/**/*.ts").scanSync({ cwd: root })]
   .filter((path) => !path.endsWith(".d.ts"))
   .map((path) => ({
     path,
     text: readFileSync(join(root, path), "utf8"),
   }));
+const sources = files.filter(({ path }) => path.startsWith("src/"));
+
+/** Exports without a user, from before there was a check. */
+const stillExported = new Set([
+  "src/http/ingestDocs.ts#payloadExample",
+  "src/store/migrate.ts#DatabaseTooNew",
+]);
 
 /** What a folder may import of our own; packages by name. A folder that is not here may anything. */
 const allowed: Readonly<Record<string, readonly RegExp[]>> = {
@@ -43,9 +50,22 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
 /** Paths from the root for our own files, names for packages. */
 function importsOf(path: string, text: string): string[] {
   return [...text.matchAll(/^(?:import|(?:import|export|\}).* from) "([^"]+)"/gm)].map(
-    ([, name = ""]) =>
-      name.startsWith(".") ? relative(root, join(root, dirname(path), name)) : name,
+    ([, name = ""]) => fileOf(path, name),
   );
+}
+
+/** What is imported by name, as `file#name`. */
+function namesImported(path: string, text: string): string[] {
+  return [...text.matchAll(/^import (?:type )?\{([^}]*)\} from "(\.[^"]+)"/gm)].flatMap(
+    ([, names = "", file = ""]) =>
+      [...names.matchAll(/(\w+)(?: as \w+)?(?:,|\s*$)/g)].map(
+        ([, name]) => `${fileOf(path, file)}#${name}`,
+      ),
+  );
+}
+
+function fileOf(path: string, name: string): string {
+  return name.startsWith(".") ? join(dirname(path), name) : name;
 }
 
 describe("imports point inward", () => {
@@ -65,6 +85,15 @@ describe("every source file", () => {
     const started = /^src\/(main\.ts|cli\/[^/]+\.ts)$/;
     const dead = sources.filter(({ path }) => !imported.has(path) && !started.test(path));
     expect(dead.map(({ path }) => path)).toEqual([]);
+  });
+  test("exports no value that it alone uses", () => {
+    const imported = new Set(files.flatMap(({ path, text }) => namesImported(path, text)));
+    const exported = sources.flatMap(({ path, text }) =>
+      [...text.matchAll(/^export (?:async |abstract )?(?:const|function\*?|class) (\w+)/gm)].map(
+        ([, name]) => `${path}#${name}`,
+      ),
+    );
+    expect(exported.filter((name) => !imported.has(name) && !stillExported.has(name))).toEqual([]);
   });
   test("is short enough to be read at once", () => {
     const long = sources.filter(({ text }) => text.split("\n").length > linesMax);

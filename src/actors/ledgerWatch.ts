@@ -141,7 +141,7 @@ export class LedgerWatch implements LedgerReader {
 }
 
 /** The ledger that a set of entries makes. */
-export function reportOf(entries: readonly LedgerEntry[]): LedgerReport {
+function reportOf(entries: readonly LedgerEntry[]): LedgerReport {
   const partitions = entries.map(({ countedTo: _, ...entry }) => {
     const { read, sealed, open, duplicates, quarantined } = entry;
     const missing = read - sealed - open - duplicates - quarantined;

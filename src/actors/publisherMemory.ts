@@ -1,8 +1,8 @@
 import type { PublisherState } from "./partitionState.ts";
 
 /** Publishers that were not heard for this long, in stream time, are forgotten. */
-export const silenceMaxMs = 24 * 3_600_000;
-export const publishersMax = 4_096;
+const silenceMaxMs = 24 * 3_600_000;
+const publishersMax = 4_096;
 
 /**
  * The last message number of each publisher. Publishers number the messages they send to a

@@ -22,7 +22,7 @@
 import type { Payload } from "./payload.ts";
 import { isCount, isText } from "./payload.ts";
 
-export const envelopeVersion = 1;
+const envelopeVersion = 1;
 /** Values that a payload takes in the flat array. */
 export const payloadWidth = 6;
 

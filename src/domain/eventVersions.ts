@@ -23,7 +23,7 @@ export const eventVersions: EventVersions = {
 };
 
 /** The event was written by a newer program, or by none. */
-export class UnknownEventVersion extends Error {
+class UnknownEventVersion extends Error {
   constructor(type: string, version: number) {
     super(
       `version ${version} of event ${type} is not known: run the program that wrote it, or a newer`,

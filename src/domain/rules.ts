@@ -40,7 +40,7 @@ const generationsMax = 24;
  * that is more, so that an event has to carry a long-lived token once a generation and not once a
  * window.
  */
-export function windowsPerGeneration(rules: Rules): number {
+function windowsPerGeneration(rules: Rules): number {
   return Math.max(1, Math.floor(rules.sessionMemoryMs / rules.windowMs / generationsMax));
 }
 

@@ -61,7 +61,7 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
 }
 
 /** Like `askPort`; too many questions at once are no failure. */
-export function askHistory<Answer>(log: Log, ask: () => Promise<Answer>): Promise<Answer> {
+function askHistory<Answer>(log: Log, ask: () => Promise<Answer>): Promise<Answer> {
   return askPort(log, async () => {
     try {
       return { answer: await ask() };

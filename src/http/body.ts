@@ -125,7 +125,7 @@ function textOf(
   }
 }
 
-export function tooLarge(bytesMax: number): Problem {
+function tooLarge(bytesMax: number): Problem {
   return new Problem("too-large", `The body may hold at most ${bytesMax} bytes, inflated.`);
 }
 

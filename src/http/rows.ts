@@ -71,7 +71,7 @@ export function csvPage<Row extends WindowRow>(
 }
 
 /** A JSON number where every client reads it exactly, else its decimal digits as a string. */
-export function exactNumber(value: bigint): number | string {
+function exactNumber(value: bigint): number | string {
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();
 }
 

@@ -4,7 +4,7 @@
  */
 import type { ActorQuery, ActorView, OpenWindowView } from "../actors/readPorts.ts";
 
-export const actorProtocolVersion = 1;
+const actorProtocolVersion = 1;
 
 /** `list`: the first `query.limit` rows that match, in order; `query.offset` is always 0. */
 export type ActorRequest =

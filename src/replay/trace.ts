@@ -82,7 +82,7 @@ function maskedToken(token: string, seed: number): string {
 }
 
 /** The batch that a message holds; undefined when it holds none. */
-export function batchOf(message: LogMessage): Batch | undefined {
+function batchOf(message: LogMessage): Batch | undefined {
   const decoded = decodeMessage(message.data);
   return decoded.kind === "batch" ? decoded : undefined;
 }

@@ -3,7 +3,7 @@ import { formatDuration } from "../domain/duration.ts";
 import type { FoundRow, FoundRows } from "./verify.ts";
 
 /** The API did not answer as it is documented to. */
-export class UnexpectedAnswer extends Error {}
+class UnexpectedAnswer extends Error {}
 
 const pageRows = 10_000;
 const requestMsMax = 30_000;

@@ -15,7 +15,7 @@ export interface ExportProgress {
 }
 
 /** The log lacks an event that it must hold, so nothing that is made of it can be trusted. */
-export class LogGap extends Error {
+class LogGap extends Error {
   constructor(
     readonly partition: number,
     readonly position: number,

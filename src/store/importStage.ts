@@ -3,7 +3,7 @@ import type { Database } from "./database.ts";
 import type { ArchivedEvent } from "./eventArchive.ts";
 
 /** What an earlier import has staged is not what the file holds. */
-export class OtherStage extends Error {}
+class OtherStage extends Error {}
 
 const pageRowsMax = 2_000;
 const pageCharsMax = 8 * 1_024 * 1_024;

@@ -56,7 +56,7 @@ export async function registerProjection(
 }
 
 /** The table of a projection was made, or is being made, by a newer version of the program. */
-export class ProjectionTooNew extends Error {
+class ProjectionTooNew extends Error {
   constructor(name: string, found: number, known: number) {
     super(
       `the table of projection ${name} has version ${found}, this program knows versions up to ` +

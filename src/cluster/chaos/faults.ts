@@ -1,7 +1,7 @@
 /** The kinds of faults, and the order in which a seed deals them. */
 import { Random } from "../../simulator/random.ts";
 
-export const targets = ["ingest", "worker", "projector", "admin", "nats", "postgres"] as const;
+const targets = ["ingest", "worker", "projector", "admin", "nats", "postgres"] as const;
 export type Target = (typeof targets)[number];
 
 export type Action =

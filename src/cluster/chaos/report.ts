@@ -71,7 +71,7 @@ function nextSeal({ startMs, combined }: Done, { seals, done }: ChaosResult): Se
   return disturbed && !combined ? undefined : next;
 }
 
-export function longestGapMs({ seals }: ChaosResult): number {
+function longestGapMs({ seals }: ChaosResult): number {
   let longest = 0;
   for (const [index, { seenMs }] of seals.entries()) {
     longest = Math.max(longest, seenMs - (seals[index - 1]?.seenMs ?? seenMs));
