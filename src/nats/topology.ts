@@ -15,8 +15,6 @@ export interface Topology {
   readonly partitions: number;
   /** Copies that each stream has at least: 1, 3 or 5. */
   readonly replicas: number;
-  /** The most that one stream may hold; publishing fails beyond it. No bound when left out. */
-  readonly streamBytesMax?: number;
 }
 
 const parallelism = 32;
@@ -121,7 +119,7 @@ async function ensureStream(
     try {
       const found = await findStream(link, config.name);
       // Creating a stream that another process just created in the same way succeeds.
-      if (found !== undefined) return await align(link, topology, found, config);
+      if (found !== undefined) return await align(link, found, config);
       await link.manager.streams.add(config);
       return config.num_replicas;
     } catch (error) {
@@ -146,7 +144,7 @@ function streamConfig(topology: Topology, partition: number) {
     discard: DiscardPolicy.New,
     max_age: 0,
     max_msgs: -1,
-    max_bytes: topology.streamBytesMax ?? -1,
+    max_bytes: -1,
     num_replicas: topology.replicas,
   } satisfies Partial<StreamConfig>;
 }
@@ -163,15 +161,10 @@ async function findStream(link: NatsLink, name: string): Promise<StreamInfo | un
 }
 
 /**
- * What the log's guarantees rest on may not differ; sizes follow our settings, and so do copies
- * where that adds some. Resolves with how many there are.
+ * What the log's guarantees rest on may not differ; copies follow our setting where that adds some.
+ * A bound that an operator has put on the stream stays. Resolves with how many copies there are.
  */
-async function align(
-  link: NatsLink,
-  topology: Topology,
-  found: StreamInfo,
-  wanted: OurConfig,
-): Promise<number> {
+async function align(link: NatsLink, found: StreamInfo, wanted: OurConfig): Promise<number> {
   const { config } = found;
   const wrong = (["storage", "retention", "discard", "max_age"] as const).filter(
     (name) => config[name] !== wanted[name],
@@ -187,11 +180,8 @@ async function align(
   const isAlone = !isOfCluster(found.cluster) && link.connection.info?.cluster === undefined;
   if (isAlone && wanted.num_replicas > 1) throw needsCluster(wanted);
   const num_replicas = isAlone ? 1 : Math.max(wanted.num_replicas, config.num_replicas);
-  // Without a setting of ours, a bound that an operator has put on the stream stays; so does one
-  // on messages, which the update leaves alone.
-  const max_bytes = topology.streamBytesMax ?? config.max_bytes;
-  if (config.num_replicas !== num_replicas || config.max_bytes !== max_bytes) {
-    await link.manager.streams.update(wanted.name, { num_replicas, max_bytes });
+  if (config.num_replicas !== num_replicas) {
+    await link.manager.streams.update(wanted.name, { num_replicas });
   }
   return num_replicas;
 }

@@ -99,11 +99,13 @@ test("a start adds copies, and takes none away", async () => {
   await expectCopies(3, 3, 3);
 });
 
-test("other settings follow where copies stay", async () => {
+test("bounds that an operator has set stay where copies are added", async () => {
+  const bounds = { max_bytes: 50_000_000, max_msgs: 1_000 };
+  await ensureStreams(link, { partitions, replicas: 1 });
+  await link.manager.streams.update(names[1], bounds);
   await ensureStreams(link, { partitions, replicas: 3 });
-  await ensureStreams(link, { partitions, replicas: 1, streamBytesMax: 50_000_000 });
   const { config } = await link.manager.streams.info(names[1]);
-  expect(config).toMatchObject({ num_replicas: 3, max_bytes: 50_000_000 });
+  expect(config).toMatchObject({ num_replicas: 3, ...bounds });
 });
 
 test("streams with more or fewer copies are named, with the way down", async () => {

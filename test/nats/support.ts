@@ -32,8 +32,12 @@ export function connectTo(url: string): Promise<NatsLink> {
 export async function freshStreams(url: string, partitions: number, streamBytesMax?: number) {
   const link = await connectTo(url);
   for await (const name of link.manager.streams.names()) await link.manager.streams.delete(name);
-  const bound = streamBytesMax === undefined ? {} : { streamBytesMax };
-  await ensureStreams(link, { partitions, replicas: 1, ...bound });
+  const streams = await ensureStreams(link, { partitions, replicas: 1 });
+  if (streamBytesMax !== undefined) {
+    for (const name of streams.keys()) {
+      await link.manager.streams.update(name, { max_bytes: streamBytesMax });
+    }
+  }
   return { link, streams: new JetStreamStreams(link, silentLog) };
 }
 
