@@ -6,7 +6,7 @@
  * it may be claimed again, and then the partition's owner takes the second message for a repeat,
  * because a retry goes by the place it comes from.
  */
-import { encodeRetry } from "../domain/envelope.ts";
+import { encodeFound, encodeRetry } from "../domain/envelope.ts";
 import { foundMax, messageText, storableText } from "../domain/quarantineText.ts";
 import { formatPlace, type QuarantinePlace } from "../domain/receipt.ts";
 import type {
@@ -65,31 +65,11 @@ export class QuarantineDesk implements QuarantineControl {
   /** What to publish; undefined when it is not known byte for byte. */
   async #messageOf(row: QuarantineRow): Promise<Uint8Array | undefined> {
     const { place, found } = row;
-    if (place.index >= 0) return batchOf(found);
+    if (place.index >= 0) return encodeFound(found);
     const held = await this.streams.message(place.partition, place.sequence);
     // After an accepted loss another message may stand under this sequence.
     if (held !== undefined && storableText(messageText(held.data)) === found) return held.data;
     const isWhole = found.length < foundMax && !found.includes("\uFFFD");
     return isWhole ? new TextEncoder().encode(found) : undefined;
   }
-}
-
-/** A batch of one payload, from the form in which `payloadText` keeps it. */
-function batchOf(found: string): Uint8Array | undefined {
-  let values: unknown;
-  try {
-    values = JSON.parse(found);
-  } catch {
-    return undefined;
-  }
-  if (!Array.isArray(values) || values.length !== 7) return undefined;
-  const [customer, content, ...rest] = values;
-  const batch = {
-    v: 1,
-    publisher: "quarantine",
-    number: 1,
-    actors: [customer, content],
-    payloads: [0, ...rest],
-  };
-  return new TextEncoder().encode(JSON.stringify(batch));
 }

@@ -61,6 +61,27 @@ export function encodeRetry(place: string, message: Uint8Array): string {
   return JSON.stringify({ v: envelopeVersion, retry: place, message: text });
 }
 
+/** A batch of one payload, from the form in which `payloadText` keeps it; undefined for another. */
+export function encodeFound(found: string): Uint8Array | undefined {
+  let values: unknown;
+  try {
+    values = JSON.parse(found);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(values)) return undefined;
+  const [customer, content, ...payload] = values;
+  if (payload.length !== payloadWidth - 1) return undefined;
+  const batch = {
+    v: envelopeVersion,
+    publisher: "quarantine",
+    number: 1,
+    actors: [customer, content],
+    payloads: [0, ...payload],
+  };
+  return new TextEncoder().encode(JSON.stringify(batch));
+}
+
 /** Collects payloads for one message. */
 export class BatchBuilder {
   readonly #actorIndexes = new Map<string, Map<string, number>>();

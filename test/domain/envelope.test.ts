@@ -4,10 +4,12 @@ import {
   type Batch,
   BatchBuilder,
   decodeMessage,
+  encodeFound,
   encodeTick,
   payloadWidth,
 } from "../../src/domain/envelope.ts";
 import { checkPayload, type Payload } from "../../src/domain/payload.ts";
+import { payloadText } from "../../src/domain/quarantineText.ts";
 
 const encoder = new TextEncoder();
 
@@ -89,6 +91,23 @@ describe("a batch", () => {
         expect(bytes).toBeLessThanOrEqual(builder.bytes + 150);
       }),
     );
+  });
+});
+
+describe("a payload out of quarantine", () => {
+  test("is a batch of its own, with the values that were found", () => {
+    const found = payloadText(["Customer1", undefined, "token", 30_000, -1, "2", null]);
+    expect(decodeMessage(encodeFound(found) ?? encoder.encode(""))).toEqual({
+      ...{ kind: "batch", publisher: "quarantine", number: 1, keys: [] },
+      actors: ["Customer1", null],
+      payloads: [0, "token", 30_000, -1, "2", null],
+    });
+  });
+  test("cannot be made of a text that is none, or not whole", () => {
+    const whole = payloadText(["Customer1", "channel1", "token", 30_000, 0, 1, 2]);
+    for (const text of ["", "7", "{}", "[]", whole.slice(0, -1), whole.replace(",2]", "]")]) {
+      expect(encodeFound(text)).toBeUndefined();
+    }
   });
 });
 
