@@ -27,7 +27,7 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "src/http": [
     /^src\/(http|domain)\//,
     /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
-    /^src\/(log|config)\.ts$/,
+    /^src\/(log|config|errorCode)\.ts$/,
     /^package\.json$/,
     /^(elysia|@elysiajs\/swagger|node:.*)$/,
   ],
@@ -40,11 +40,11 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "src/store": [
     /^src\/(store|domain)\//,
     /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
-    /^src\/(log|inTime|semaphore)\.ts$/,
+    /^src\/(log|inTime|semaphore|errorCode)\.ts$/,
     /^(postgres|node:.*)$/,
   ],
   "src/replay": [/^src\/(replay|actors|domain)\//, /^src\/(log|inTime|semaphore)\.ts$/],
-  "src/simulator": [/^src\/(simulator|domain)\//, /^src\/log\.ts$/, /^node:.*$/],
+  "src/simulator": [/^src\/(simulator|domain)\//, /^src\/(log|errorCode)\.ts$/, /^node:.*$/],
 };
 
 /** Paths from the root for our own files, names for packages. */

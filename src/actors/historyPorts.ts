@@ -2,6 +2,7 @@
  * What asks the past: `src/replay` implements `History` for the HTTP side, over the stores that
  * `src/store` implements.
  */
+import type { ActorName } from "../domain/actorName.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import type { RememberedTokens } from "./ports.ts";
 import type { OpenWindowView, RecordedEvent } from "./readPorts.ts";
@@ -24,11 +25,6 @@ export interface SealedWindow {
   readonly windowEndMs: number;
   /** Of the last message with a counted payload. */
   readonly lastSequence: number;
-}
-
-export interface ActorName {
-  readonly customer: string;
-  readonly content: string;
 }
 
 /** The rows of one window in the tables, as they are. */

@@ -6,6 +6,7 @@
  * Its user reads the stream and, for each message, first asks `endsWindow`; when it does, calls
  * `seal`, commits the events, and calls `committed`. Then it calls `apply`.
  */
+import { byName } from "../domain/actorName.ts";
 import { hash32, partitionOf } from "../domain/digest.ts";
 import { decodeDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";
@@ -24,7 +25,7 @@ import type { PartitionState } from "./partitionState.ts";
 import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
-import { boundsOf, byName, delivering, type WindowActor } from "./windowActor.ts";
+import { boundsOf, delivering, type WindowActor } from "./windowActor.ts";
 import { restoreTally, savingWindows } from "./windowState.ts";
 
 export class Partition {

@@ -1,5 +1,5 @@
 /** Where the numbers of other rules are kept beside those that count. */
-import type { ActorName } from "./historyPorts.ts";
+import type { ActorName } from "../domain/actorName.ts";
 
 export interface WhatIfRow extends ActorName {
   /** End of its window, ISO 8601. */

@@ -136,15 +136,6 @@ export function boundsOf(windowIndex: number, windowMs: number): WindowBounds {
   };
 }
 
-/** The order of actors in events: by code units, which is the same everywhere. */
-export function byName(a: WindowActor, b: WindowActor): number {
-  return compare(a.customer, b.customer) || compare(a.content, b.content);
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
-}
-
 /** Sends what these actors have collected to their machines, and empties the list. */
 export function* delivering(actors: WindowActor[]): Generator<undefined, void> {
   for (let actor = actors.pop(); actor !== undefined; actor = actors.pop()) {

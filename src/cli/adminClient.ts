@@ -1,7 +1,7 @@
 /** Asks the admin API. */
+import { isObject, type JsonObject } from "../domain/json.ts";
 import { errorMessage } from "../log.ts";
 import { CliFailure } from "./failure.ts";
-import { isObject, type JsonObject } from "./json.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 

@@ -1,5 +1,5 @@
 /** Events as rows of a table. */
-import { isObject, type JsonObject } from "./json.ts";
+import { isObject, type JsonObject } from "../domain/json.ts";
 import type { Column } from "./output.ts";
 
 /** Place, time and sums; what is about no window shows its own fields. */

@@ -1,11 +1,6 @@
 /** Reading JSON answers without trusting their shape. */
+import { isObject, type JsonObject } from "../domain/json.ts";
 import { CliFailure } from "./failure.ts";
-
-export type JsonObject = Readonly<Record<string, unknown>>;
-
-export function isObject(value: unknown): value is JsonObject {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
 
 /** The objects in a field of an answer. */
 export function objectsIn(body: JsonObject, field: string): readonly JsonObject[] {

@@ -1,7 +1,7 @@
 /** Results go to stdout, as a table for people or as JSON for programs; all else to stderr. */
 import { styleText } from "node:util";
 import Table from "cli-table3";
-import { isObject, type JsonObject } from "./json.ts";
+import { isObject, type JsonObject } from "../domain/json.ts";
 
 export type OutputForm = "table" | "json";
 

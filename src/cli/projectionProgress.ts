@@ -1,7 +1,7 @@
 /** Follows a build of a projection, with a progress bar on stderr. */
+import { isObject, type JsonObject } from "../domain/json.ts";
 import type { AdminClient } from "./adminClient.ts";
 import { CliFailure } from "./failure.ts";
-import { isObject, type JsonObject } from "./json.ts";
 
 export interface WatchedBuild {
   /** It waits for a decision; else it has ended. */

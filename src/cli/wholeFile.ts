@@ -2,6 +2,7 @@
 import { createWriteStream, existsSync, statSync } from "node:fs";
 import { link, open, realpath, rename, rm } from "node:fs/promises";
 import { pipeline } from "node:stream/promises";
+import { errorCode } from "../errorCode.ts";
 import { CliFailure } from "./failure.ts";
 
 /**
@@ -64,9 +65,5 @@ async function nameNew(unfinished: string, file: string): Promise<void> {
 }
 
 function isUnsupported(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    (error.code === "EPERM" || error.code === "ENOTSUP" || error.code === "EOPNOTSUPP")
-  );
+  return ["EPERM", "ENOTSUP", "EOPNOTSUPP"].includes(errorCode(error) ?? "");
 }

@@ -1,4 +1,5 @@
 /** What a device sends, and what makes it acceptable. */
+import { isObject } from "./json.ts";
 
 export interface Payload {
   /** Unique id of the video session, made by the device. Never logged. */
@@ -74,10 +75,6 @@ export function isText(value: unknown): value is string {
 /** True for a count of bytes or milliseconds that a JSON number carries exactly. */
 export function isCount(value: unknown): value is number {
   return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 /** Why a value is no text that can be kept; undefined when it is one. */

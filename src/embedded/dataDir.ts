@@ -2,7 +2,8 @@
 import { Database } from "bun:sqlite";
 import { mkdir, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { EmbeddedError, errorCode } from "./embeddedError.ts";
+import { errorCode } from "../errorCode.ts";
+import { EmbeddedError } from "./embeddedError.ts";
 import { readIfThere } from "./processes.ts";
 
 /** An empty Postgres and its first write-ahead log take about 50 MB; below this nothing can work. */

@@ -1,7 +1,8 @@
 /** Ports of the loopback interface. */
 import { connect, createServer } from "node:net";
+import { errorCode } from "../errorCode.ts";
 import type { Log } from "../log.ts";
-import { EmbeddedError, errorCode } from "./embeddedError.ts";
+import { EmbeddedError } from "./embeddedError.ts";
 
 export const loopback = "127.0.0.1";
 

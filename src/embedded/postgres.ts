@@ -2,7 +2,8 @@
 import { chmod, chown, mkdir, readdir, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import postgres from "postgres";
-import { EmbeddedError, errorCode } from "./embeddedError.ts";
+import { errorCode } from "../errorCode.ts";
+import { EmbeddedError } from "./embeddedError.ts";
 import { loopback } from "./ports.ts";
 import { commandLine, endProcess, isAlive, readIfThere } from "./processes.ts";
 import type { ServerSpec } from "./serverProcess.ts";

@@ -1,6 +1,6 @@
 /** How the embedded servers share the cores with us. */
 import { existsSync, writeFileSync } from "node:fs";
-import { errorCode } from "./embeddedError.ts";
+import { errorCode } from "../errorCode.ts";
 import { readIfThere } from "./processes.ts";
 
 /** New sessions are looked for this often. A pool keeps its connections, so few are new. */

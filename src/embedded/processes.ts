@@ -1,6 +1,6 @@
 /** What we need to know of processes that we did not start, or no longer hold a handle of. */
 import { readFileSync } from "node:fs";
-import { errorCode } from "./embeddedError.ts";
+import { errorCode } from "../errorCode.ts";
 
 /** True while the process runs. A zombie counts as dead: pid 1 of a container may never reap it. */
 export function isAlive(pid: number): boolean {

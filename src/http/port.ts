@@ -1,4 +1,5 @@
 /** Ports: one that several threads will share, and why one cannot be had. */
+import { errorCode } from "../errorCode.ts";
 
 export interface Place {
   readonly host: string;
@@ -68,7 +69,7 @@ export function portUnavailable(place: Place, cause: unknown): Error {
 const portCodes: readonly unknown[] = ["EADDRINUSE", "EACCES"];
 
 function advice({ settings }: Place, error: unknown): string {
-  const isOfPort = error instanceof Error && "code" in error && portCodes.includes(error.code);
+  const isOfPort = portCodes.includes(errorCode(error));
   if (!isOfPort) return `set ${settings?.host ?? "the host"} to a name or address of this machine`;
   return settings === undefined ? "set another port" : `set ${settings.port} to a free port`;
 }

@@ -3,6 +3,8 @@
  * version, so that processes of two versions refuse each other instead of misreading.
  */
 import type { ActorQuery, ActorView, OpenWindowView } from "../actors/readPorts.ts";
+import { isObject, type JsonObject } from "../domain/json.ts";
+import { isCount } from "../domain/payload.ts";
 
 const actorProtocolVersion = 1;
 
@@ -71,21 +73,13 @@ export function decodeReplyPart(data: Uint8Array): ActorReplyPart | undefined {
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-function parse(data: Uint8Array): Readonly<Record<string, unknown>> | undefined {
+function parse(data: Uint8Array): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(data));
-    return isRecord(value) && value.v === actorProtocolVersion ? value : undefined;
+    return isObject(value) && value.v === actorProtocolVersion ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isCount(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }
 
 function isTextOrAbsent(value: unknown): boolean {
@@ -94,7 +88,7 @@ function isTextOrAbsent(value: unknown): boolean {
 
 function isQuery(value: unknown): value is ActorQuery {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     isTextOrAbsent(value.customer) &&
     isTextOrAbsent(value.content) &&
     isTextOrAbsent(value.state) &&
@@ -106,7 +100,7 @@ function isQuery(value: unknown): value is ActorQuery {
 
 function isActor(value: unknown): value is ActorView {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     typeof value.customer === "string" &&
     typeof value.content === "string" &&
     typeof value.owner === "string" &&
@@ -119,7 +113,7 @@ function isActor(value: unknown): value is ActorView {
 
 function isWindow(value: unknown): value is OpenWindowView {
   return (
-    isRecord(value) &&
+    isObject(value) &&
     typeof value.windowStart === "string" &&
     typeof value.windowEnd === "string" &&
     [value.cdn, value.p2p].every((sum) => typeof sum === "string" && /^\d+$/.test(sum)) &&

@@ -1,5 +1,6 @@
 /** Which actors a query asks for, and in which order: the same at the owners and at the admin's. */
 import type { ActorQuery, ActorView, ActorViews } from "../actors/readPorts.ts";
+import { byName } from "../domain/actorName.ts";
 import type { ActorReply, ActorRequest } from "./actorMessages.ts";
 
 /** An owner's answer, from the views of its actors. */
@@ -19,10 +20,7 @@ export function sortActors(actors: readonly ActorView[], sort: ActorQuery["sort"
     .map((actor) => ({ actor, weight: weightOf(actor, sort) }))
     .sort((a, b) => {
       if (a.weight !== b.weight) return a.weight > b.weight ? -1 : 1;
-      return (
-        compareTexts(a.actor.customer, b.actor.customer) ||
-        compareTexts(a.actor.content, b.actor.content)
-      );
+      return byName(a.actor, b.actor);
     })
     .map(({ actor }) => actor);
 }
@@ -40,10 +38,4 @@ function weightOf(actor: ActorView, sort: ActorQuery["sort"]): number | bigint {
   if (sort === "name") return 0;
   if (sort === "bytes") return window === undefined ? 0n : BigInt(window.cdn) + BigInt(window.p2p);
   return window?.[sort] ?? 0;
-}
-
-/** By code units, which is the same everywhere. */
-function compareTexts(a: string, b: string): number {
-  if (a === b) return 0;
-  return a < b ? -1 : 1;
 }

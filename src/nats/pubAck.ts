@@ -1,5 +1,6 @@
 /** The broker's answers to a publish, told apart. */
 import type { Msg } from "nats";
+import { isObject, type JsonObject } from "../domain/json.ts";
 import { isFullCode } from "./apiError.ts";
 
 export type PublishAnswer =
@@ -18,7 +19,7 @@ export function readPublishAnswer(msg: Msg, stream: string): PublishAnswer {
   }
   const answer = parse(msg);
   if (answer === undefined) return { kind: "retry", error: new Error("unreadable answer") };
-  if (isRecord(answer.error)) {
+  if (isObject(answer.error)) {
     const { err_code, description } = answer.error;
     const error = new Error(`JetStream: ${String(description)} (${String(err_code)})`);
     const full = typeof err_code === "number" && isFullCode(err_code);
@@ -33,15 +34,11 @@ export function readPublishAnswer(msg: Msg, stream: string): PublishAnswer {
   return { kind: "stored", sequence: seq };
 }
 
-function parse(msg: Msg): Readonly<Record<string, unknown>> | undefined {
+function parse(msg: Msg): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(msg.string());
-    return isRecord(value) ? value : undefined;
+    return isObject(value) ? value : undefined;
   } catch {
     return undefined;
   }
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
 }

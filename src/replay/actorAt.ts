@@ -2,13 +2,8 @@
  * An actor as it was: its events until then, folded, and the window that was open then, from the
  * stream. Then is a stream time, or the instant after an event of its partition.
  */
-import type {
-  ActorName,
-  ActorTotals,
-  FutureMoment,
-  PastActor,
-  PastMoment,
-} from "../actors/historyPorts.ts";
+import type { ActorTotals, FutureMoment, PastActor, PastMoment } from "../actors/historyPorts.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import { partitionOf } from "../domain/digest.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";

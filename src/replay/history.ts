@@ -1,6 +1,5 @@
 /** Answers questions about the past, a few at a time: each may read much of a stream. */
 import {
-  type ActorName,
   type ExplainQuery,
   type Explanation,
   type FutureMoment,
@@ -11,6 +10,7 @@ import {
   type ReceiptFate,
 } from "../actors/historyPorts.ts";
 import type { ActorDirectory } from "../actors/readPorts.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import { Semaphore } from "../semaphore.ts";
 import { actorAt } from "./actorAt.ts";

@@ -1,7 +1,8 @@
 /** What questions about the past are answered from. */
 import type { Clock } from "../actors/clock.ts";
-import type { ActorName, HistoryStore } from "../actors/historyPorts.ts";
+import type { HistoryStore } from "../actors/historyPorts.ts";
 import type { PartitionStore, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import type { Rules } from "../domain/rules.ts";
 
 export interface Past {

@@ -1,8 +1,9 @@
 /** Follows single payloads through a replay. */
-import type { ActorName, TracedPayload } from "../actors/historyPorts.ts";
+import type { TracedPayload } from "../actors/historyPorts.ts";
 import type { PayloadObserver } from "../actors/payloadObserver.ts";
 import type { LogMessage } from "../actors/ports.ts";
 import type { WindowActor } from "../actors/windowActor.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import { hash32 } from "../domain/digest.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import { formatReceipt, type Receipt } from "../domain/receipt.ts";

@@ -3,6 +3,7 @@
  * may have reached the log is "unknown" until an answer says more. Repeats are harmless under an
  * Idempotency-Key as long as the key is remembered: two windows.
  */
+import { isRefusedConnection } from "../errorCode.ts";
 import type { Counted } from "./expectation.ts";
 
 export interface Message {
@@ -110,7 +111,7 @@ export class Courier {
       this.counters.answered(performance.now() - startedMs);
       return judge(response, text);
     } catch (error) {
-      if (isNotConnected(error)) {
+      if (isRefusedConnection(error)) {
         return { kind: "later", mayBeStored: false, waitMs: unreachableWaitMs };
       }
       return { kind: "unanswered" };
@@ -136,10 +137,4 @@ function parse(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-/** True when the request never left: no connection could be made. */
-function isNotConnected(error: unknown): boolean {
-  if (!(error instanceof Error) || !("code" in error)) return false;
-  return error.code === "ConnectionRefused" || error.code === "ECONNREFUSED";
 }

@@ -1,5 +1,6 @@
 /** Reads the public API: the length of a window, how far is sealed, and the rows of a customer. */
 import { formatDuration } from "../domain/duration.ts";
+import { isObject, type JsonObject } from "../domain/json.ts";
 import type { FoundRow, FoundRows } from "./verify.ts";
 
 /** The API did not answer as it is documented to. */
@@ -8,8 +9,6 @@ class UnexpectedAnswer extends Error {}
 const pageRows = 10_000;
 const requestMsMax = 30_000;
 const dayMs = 86_400_000;
-
-type Json = Readonly<Record<string, unknown>>;
 
 export class Tables {
   constructor(private readonly url: string) {}
@@ -67,7 +66,7 @@ export class Tables {
     return found;
   }
 
-  async *#all(table: string, customer: string): AsyncGenerator<Json> {
+  async *#all(table: string, customer: string): AsyncGenerator<JsonObject> {
     let cursor: string | undefined;
     do {
       const parameters = { customer, limit: String(pageRows), ...(cursor && { cursor }) };
@@ -81,7 +80,7 @@ export class Tables {
     } while (cursor !== undefined);
   }
 
-  async #page(table: string, parameters: Record<string, string>): Promise<Json> {
+  async #page(table: string, parameters: Record<string, string>): Promise<JsonObject> {
     const response = await this.#get(table, parameters);
     if (!response.ok) {
       throw new UnexpectedAnswer(`GET /${table} answered ${response.status}`);
@@ -107,7 +106,12 @@ export class Tables {
 }
 
 /** Puts a row of one table beside the row of the other; no row may come twice. */
-function merge(windows: Map<number, FoundRow>, window: number, table: string, row: Json): void {
+function merge(
+  windows: Map<number, FoundRow>,
+  window: number,
+  table: string,
+  row: JsonObject,
+): void {
   const known = windows.get(window) ?? { cdn: undefined, p2p: undefined, sessions: undefined };
   if ((table === "stats" ? known.cdn : known.sessions) !== undefined) {
     throw new UnexpectedAnswer(`/${table} gave a row twice`);
@@ -130,8 +134,4 @@ function timeOf(value: unknown): number {
   const time = typeof value === "string" ? Date.parse(value) : Number.NaN;
   if (Number.isNaN(time)) throw new UnexpectedAnswer("a row holds a time that is none");
   return time;
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

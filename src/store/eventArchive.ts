@@ -10,7 +10,10 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
+import { isObject } from "../domain/json.ts";
+import { isCount } from "../domain/payload.ts";
 import { isWindowLength } from "../domain/windows.ts";
+import { errorCode } from "../errorCode.ts";
 
 export const archiveFormat = "payload-stats-events";
 export const archiveVersion = 1;
@@ -82,12 +85,7 @@ export async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
 }
 
 function isZlibError(error: unknown): boolean {
-  return (
-    error instanceof Error &&
-    "code" in error &&
-    typeof error.code === "string" &&
-    /^(Z_|ERR_ENCODING|ERR_STREAM_PREMATURE)/.test(error.code)
-  );
+  return /^(Z_|ERR_ENCODING|ERR_STREAM_PREMATURE)/.test(errorCode(error) ?? "");
 }
 
 /** @throws BadArchive */
@@ -131,7 +129,7 @@ function partitionCheck(windowMs: number): (one: unknown, index: number) => bool
   return (one, index) =>
     isObject(one) &&
     one.partition === index &&
-    isPosition(one.position) &&
+    isCount(one.position) &&
     (one.sealedThrough === null ||
       (typeof one.sealedThrough === "string" && isWindowEnd(one.sealedThrough, windowMs)));
 }
@@ -145,7 +143,7 @@ function isFooter(value: unknown): value is ArchiveFooter {
   return (
     isObject(value) &&
     value.end === true &&
-    isPosition(value.events) &&
+    isCount(value.events) &&
     typeof value.sha256 === "string"
   );
 }
@@ -153,18 +151,10 @@ function isFooter(value: unknown): value is ArchiveFooter {
 function isEvent(value: unknown): value is ArchivedEvent {
   return (
     isObject(value) &&
-    isPosition(value.partition) &&
-    isPosition(value.position) &&
+    isCount(value.partition) &&
+    isCount(value.position) &&
     typeof value.type === "string" &&
-    isPosition(value.version) &&
+    isCount(value.version) &&
     isObject(value.data)
   );
-}
-
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === "object" && value !== null;
-}
-
-function isPosition(value: unknown): value is number {
-  return typeof value === "number" && Number.isSafeInteger(value) && value >= 0;
 }

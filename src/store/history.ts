@@ -1,6 +1,5 @@
 /** Reads the event log and the tables for questions about the past. Nothing here locks or writes. */
 import type {
-  ActorName,
   ActorTotals,
   HistoryStore,
   PartitionPlace,
@@ -10,6 +9,7 @@ import type {
 } from "../actors/historyPorts.ts";
 import type { RememberedTokens } from "../actors/ports.ts";
 import type { RecordedEvent } from "../actors/readPorts.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import type { Database, Sql } from "./database.ts";
 import { type EventRow, eventColumns, toRecordedEvent } from "./eventPage.ts";

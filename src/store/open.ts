@@ -1,4 +1,5 @@
 /** The first contact with Postgres at start: wait until it answers, and check what answers. */
+import { errorCode } from "../errorCode.ts";
 import { errorMessage } from "../log.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 
@@ -74,8 +75,7 @@ async function serverVersion(database: Database, deadlineMs: number): Promise<nu
 }
 
 function isHopeless(error: unknown): boolean {
-  if (!(error instanceof Error) || !("code" in error)) return false;
-  return typeof error.code === "string" && hopelessCodes.has(error.code);
+  return hopelessCodes.has(errorCode(error) ?? "");
 }
 
 /** A `DATABASE_URL` that may be printed: without its password, and its query, which may hold one. */

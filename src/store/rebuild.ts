@@ -10,6 +10,7 @@
  * on where it was after any crash, with any projector. A newer version is not compared, since its
  * rows may mean something else; a verification ends with the comparison.
  */
+import { errorCode } from "../errorCode.ts";
 import { errorMessage, type Log } from "../log.ts";
 import type { Database } from "./database.ts";
 import type { TurnResult } from "./loop.ts";
@@ -129,5 +130,5 @@ export class Rebuilder {
 }
 
 function isLockTimeout(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "55P03";
+  return errorCode(error) === "55P03";
 }

@@ -1,8 +1,9 @@
 /** A partition's past in memory: its stream, as far as it is retained, and its events. */
 import { systemClock } from "../../src/actors/clock.ts";
-import type { ActorName, HistoryStore } from "../../src/actors/historyPorts.ts";
+import type { HistoryStore } from "../../src/actors/historyPorts.ts";
 import type { LogMessage, PayloadFeed, RememberedTokens } from "../../src/actors/ports.ts";
 import type { RecordedEvent } from "../../src/actors/readPorts.ts";
+import type { ActorName } from "../../src/domain/actorName.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import type { Rules } from "../../src/domain/rules.ts";
 import type { Past } from "../../src/replay/sources.ts";

@@ -1,6 +1,5 @@
 /** The port of questions about the past, for tests of what HTTP makes of its answers. */
 import type {
-  ActorName,
   ExplainQuery,
   Explanation,
   FutureMoment,
@@ -9,6 +8,7 @@ import type {
   PastMoment,
   ReceiptFate,
 } from "../../src/actors/historyPorts.ts";
+import type { ActorName } from "../../src/domain/actorName.ts";
 import type { Receipt } from "../../src/domain/receipt.ts";
 
 export class MemoryHistory implements History {

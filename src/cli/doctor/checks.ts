@@ -1,13 +1,13 @@
 /** The checks of `payload-stats doctor`. Each asks one thing and never throws. */
 import { statfs } from "node:fs/promises";
 import { type Config, ConfigError, readConfig } from "../../config.ts";
+import { isObject } from "../../domain/json.ts";
 import { createLog, errorMessage } from "../../log.ts";
 import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
 import { lowerCopiesCommand } from "../../nats/topology.ts";
 import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
 import type { AdminClient } from "../adminClient.ts";
 import { CliFailure } from "../failure.ts";
-import { isObject } from "../json.ts";
 import type { Environment } from "../settings.ts";
 
 export interface Finding {

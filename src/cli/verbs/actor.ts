@@ -1,6 +1,7 @@
 import { type Command, Option } from "commander";
+import { isObject, type JsonObject } from "../../domain/json.ts";
 import { eventColumns } from "../eventColumns.ts";
-import { isObject, type JsonObject, objectsIn } from "../json.ts";
+import { objectsIn } from "../json.ts";
 import type { Column } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { moment } from "../times.ts";

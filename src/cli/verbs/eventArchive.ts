@@ -5,6 +5,7 @@ import type { Command } from "commander";
 import { emptyPartitionState } from "../../actors/partitionState.ts";
 import { type Config, readConfig } from "../../config.ts";
 import { formatDuration } from "../../domain/duration.ts";
+import { errorCode } from "../../errorCode.ts";
 import { createLog } from "../../log.ts";
 import type { Database } from "../../store/database.ts";
 import { compressed, linesOf } from "../../store/eventArchive.ts";
@@ -113,7 +114,7 @@ async function withDatabase(
   try {
     await use(database);
   } catch (error) {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = errorCode(error);
     if (code === "ENOENT") throw new CliFailure("there is no such file or directory", 2);
     if (code === "EISDIR") throw new CliFailure("that is a directory, not a file", 2);
     if (error instanceof OtherSettings) throw new CliFailure(error.message, 2);

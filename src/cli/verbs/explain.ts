@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import { isObject, type JsonObject } from "../../domain/json.ts";
 import { CliFailure } from "../failure.ts";
-import { isObject, type JsonObject, objectsIn } from "../json.ts";
+import { objectsIn } from "../json.ts";
 import type { Column } from "../output.ts";
 import { receipt as receiptText } from "../receipts.ts";
 import type { CliSettings } from "../settings.ts";

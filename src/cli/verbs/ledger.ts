@@ -1,6 +1,7 @@
 import type { Command } from "commander";
+import { isObject } from "../../domain/json.ts";
 import { CliFailure } from "../failure.ts";
-import { isObject, objectsIn } from "../json.ts";
+import { objectsIn } from "../json.ts";
 import { coloured } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { contextOf, example } from "../verb.ts";

@@ -1,8 +1,9 @@
 import { Argument, type Command } from "commander";
+import { isObject, type JsonObject } from "../../domain/json.ts";
 import { projections } from "../../store/projections/registry.ts";
 import { confirm } from "../confirm.ts";
 import { CliFailure } from "../failure.ts";
-import { isObject, type JsonObject, objectsIn } from "../json.ts";
+import { objectsIn } from "../json.ts";
 import type { Column, Output } from "../output.ts";
 import { watchBuild } from "../projectionProgress.ts";
 import type { CliSettings } from "../settings.ts";

@@ -1,4 +1,5 @@
 /** One POST, and what its answer means for the payloads in it. */
+import { isRefusedConnection } from "../../errorCode.ts";
 
 export interface Body {
   readonly path: "/stats" | "/stats/batch";
@@ -51,9 +52,4 @@ function receiptOf(text: string): string | undefined {
   const answer: unknown = JSON.parse(text);
   if (typeof answer !== "object" || answer === null || !("receipt" in answer)) return undefined;
   return String(answer.receipt);
-}
-
-function isRefusedConnection(error: unknown): boolean {
-  if (!(error instanceof Error) || !("code" in error)) return false;
-  return error.code === "ConnectionRefused" || error.code === "ECONNREFUSED";
 }
