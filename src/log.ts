@@ -37,6 +37,11 @@ export function createLog(
   };
 }
 
+/** The log of a process. */
+export function stderrLog(level: LogLevel, context?: LogFields): Log {
+  return createLog(level, (line) => void process.stderr.write(line), Date.now, context);
+}
+
 /** A message for people: the error's own and those of its causes. */
 export function errorMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

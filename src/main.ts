@@ -3,7 +3,7 @@
  * and, at SIGTERM or SIGINT, stops them in reverse.
  */
 import { ConfigError, readConfig } from "./config.ts";
-import { createLog, errorMessage } from "./log.ts";
+import { errorMessage, stderrLog } from "./log.ts";
 import { type System, startSystem } from "./system.ts";
 
 /** A graceful stop that takes longer than this is cut short. */
@@ -13,11 +13,7 @@ async function main(): Promise<void> {
   // A log that cannot be written, on a full disk, is no reason to take no payloads.
   for (const output of [process.stdout, process.stderr]) output.on("error", () => {});
   const config = configOrExit();
-  const log = createLog(
-    config.logLevel,
-    (line) => void process.stderr.write(line),
-    () => Date.now(),
-  );
+  const log = stderrLog(config.logLevel);
   const ended = Promise.withResolvers<{ code: number; why: string }>();
   const stopping = new AbortController();
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) {

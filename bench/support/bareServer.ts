@@ -6,7 +6,7 @@
  */
 import { Elysia, t } from "elysia";
 import postgres from "postgres";
-import { createLog } from "../../src/log.ts";
+import { stderrLog } from "../../src/log.ts";
 import { Database, type Sql } from "../../src/store/database.ts";
 
 /** As many connections as a process of the product has. */
@@ -63,7 +63,7 @@ type Run = (statement: (sql: Sql) => PromiseLike<unknown>) => Promise<unknown>;
 
 /** The pool of the product: one statement at a time on a connection, each with a deadline. */
 function pooled(url: string): Run {
-  const log = createLog("error", (line) => process.stderr.write(line), Date.now);
+  const log = stderrLog("error");
   const database = new Database({
     url,
     applicationName: "upserts",

@@ -9,7 +9,7 @@ import { Chaos, type ChaosOptions } from "../cluster/chaos/run.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { readConfig } from "../config.ts";
 import { formatDuration, parseDuration } from "../domain/duration.ts";
-import { createLog, errorMessage } from "../log.ts";
+import { errorMessage, stderrLog } from "../log.ts";
 
 const help = `Breaks a cluster under load in every way it knows, and checks every number.
 
@@ -114,7 +114,7 @@ function duration(name: string, text: string): number {
 }
 
 async function run(dataDir: string, options: Options, signal: AbortSignal): Promise<boolean> {
-  const log = createLog("warn", (line) => void process.stderr.write(line), Date.now);
+  const log = stderrLog("warn");
   const startedMs = Date.now();
   const say = (line: string) => {
     const seconds = ((Date.now() - startedMs) / 1_000).toFixed(1).padStart(6);

@@ -7,7 +7,7 @@ import { systemClock } from "../actors/clock.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { ClusterStatus, type StatusLine } from "../cluster/status.ts";
 import { readConfig } from "../config.ts";
-import { createLog, errorMessage } from "../log.ts";
+import { errorMessage, stderrLog } from "../log.ts";
 
 const help = `Starts a whole cluster on the loopback interface, and shows what each process does.
 
@@ -76,7 +76,7 @@ function readOptions(args: string[]) {
 
 async function run(dataDir: string, options: Options, signal: AbortSignal): Promise<void> {
   const { window, partitions, lease, port } = options;
-  const log = createLog("warn", (line) => void process.stderr.write(line), Date.now);
+  const log = stderrLog("warn");
   process.stderr.write(`starting, data and logs in ${dataDir}\n`);
   const starting = Cluster.start({
     dataDir,

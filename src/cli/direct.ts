@@ -1,6 +1,6 @@
 /** A way to Postgres and NATS for verbs that read more than the admin API should answer. */
 import { type Config, readConfig } from "../config.ts";
-import { createLog } from "../log.ts";
+import { stderrLog } from "../log.ts";
 import { connectNats } from "../nats/connection.ts";
 import { createPast } from "../past.ts";
 import type { Past } from "../replay/sources.ts";
@@ -38,7 +38,7 @@ export async function withPast<Result>(
   use: (direct: Direct) => Promise<Result>,
 ): Promise<Result> {
   const config = readConfig(env);
-  const log = createLog("error", (line) => void process.stderr.write(line), Date.now);
+  const log = stderrLog("error");
   const database = await openDatabase(
     {
       url:

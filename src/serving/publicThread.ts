@@ -6,7 +6,7 @@ import { expose } from "comlink";
 import type { Readiness } from "../actors/readPorts.ts";
 import type { Config } from "../config.ts";
 import { inTime } from "../inTime.ts";
-import { createLog, errorMessage, type Log } from "../log.ts";
+import { errorMessage, type Log, stderrLog } from "../log.ts";
 import { connectNats, type NatsLink } from "../nats/connection.ts";
 import { Database } from "../store/database.ts";
 import { PublicServer, type PublicServerState, statementMs } from "./publicServer.ts";
@@ -69,12 +69,7 @@ async function serve(options: PublicThreadOptions, first: FirstThread, log: Log)
 
 const thread: PublicThread = {
   async start(options, first) {
-    const log = createLog(
-      options.config.logLevel,
-      (line) => void process.stderr.write(line),
-      () => Date.now(),
-      { thread: options.publisherId },
-    );
+    const log = stderrLog(options.config.logLevel, { thread: options.publisherId });
     // The first thread then stops the process, and this one with the others.
     process.stderr.on("error", () => {});
     process.on("uncaughtException", (error) => {

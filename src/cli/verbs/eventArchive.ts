@@ -6,7 +6,7 @@ import { emptyPartitionState } from "../../actors/partitionState.ts";
 import { type Config, readConfig } from "../../config.ts";
 import { formatDuration } from "../../domain/duration.ts";
 import { errorCode } from "../../errorCode.ts";
-import { createLog } from "../../log.ts";
+import { stderrLog } from "../../log.ts";
 import type { Database } from "../../store/database.ts";
 import { compressed, linesOf } from "../../store/eventArchive.ts";
 import { type ExportProgress, exportEvents } from "../../store/eventExport.ts";
@@ -107,7 +107,7 @@ async function withDatabase(
       applicationName: "payload-stats cli",
       connectionsMax: 2,
       deadlineMs,
-      log: createLog("error", (line) => void process.stderr.write(line), Date.now),
+      log: stderrLog("error"),
     },
     waitMs,
   );
