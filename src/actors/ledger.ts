@@ -1,5 +1,5 @@
 import type { Quarantined } from "../domain/events.ts";
-import { storableText } from "../domain/quarantineText.ts";
+import { foundMax } from "../domain/quarantineText.ts";
 import type { LedgerCounts } from "./partitionState.ts";
 
 /** Of one message no more characters are kept than this, and a little of every further payload. */
@@ -47,7 +47,7 @@ export class Ledger {
     if (sequence !== this.#lastSequence) this.#messageChars = 0;
     this.#lastSequence = sequence;
     const isLong = this.#messageChars > messageCharsMax;
-    const kept = storableText(isLong ? found.slice(0, furtherCharsMax) : found);
+    const kept = found.slice(0, isLong ? furtherCharsMax : foundMax);
     this.#messageChars += kept.length;
     this.#charsToStore += kept.length;
     this.#toStore.push({ sequence, index, reason, found: kept });

@@ -159,10 +159,6 @@ function commitStatement(
 
 /** Postgres stores neither NUL nor lone surrogates, and quarantine must take whatever comes. */
 function storable(quarantined: Quarantined): Quarantined {
-  return {
-    sequence: quarantined.sequence,
-    index: quarantined.index,
-    reason: storableText(quarantined.reason),
-    found: storableText(quarantined.found),
-  };
+  const { reason, found } = quarantined;
+  return { ...quarantined, reason: storableText(reason), found: storableText(found) };
 }
