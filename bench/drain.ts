@@ -30,7 +30,7 @@ function inMemory(count: number): number {
     builder = new BatchBuilder();
   }
   const messages = texts.map((text) => encoder.encode(text));
-  const partition = new Partition({ windowMs, sessionMemoryMs: 86_400_000 });
+  const partition = new Partition({ windowMs, partitions: 1, sessionMemoryMs: 86_400_000 }, 0);
   partition.seal(1);
   partition.committed();
   const start = performance.now();

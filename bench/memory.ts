@@ -13,7 +13,7 @@ import { report } from "./support/report.ts";
 
 const actorCount = 100_000;
 const tokenCounts = [10_000, 30_000, 100_000, 300_000, 1_000_000];
-const rules = { windowMs: 300_000, sessionMemoryMs: 86_400_000 };
+const rules = { windowMs: 300_000, partitions: 1, sessionMemoryMs: 86_400_000 };
 const encoder = new TextEncoder();
 
 /** Bytes that are held, on the heap and outside of it. */
@@ -43,7 +43,7 @@ function apply(partition: Partition, payloads: Iterable<Payload>): void {
 
 async function bytesAnActor(round: number): Promise<number> {
   const before = await held();
-  const partition = new Partition(rules);
+  const partition = new Partition(rules, 0);
   apply(partition, actors(actorCount, round));
   const bytes = ((await held()) - before) / partition.actors.size;
   if (partition.actors.size !== actorCount) throw new Error("actors are missing");

@@ -9,12 +9,7 @@ import type { Database } from "./store/database.ts";
 import { PostgresHistoryStore } from "./store/history.ts";
 import { PostgresPartitionStore } from "./store/partitions.ts";
 
-export function createPast(
-  database: Database,
-  link: NatsLink,
-  log: Log,
-  settings: Rules & { readonly partitions: number },
-): Past {
+export function createPast(database: Database, link: NatsLink, log: Log, settings: Rules): Past {
   const { windowMs, sessionMemoryMs, partitions } = settings;
   return {
     streams: new JetStreamStreams(link, log),
@@ -22,6 +17,5 @@ export function createPast(
     store: new PostgresPartitionStore(database),
     clock: systemClock,
     rules: { windowMs, sessionMemoryMs, partitions },
-    partitions,
   };
 }

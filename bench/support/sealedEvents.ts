@@ -46,9 +46,9 @@ async function commitPartitionEvents(
   store: PostgresPartitionStore,
   partition: number,
   actors: readonly Actor[],
-  { windows, windowMs, sessionMemoryMs, startMs }: LogShape,
+  { partitions, windows, windowMs, sessionMemoryMs, startMs }: LogShape,
 ): Promise<void> {
-  const machine = new Partition({ windowMs, sessionMemoryMs });
+  const machine = new Partition({ windowMs, partitions, sessionMemoryMs }, partition);
   let position = 0;
   let events: DomainEvent[] = [];
   for (let window = 0; window <= windows; window++) {

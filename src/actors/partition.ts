@@ -48,15 +48,12 @@ export class Partition {
 
   constructor(
     rules: Rules,
-    /** Its number; with `rules.partitions` it tells which actors belong here. */
-    number = 0,
+    number: number,
     private readonly observer?: PayloadObserver,
   ) {
     this.#rules = rules;
-    const { partitions } = rules;
     this.actors = new ActorRegistry(
-      (customer, content) =>
-        partitions === undefined || partitionOf(customer, content, partitions) === number,
+      (customer, content) => partitionOf(customer, content, rules.partitions) === number,
     );
     this.#tokens = new DigestTable(generationsRemembered(rules));
     this.#keys = new IdempotencyKeys(rules.keyWindowMs ?? rules.windowMs);

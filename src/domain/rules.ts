@@ -2,8 +2,8 @@
 export interface Rules {
   /** Length of a window, ms. */
   readonly windowMs: number;
-  /** How many partitions there are; when given, actors of other partitions are quarantined. */
-  readonly partitions?: number;
+  /** How many partitions there are. Actors of another one are quarantined. */
+  readonly partitions: number;
   /** How long a token is remembered after it was last seen, ms of stream time. */
   readonly sessionMemoryMs: number;
   /**

@@ -25,7 +25,7 @@ export async function actorAt(
   moment: PastMoment,
   events: number,
 ): Promise<PastActor | FutureMoment | undefined> {
-  const partition = partitionOf(name.customer, name.content, past.partitions);
+  const partition = partitionOf(name.customer, name.content, past.rules.partitions);
   const newest = await newestMoment(past, partition, moment);
   if (newest !== undefined) return { kind: "future", newest };
   const found =

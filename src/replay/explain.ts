@@ -31,7 +31,7 @@ interface Replayed {
 export async function explain(past: Past, query: ExplainQuery): Promise<Explanation | undefined> {
   const { customer, content, windowEndMs } = query;
   const { windowMs } = past.rules;
-  const partition = partitionOf(customer, content, past.partitions);
+  const partition = partitionOf(customer, content, past.rules.partitions);
   // The row before the event: what a projection has applied by then is in the log after.
   const rows = await past.history.rows(query, windowEndMs, partition);
   const event = await past.history.sealedEvent(query, windowEndMs);

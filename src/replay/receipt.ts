@@ -41,7 +41,7 @@ async function firstFate(
   receipt: Receipt,
 ): Promise<ReceiptFate | undefined> {
   const { partition, sequence } = receipt;
-  if (partition >= past.partitions) return undefined;
+  if (partition >= past.rules.partitions) return undefined;
   const [place, stream, message] = await Promise.all([
     past.history.place(partition),
     past.streams.state(partition),

@@ -12,7 +12,6 @@ export interface Past {
   readonly clock: Clock;
   /** The rules of now. Events may have been made under another memory: see memories.ts. */
   readonly rules: Rules;
-  readonly partitions: number;
 }
 
 /** The tokens of all actors of a partition, for windows that end in a range of times. */

@@ -82,7 +82,7 @@ async function runRetained(
   const rules = {
     windowMs,
     sessionMemoryMs,
-    partitions: past.partitions,
+    partitions: past.rules.partitions,
     // What is a repeat was decided when it was sent, and does not depend on how we look at it.
     keyWindowMs: past.rules.windowMs,
     countTokenOnce,
@@ -122,7 +122,7 @@ function timesOf({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: num
 
 async function changedMemory(past: Past, fromMs: number, toMs: number): Promise<boolean> {
   const memories = new Set<number>();
-  for (let partition = 0; partition < past.partitions; partition++) {
+  for (let partition = 0; partition < past.rules.partitions; partition++) {
     for (const one of await stretchesOf(past, partition, fromMs, toMs)) {
       memories.add(one.sessionMemoryMs);
     }
@@ -157,7 +157,7 @@ async function planAll(past: Past, fromMs: number | undefined): Promise<Plans | 
   const plans: ReplayPlan[] = [];
   let exactFromMs = 0;
   let sealedThroughMs = Number.POSITIVE_INFINITY;
-  for (let partition = 0; partition < past.partitions; partition++) {
+  for (let partition = 0; partition < past.rules.partitions; partition++) {
     const place = await past.history.place(partition);
     const plan = await planReplay(past, partition, past.rules, fromMs);
     if ("reason" in plan) return { reason: `partition ${partition}: ${plan.reason}` };

@@ -153,7 +153,7 @@ export function startWorker({ clock, store, leases, serveActors }: WorkerWorld):
       store,
       clock,
       log: silentLog,
-      rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
+      rules: { windowMs: 300_000, partitions: 8, sessionMemoryMs: 600_000 },
       rawRetentionMs: 0,
       turns: new SlicedTurns(clock),
     },

@@ -11,7 +11,7 @@ import { createLog } from "../../src/log.ts";
 import { logMessage, run } from "../support/streams.ts";
 
 const start = Date.UTC(2026, 0, 31, 10);
-const rules = { windowMs: 300_000, sessionMemoryMs: 86_400_000 };
+const rules = { windowMs: 300_000, partitions: 1, sessionMemoryMs: 86_400_000 };
 const encoder = new TextEncoder();
 
 describe("the place to go on after a loss", () => {

@@ -8,7 +8,7 @@ import { logMessage, rowsOf, run, streamOf } from "../support/streams.ts";
 
 const windowMs = 5_000;
 const memoryWindows = 20;
-const rules: Rules = { windowMs, sessionMemoryMs: memoryWindows * windowMs };
+const rules: Rules = { windowMs, partitions: 1, sessionMemoryMs: memoryWindows * windowMs };
 const start = 1_800_000_000_000;
 
 function payload(fields: Partial<NaivePayload> = {}): NaivePayload {
@@ -199,7 +199,7 @@ const arbitraryMessages: fc.Arbitrary<NaiveMessage[]> = fc
 
 /** A partition that has read a stream of one window. */
 function withOpenWindow(stream: readonly LogMessage[]): Partition {
-  const partition = new Partition(rules);
+  const partition = new Partition(rules, 0);
   partition.seal(start);
   partition.committed();
   for (const message of stream) partition.apply(message);

@@ -74,7 +74,7 @@ function ownerOn(
   store: FakeStore,
   turns: Turns = new SlicedTurns(stillClock),
 ): PartitionOwner {
-  const rules = { windowMs: 300_000, sessionMemoryMs: 600_000 };
+  const rules = { windowMs: 300_000, partitions: 1, sessionMemoryMs: 600_000 };
   const context = { streams, store, clock: stillClock, log: silentLog, rules, turns };
   const owner = { ...context, rawRetentionMs: 0, workerId: "worker" };
   return new PartitionOwner(owner, { partition: 0, epoch: 1 });

@@ -54,7 +54,10 @@ const streams: PayloadStreams = {
 function own(): PartitionOwner {
   const context = {
     ...{ streams, store: new FakeStore(), clock: systemClock, log: silentLog, workerId: "worker" },
-    ...{ rules: { windowMs: 86_400_000, sessionMemoryMs: 2 * 86_400_000 }, rawRetentionMs: 0 },
+    ...{
+      rules: { windowMs: 86_400_000, partitions: 1, sessionMemoryMs: 2 * 86_400_000 },
+      rawRetentionMs: 0,
+    },
     turns: new SlicedTurns(systemClock),
   };
   return new PartitionOwner(context, { partition: 0, epoch: 1 });

@@ -55,7 +55,7 @@ describe("a stream", () => {
         store: new FakeStore(),
         clock: systemClock,
         log: silentLog,
-        rules: { windowMs: 300_000, sessionMemoryMs: 600_000 },
+        rules: { windowMs: 300_000, partitions: 1, sessionMemoryMs: 600_000 },
         rawRetentionMs: 0,
         turns: new SlicedTurns(systemClock),
         workerId: "worker",

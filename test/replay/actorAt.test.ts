@@ -9,7 +9,7 @@ import { memoryPast } from "./memoryPast.ts";
 
 const windowMs = 30_000;
 const startMs = 1_800_000_000_000;
-const rules = { windowMs, sessionMemoryMs: 60 * windowMs };
+const rules = { windowMs, partitions: 1, sessionMemoryMs: 60 * windowMs };
 const name = { customer: "Customer1", content: "channel1" };
 
 function message(sequence: number, timeMs: number): LogMessage {

@@ -63,7 +63,6 @@ export function memoryPast(
     },
     clock: { ...systemClock, now: () => options.nowMs ?? Date.now() },
     rules,
-    partitions: 1,
   };
 }
 

@@ -13,7 +13,7 @@ import { run, streamOf } from "../support/streams.ts";
 import { memoryPast } from "./memoryPast.ts";
 
 const windowMs = 30_000;
-const rules: Rules = { windowMs, sessionMemoryMs: 60 * windowMs };
+const rules: Rules = { windowMs, partitions: 1, sessionMemoryMs: 60 * windowMs };
 const startMs = 1_800_000_000_000;
 const endMs = startMs + 1_000 * windowMs;
 const streams = arbitraryMessages({ startMs, windowMs, waitMaxMs: 3 * windowMs, messagesMax: 80 });
@@ -136,14 +136,15 @@ test("a repeat at the beginning of the warm-up does not make its key newer", asy
 });
 
 test("the warm-up covers the memory of keys and the retries of publishers", () => {
-  expect(warmUpMs({ windowMs: 300_000, sessionMemoryMs: 86_400_000 })).toBe(900_000);
-  expect(warmUpMs({ windowMs: 1_000, sessionMemoryMs: 86_400_000 })).toBe(62_000);
-  expect(warmUpMs({ windowMs: 7_000, sessionMemoryMs: 86_400_000 })).toBe(77_000);
+  const day = { partitions: 1, sessionMemoryMs: 86_400_000 };
+  expect(warmUpMs({ ...day, windowMs: 300_000 })).toBe(900_000);
+  expect(warmUpMs({ ...day, windowMs: 1_000 })).toBe(62_000);
+  expect(warmUpMs({ ...day, windowMs: 7_000 })).toBe(77_000);
 });
 
 describe("an audit", () => {
   test("of a log whose memory of tokens was changed finds no difference", async () => {
-    const short: Rules = { windowMs, sessionMemoryMs: 2 * windowMs };
+    const short: Rules = { ...rules, sessionMemoryMs: 2 * windowMs };
     const range = fc.nat(20);
     let changed = 0;
     let sensitive = 0;
@@ -200,7 +201,7 @@ describe("an audit", () => {
 
 /** The events of a stream whose owner got other rules after a message, as a restart gives them. */
 function runChanged(stream: readonly LogMessage[], first: Rules, then: Rules, at: number) {
-  let partition = new Partition(first);
+  let partition = new Partition(first, 0);
   const events: DomainEvent[] = [];
   let changedAtMs = Number.POSITIVE_INFINITY;
   for (const message of stream) {
@@ -212,7 +213,7 @@ function runChanged(stream: readonly LogMessage[], first: Rules, then: Rules, at
     if (message.sequence !== at) continue;
     const state = partition.save();
     const { sequence, sealedThroughMs } = partition;
-    partition = new Partition(then);
+    partition = new Partition(then, 0);
     partition.restore(sequence, sealedThroughMs, state);
     for (const { data } of events) {
       partition.remember({ windowEndMs: Date.parse(data.windowEnd), tokens: data.tokens });

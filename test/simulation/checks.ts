@@ -64,7 +64,7 @@ export function checkRun(finished: Finished): void {
 }
 
 function rulesOf({ windowMs, memoryWindows }: Scenario): Rules {
-  return { windowMs, sessionMemoryMs: memoryWindows * windowMs };
+  return { windowMs, partitions: 1, sessionMemoryMs: memoryWindows * windowMs };
 }
 
 /** Payloads of a message, and whatever else in it has to be accounted for. */

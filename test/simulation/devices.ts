@@ -3,6 +3,7 @@
  * of its (customer, content), so that the digits of a sum tell which payloads are in it, and how
  * often.
  */
+import { partitionOf } from "../../src/domain/digest.ts";
 import { BatchBuilder } from "../../src/domain/envelope.ts";
 import type { Random } from "../../src/simulator/random.ts";
 import type { NaivePayload } from "../support/naiveModel.ts";
@@ -42,12 +43,12 @@ export class Devices {
     partitions: number,
     actors: number,
   ) {
-    this.actors = Array.from({ length: actors }, (_, i) => ({
-      partition: i % partitions,
-      customer: names[i % names.length] ?? "",
-      content: `channel${i}`,
-      digits: 0,
-    }));
+    this.actors = Array.from({ length: actors }, (_, i) => {
+      const [partition, customer] = [i % partitions, names[i % names.length] ?? ""];
+      let n = i;
+      while (partitionOf(customer, `channel${n}`, partitions) !== partition) n += actors;
+      return { partition, customer, content: `channel${n}`, digits: 0 };
+    });
   }
 
   /** What devices send to one partition at a time, in one message. */

@@ -106,6 +106,7 @@ export class Workers {
         log: log.with({ worker: name }),
         rules: {
           windowMs: scenario.windowMs,
+          partitions: scenario.partitions,
           sessionMemoryMs: scenario.memoryWindows * scenario.windowMs,
         },
         rawRetentionMs: scenario.rawRetentionMs,

@@ -21,7 +21,7 @@ import { logMessage, run } from "../support/streams.ts";
 import { commitRaw, freshStore, type TestStore, windowMs } from "./support.ts";
 
 const startMs = Date.UTC(2024, 0, 1, 10);
-const rules = { windowMs, sessionMemoryMs: 20 * windowMs };
+const rules = { windowMs, partitions: 1, sessionMemoryMs: 20 * windowMs };
 const contents = ["a", "b", "c"];
 
 /** Four windows of a payload or two for each content, and a tick after the last. */

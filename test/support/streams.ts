@@ -42,7 +42,7 @@ export function run(
   deliverEvery = 1,
   restartAt: ReadonlySet<number> = new Set(),
 ): { events: DomainEvent[]; partition: Partition } {
-  let partition = new Partition(rules);
+  let partition = new Partition(rules, 0);
   const events: DomainEvent[] = [];
   for (const message of stream) {
     if (partition.endsWindow(message.timeMs)) {
@@ -60,7 +60,7 @@ export function run(
 /** A partition as a new process would make it: from the checkpoint, as JSON, and the events. */
 function restarted(partition: Partition, events: readonly DomainEvent[], rules: Rules): Partition {
   const state = readPartitionState(JSON.parse(JSON.stringify(partition.save())));
-  const next = new Partition(rules);
+  const next = new Partition(rules, 0);
   next.restore(partition.sequence, partition.sealedThroughMs, state);
   for (const event of events) {
     const { windowEnd, tokens } = event.data;

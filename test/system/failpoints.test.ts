@@ -81,7 +81,7 @@ async function killAndRestart(lane: Lane, partition: number, dieAt: string, stop
 /** What a partition's stream makes, read once, without an interruption, and by the naive model. */
 function expectedOf({ stream, messages, throughMs }: Content) {
   const tick = logMessage(stream.length + 1, throughMs, encodeTick());
-  const { events } = run([...stream, tick], { windowMs, sessionMemoryMs });
+  const { events } = run([...stream, tick], { windowMs, partitions: 1, sessionMemoryMs });
   const good = messages.map((message) => ({
     ...message,
     payloads: message.payloads.filter((payload) => !isMalformed(payload)),

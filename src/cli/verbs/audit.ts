@@ -37,14 +37,14 @@ export function addAuditVerb(program: Command, settings: CliSettings): void {
       checkRange(command, options);
       const { partitions, tables } = await withPast(settings.env, async ({ past, database }) => {
         const range: AuditRange = { fromMs: options.from, toMs: options.to };
-        const chosen = chosenPartitions(options.partition, past.partitions);
+        const chosen = chosenPartitions(options.partition, past.rules.partitions);
         const audits: PartitionAudit[] = [];
         for (const partition of chosen) {
           const progress = progressOn(out, partition);
           audits.push(await auditPartition(past, partition, range, progress));
         }
         const compared = await auditTables(past, new PostgresTableAudit(database), range);
-        const tables = compared.map((one) => ofPartitions(one, chosen, past.partitions));
+        const tables = compared.map((one) => ofPartitions(one, chosen, past.rules.partitions));
         return { partitions: audits, tables };
       });
       report(out, partitions, tables);
