@@ -6,6 +6,7 @@
 import { isIPv4 } from "node:net";
 import { availableParallelism } from "node:os";
 import { formatDuration, parseDuration } from "./domain/duration.ts";
+import { isWindowLength } from "./domain/windows.ts";
 
 const roles = ["ingest", "worker", "projector", "admin"] as const;
 export type Role = (typeof roles)[number];
@@ -107,7 +108,7 @@ export function isLoopback(host: string): boolean {
 }
 
 function crossFieldProblems(config: Config, problems: string[]): void {
-  if (dayMs % config.windowMs !== 0) {
+  if (!isWindowLength(config.windowMs)) {
     problems.push(
       `WINDOW: ${formatDuration(config.windowMs)} does not divide a day; use for example 1m, 5m, 1h`,
     );

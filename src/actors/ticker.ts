@@ -1,3 +1,4 @@
+import { windowEndMs, windowIndexOf } from "../domain/windows.ts";
 import { errorMessage, type Log } from "../log.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
@@ -40,7 +41,7 @@ export async function keepTicking(ticking: Ticking): Promise<void> {
   while (!signal.aborted) {
     // A stream that never held a message gets its first tick at the end of the current window.
     const from = progress().timeMs || startedMs;
-    const boundary = (Math.floor(from / windowMs) + 1) * windowMs;
+    const boundary = windowEndMs(windowIndexOf(from, windowMs), windowMs);
     const waitMs = boundary + afterBoundaryMs - clock.now();
     if (waitMs > 0) {
       await clock.sleep(waitMs, signal);

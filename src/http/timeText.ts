@@ -1,8 +1,7 @@
 /** Times as requests write them. */
 import type { PastMoment } from "../actors/historyPorts.ts";
+import { timeMsMax } from "../domain/windows.ts";
 
-/** The end of the year 9999, the last that ISO 8601 writes with four digits. */
-const timeMsMax = 253_402_300_799_999;
 const msDigits = 3;
 
 const isoPattern = new RegExp(

@@ -6,7 +6,7 @@ import type { ActorTotals, FutureMoment, PastActor, PastMoment } from "../actors
 import type { ActorName } from "../domain/actorName.ts";
 import { partitionOf } from "../domain/digest.ts";
 import type { DomainEvent } from "../domain/events.ts";
-import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
+import { timeMsMax, windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
@@ -15,8 +15,6 @@ import { openWindow, recordedWindow } from "./views.ts";
 
 /** Beyond any position. */
 const everyPosition = Number.MAX_SAFE_INTEGER;
-/** After any window: the end of the year 9999. */
-const timeMsMax = 253_402_300_799_999;
 
 /** Undefined when nothing was known of the actor then. */
 export async function actorAt(

@@ -12,6 +12,7 @@ import type {
 import type { RecordedEvent } from "../actors/readPorts.ts";
 import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
+import { ceilTo } from "../domain/windows.ts";
 import { whileDropped } from "./dropped.ts";
 import { dependsOnMemory, isNewMemory, type Stretch, stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
@@ -285,10 +286,6 @@ async function* flatten(
 
 function nameOf({ customer, content }: { customer: string; content: string }): string {
   return JSON.stringify([customer, content]);
-}
-
-function ceilTo(timeMs: number, unitMs: number): number {
-  return Math.ceil(timeMs / unitMs) * unitMs;
 }
 
 function iso(timeMs: number): string {

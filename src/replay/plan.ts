@@ -11,6 +11,7 @@
  */
 import type { HistoryStore, ReplayBasis } from "../actors/historyPorts.ts";
 import { type Rules, windowsKeyRemembered } from "../domain/rules.ts";
+import { ceilTo, floorTo } from "../domain/windows.ts";
 import type { Past } from "./sources.ts";
 
 /** A publisher gives a message up long before; later than this no repeat of one is stored. */
@@ -43,8 +44,7 @@ export interface NotRetained {
  * the keys, since a repeat that is taken for the original would have its key seen too late.
  */
 export function warmUpMs({ windowMs, keyWindowMs = windowMs }: Rules): number {
-  const neededMs = windowsKeyRemembered * keyWindowMs + repeatsMaxMs;
-  return Math.ceil(neededMs / keyWindowMs) * keyWindowMs;
+  return ceilTo(windowsKeyRemembered * keyWindowMs + repeatsMaxMs, keyWindowMs);
 }
 
 /**
@@ -68,7 +68,7 @@ export async function planReplay(
   const { firstSequence, lastSequence } = stream;
   const range = { partition, lastSequence };
   const warmUp = warmUpMs(rules);
-  const wantedMs = windowStart(fromMs ?? 0, rules);
+  const wantedMs = floorTo(fromMs ?? 0, rules.windowMs);
   const earlyMs = Math.max(0, wantedMs - warmUp);
   const early = await history.lastWindowThrough(partition, earlyMs);
   const isWhole = firstSequence === 1 && !Number.isFinite(place.sequencesFromMs);
@@ -107,8 +107,4 @@ async function beginning(
   const cut = await history.windowReaching(partition, firstSequence - 1, lostMs);
   if (cut === undefined) return { startMs: Math.max(lostMs, place.sealedThroughMs), before: 0 };
   return { startMs: cut.windowEndMs, before: cut.lastSequence };
-}
-
-function windowStart(timeMs: number, { windowMs }: Rules): number {
-  return Math.floor(timeMs / windowMs) * windowMs;
 }

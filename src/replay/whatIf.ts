@@ -6,6 +6,7 @@ import type { ReplayBasis } from "../actors/historyPorts.ts";
 import type { WhatIfComparison, WhatIfRow, WhatIfStore } from "../actors/whatIfPorts.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import type { Rules } from "../domain/rules.ts";
+import { ceilTo, floorTo } from "../domain/windows.ts";
 import { whileDropped } from "./dropped.ts";
 import { stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
@@ -216,14 +217,6 @@ class WhatIfRun {
       this.rows += rows.length;
     }
   }
-}
-
-function floorTo(timeMs: number, unitMs: number): number {
-  return Math.floor(timeMs / unitMs) * unitMs;
-}
-
-function ceilTo(timeMs: number, unitMs: number): number {
-  return Math.ceil(timeMs / unitMs) * unitMs;
 }
 
 function leastCommonMultiple(a: number, b: number): number {

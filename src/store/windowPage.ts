@@ -1,9 +1,7 @@
 /** The statement that reads a page of windows, or of buckets of windows, from a projection. */
 import type { RowPage, WindowQuery, WindowRow } from "../actors/readPorts.ts";
+import { timeMsMax } from "../domain/windows.ts";
 import type { Sql } from "./database.ts";
-
-/** The last time that both sides write with a year of four digits. */
-const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
 /** What each row has besides its sums. */
 export interface PageColumns {

@@ -1,4 +1,5 @@
 /** A run of chaos: load, faults one after the other, healing, and the verdict. */
+import { ceilTo } from "../../domain/windows.ts";
 import { errorMessage } from "../../log.ts";
 import { Random } from "../../simulator/random.ts";
 import type { UnexpectedEnd } from "../roleProcess.ts";
@@ -130,7 +131,7 @@ export class Chaos {
     for (const [index, blow] of this.options.blows.entries()) {
       const slot = startedMs + calmMs + index * slotMs;
       const at = slot + blow.share * 0.5 * slotMs;
-      const boundary = Math.ceil(at / windowMs) * windowMs + blow.offsetMs;
+      const boundary = ceilTo(at, windowMs) + blow.offsetMs;
       await pause((blow.atBoundary ? boundary : at) - Date.now(), signal);
       if (signal.aborted) return;
       await this.#blow(blow, index);
