@@ -18,6 +18,8 @@ export interface PartitionPlace {
   readonly sealedThroughMs: number;
   /** Windows that end by then may name sequences of a stream that is lost, epoch ms. */
   readonly sequencesFromMs: number;
+  /** Of the last message counted before a loss was accepted, ns since the epoch; empty without one. */
+  readonly lossAcceptedTime: string;
 }
 
 /** The sealed window of a partition, over all its actors. */

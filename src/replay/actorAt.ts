@@ -96,7 +96,10 @@ async function atTime(
   const then = { at, position: null, throughMs };
   const plan = await planReplay(past, partition, rules, throughMs, isNew);
   if ("reason" in plan || startMs < (plan.start?.replayFromMs ?? 0)) {
-    const reason = "reason" in plan ? plan.reason : "the payloads of the window were dropped";
+    const reason =
+      "reason" in plan
+        ? plan.reason
+        : "the payloads of the window were dropped, or lie before an accepted loss";
     // A window that has no event had no payload that counted.
     const event = await history.sealedEvent(name, startMs + rules.windowMs);
     const state = event === undefined ? ("idle" as const) : ("unknown" as const);

@@ -72,7 +72,10 @@ async function replayWindow(
   const startMs = query.windowEndMs - rules.windowMs;
   const plan = await planReplay(past, partition, rules, startMs, fromEvents);
   if (!holds(plan, startMs)) {
-    const reason = "reason" in plan ? plan.reason : "the payloads of the window were dropped";
+    const reason =
+      "reason" in plan
+        ? plan.reason
+        : "the payloads of the window were dropped, or lie before an accepted loss";
     const basis = { kind: "not-retained" as const, reason };
     return { basis, event: undefined, window: undefined, payloads: [], total: 0 };
   }

@@ -9,7 +9,8 @@
  *   … events: tokens ──────────────────────────▶│
  *         warmUpFromMs ── keys and numbers ───▶ replayFromMs ── events, once more …
  */
-import type { HistoryStore, ReplayBasis } from "../actors/historyPorts.ts";
+import { firstAfter } from "../actors/acceptLoss.ts";
+import type { HistoryStore, PartitionPlace, ReplayBasis } from "../actors/historyPorts.ts";
 import { type Rules, windowsKeyRemembered } from "../domain/rules.ts";
 import { ceilTo, floorTo } from "../domain/windows.ts";
 import type { Past } from "./sources.ts";
@@ -81,10 +82,16 @@ export async function planReplay(
     : await beginning(history, partition, firstSequence, place);
   const isEarlyEnough = fromMs !== undefined && earlyMs >= first.startMs;
   const warmUpFromMs = isEarlyEnough ? earlyMs : first.startMs;
-  const before = isEarlyEnough ? (early?.lastSequence ?? 0) : first.before;
+  // What a window from before an accepted loss says of sequences is not about this stream.
+  const earlyBefore = early && early.windowEndMs > place.sequencesFromMs ? early.lastSequence : 0;
+  const before = isEarlyEnough ? earlyBefore : first.before;
   const exactFromMs = isEarlyEnough ? wantedMs : warmUpFromMs + warmUp;
   const replayFromMs = fromMs === undefined ? exactFromMs : Math.max(wantedMs, warmUpFromMs);
-  const fromSequence = Math.max(firstSequence, before + 1);
+  const readableFrom =
+    place.lossAcceptedTime === ""
+      ? firstSequence
+      : await firstAfter(streams, partition, stream, place.lossAcceptedTime);
+  const fromSequence = Math.max(readableFrom, before + 1);
   const basis = {
     kind: "warm-up" as const,
     fromSequence,
@@ -99,7 +106,7 @@ async function beginning(
   history: HistoryStore,
   partition: number,
   firstSequence: number,
-  place: { readonly sealedThroughMs: number; readonly sequencesFromMs: number },
+  place: PartitionPlace,
 ): Promise<{ startMs: number; before: number }> {
   const lostMs = Number.isFinite(place.sequencesFromMs) ? place.sequencesFromMs : 0;
   if (firstSequence === 1) return { startMs: lostMs, before: 0 };

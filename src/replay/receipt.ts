@@ -1,7 +1,7 @@
 /** What became of one payload. */
 import type { ReceiptFate, ReceiptStatus } from "../actors/historyPorts.ts";
 import type { LogMessage } from "../actors/ports.ts";
-import type { ActorDirectory, OpenWindowView } from "../actors/readPorts.ts";
+import type { ActorDirectory, OpenWindowView, RecordedEvent } from "../actors/readPorts.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import { formatReceipt, parseReceipt, type Receipt } from "../domain/receipt.ts";
 import { windowEndMs, windowIndexOf, windowStartMs } from "../domain/windows.ts";
@@ -10,6 +10,7 @@ import { planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfActor } from "./sources.ts";
 import { payloadAt, ReceiptTrace } from "./trace.ts";
+import { recordedWindow } from "./views.ts";
 
 /** Events that are named when a payload itself is no longer there to ask. */
 const candidatesMax = 100;
@@ -105,7 +106,10 @@ async function fateOf(
   const found = { customer, content, receivedAt, basis: plan.basis };
   if (after.sequence < receipt.sequence) {
     // Its window has lost payloads already, and cannot be told from its stream any more.
-    return { ...(await withoutPayload(past, receipt, message.timeMs)), ...found };
+    const gone = await withoutPayload(past, receipt, message.timeMs);
+    const event = await history.sealedEvent(payload, ownEndMs);
+    const candidates = event && holds(event, receipt.sequence) ? [event] : gone.candidates;
+    return { ...gone, ...found, candidates };
   }
   const { windowIndex } = after;
   const endMs = windowEndMs(windowIndex, rules.windowMs);
@@ -125,6 +129,12 @@ async function fateOf(
   }
   const status: ReceiptStatus = event === undefined ? "open" : "sealed";
   return { ...fate, status, startsSession: trace.startsSession, event };
+}
+
+function holds(event: RecordedEvent, sequence: number): boolean {
+  const window = recordedWindow(event);
+  if (window === undefined) return false;
+  return window.firstSequence <= sequence && sequence <= window.lastSequence;
 }
 
 function reasonIn(

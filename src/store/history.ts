@@ -33,10 +33,11 @@ export class PostgresHistoryStore implements HistoryStore {
           position: bigint;
           sealed_through: Date | null;
           sequences_from: Date | null;
+          loss_accepted_time: string;
         }[]
       >`
         select stream_created, sequence, position, sealed_through,
-          nullif(sequences_from, '-infinity') as sequences_from
+          nullif(sequences_from, '-infinity') as sequences_from, loss_accepted_time
         from partitions where partition = ${partition}
       `,
     );
@@ -47,6 +48,7 @@ export class PostgresHistoryStore implements HistoryStore {
       position: Number(row.position),
       sealedThroughMs: row.sealed_through?.getTime() ?? 0,
       sequencesFromMs: row.sequences_from?.getTime() ?? Number.NEGATIVE_INFINITY,
+      lossAcceptedTime: row.loss_accepted_time,
     };
   }
 

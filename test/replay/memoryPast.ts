@@ -53,6 +53,7 @@ export function memoryPast(
           options.sealedThroughMs ??
           Math.floor((stream.at(-1)?.timeMs ?? 0) / rules.windowMs) * rules.windowMs,
         sequencesFromMs: Number.NEGATIVE_INFINITY,
+        lossAcceptedTime: "",
       },
       options.memoryOf ?? (() => undefined),
     ),

@@ -192,6 +192,47 @@ describe("a stream that was deleted and made again", () => {
   }, 120_000);
 });
 
+describe("a message that was lost out of a stream", () => {
+  test("leaves all that is retained explained, before the loss and after it", async () => {
+    const nats = await connect({ servers: running.natsUrl });
+    const manager = await nats.jetstreamManager();
+    const before = await bytesOf(1);
+    const sendOne = async (cdn: number) => {
+      const payload = { ...examplePayload, content: contents[1] ?? "", cdn };
+      const answer = await post(`${running.url}/stats`, payload);
+      return String((await readObject(answer)).receipt);
+    };
+    const early = await sendOne(1);
+    await counted(1, before + 1);
+    expect(await running.stop()).toBe(0);
+    running = await site.start({ ROLES: "ingest,admin", RAW_RETENTION: "1h" });
+    const receipts = [await sendOne(2), await sendOne(4), await sendOne(8)];
+    const [, lost = ""] = receipts;
+    await manager.streams.deleteMessage("PAYLOADS_0001", Number(lost.split(".")[1]));
+    await nats.close();
+    expect(await running.stop()).toBe(0);
+    running = await site.start({ RAW_RETENTION: "1h" });
+    expect(await stopped(1)).toMatch(/expected sequence \d+, found \d+/);
+    expect((await acceptLoss(1)).code).toBe(0);
+    const late = await sendOne(16);
+    await counted(1, before + 1 + 2 + 8 + 16);
+    await becomesReady();
+
+    for (const receipt of [early, receipts[0], receipts[2], late]) {
+      const fate = await get(`/admin/receipts/${receipt}`);
+      const events = fate.status === "sealed" ? [fate.event] : asList(fate.candidates);
+      expect(events.map((event) => asObject(event).type)).toEqual(["WindowSealed"]);
+    }
+    expect(await get(`/admin/receipts/${lost}`)).toMatchObject({ status: "gone" });
+    const audit = await payloadStats(["audit", "-o", "json"], {
+      DATABASE_URL: running.databaseUrl,
+      NATS_URL: running.natsUrl,
+    });
+    expect(audit.stderr).not.toContain("expected sequence");
+    expect(audit.code).toBe(0);
+  }, 120_000);
+});
+
 describe("a stream that was deleted", () => {
   test("stops its partition; accept-loss makes it anew without a restart", async () => {
     const before = await bytesOf(0);
