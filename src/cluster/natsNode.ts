@@ -1,7 +1,8 @@
 /** One of the nats-servers of a JetStream cluster on the loopback interface. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { isAtLeast, type NatsBinary } from "../embedded/natsBinary.ts";
+import type { NatsBinary } from "../embedded/natsBinary.ts";
+import { jetStreamBlock } from "../embedded/natsServer.ts";
 import { loopback } from "../embedded/ports.ts";
 import { readIfThere } from "../embedded/processes.ts";
 import type { ServerSpec } from "../embedded/serverProcess.ts";
@@ -66,7 +67,6 @@ function configuration(
   own: NatsNodePorts,
   all: readonly NatsNodePorts[],
 ): string {
-  const sync = isAtLeast(binary.version, [2, 10, 0]) ? "  sync_interval: always\n" : "";
   const routes = all.map(({ route }) => `    nats-route://${loopback}:${route}`).join("\n");
   return `# Written at each start; changes here are lost.
 server_name: ${name}
@@ -74,11 +74,7 @@ host: ${loopback}
 port: ${own.client}
 http: "${loopback}:${own.monitor}"
 pid_file: ${JSON.stringify(pidFile)}
-max_payload: 1MB
-jetstream {
-  store_dir: ${JSON.stringify(directory)}
-${sync}}
-cluster {
+${jetStreamBlock(directory, binary)}cluster {
   name: payload-stats
   host: ${loopback}
   port: ${own.route}

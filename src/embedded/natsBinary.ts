@@ -2,16 +2,14 @@
 import { access, copyFile, mkdir, mkdtemp, readdir, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../log.ts";
+import { isAtLeast, versionMin } from "../nats/serverVersion.ts";
 import { EmbeddedError } from "./embeddedError.ts";
-
-export type Version = readonly [number, number, number];
 
 export interface NatsBinary {
   readonly path: string;
   readonly version: string;
 }
 
-const versionMin: Version = [2, 9, 10];
 const downloadMs = 120_000;
 
 /**
@@ -36,16 +34,6 @@ export async function findNatsServer(binDir: string, log: Log): Promise<NatsBina
       "install nats-server so that it is on PATH, or run `docker compose up nats`, " +
       "or set NATS_URL to a server of your own",
   );
-}
-
-/** True when `version`, like 2.9.10 or 2.12.0-beta, is `min` or newer. */
-export function isAtLeast(version: string, min: Version): boolean {
-  const parts = version.split(/[.-]/).map(Number);
-  for (const [index, bound] of min.entries()) {
-    const part = parts[index] ?? 0;
-    if (part !== bound) return part > bound;
-  }
-  return true;
 }
 
 function versionOf(path: string): string | undefined {

@@ -2,7 +2,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../log.ts";
-import { findNatsServer, isAtLeast, type NatsBinary } from "./natsBinary.ts";
+import { canFlushAlways } from "../nats/serverVersion.ts";
+import { findNatsServer, type NatsBinary } from "./natsBinary.ts";
 import { loopback } from "./ports.ts";
 import { commandLine, endProcess, isAlive, readIfThere } from "./processes.ts";
 import type { ServerSpec } from "./serverProcess.ts";
@@ -54,25 +55,25 @@ function pidFile(dataDir: string): string {
 }
 
 function configuration(directory: string, port: number, binary: NatsBinary): string {
-  const sync = flushesAlways(binary) ? "  sync_interval: always\n" : "";
   return `# Written at each start; changes here are lost.
 server_name: payload-stats
 host: ${loopback}
 port: ${port}
 pid_file: ${JSON.stringify(join(directory, "nats-server.pid"))}
-max_payload: 1MB
+${jetStreamBlock(directory, binary)}`;
+}
+
+/** The part of a configuration that says what a server keeps, and how. */
+export function jetStreamBlock(directory: string, { version }: NatsBinary): string {
+  return `max_payload: 1MB
 jetstream {
   store_dir: ${JSON.stringify(directory)}
-${sync}}
+${canFlushAlways(version) ? "  sync_interval: always\n" : ""}}
 `;
 }
 
-function flushesAlways(binary: NatsBinary): boolean {
-  return isAtLeast(binary.version, [2, 10, 0]);
-}
-
-function durability(binary: NatsBinary): string {
-  return flushesAlways(binary)
+function durability({ version }: NatsBinary): string {
+  return canFlushAlways(version)
     ? "an acknowledged payload is on disk (sync_interval: always); it survives a power cut"
     : "an acknowledged payload survives the death of any process, but this nats-server flushes " +
         "to disk once a minute: a power cut can lose the last minute. 2.10 or newer flushes always";

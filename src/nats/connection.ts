@@ -4,6 +4,7 @@ import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
 import { isTransient } from "./apiError.ts";
 import { type NatsAddress, parseNatsUrl } from "./natsUrl.ts";
+import { isAtLeast, versionMin } from "./serverVersion.ts";
 
 export interface NatsOptions {
   /** One or several servers, separated by commas. */
@@ -20,7 +21,6 @@ export interface NatsOptions {
 /** NATS cannot be used as it is, and why. */
 export class NatsUnusable extends Error {}
 
-const versionMin = [2, 9, 10] as const;
 const dialTimeoutMs = 2_000;
 const closeTimeoutMs = 2_000;
 /** A paused server closes no socket: three pings without a pong, some 9 s, end the connection. */
@@ -168,16 +168,9 @@ async function probe(address: NatsAddress, name: string): Promise<unknown> {
 
 function checkVersion(connection: NatsConnection): void {
   const version = connection.info?.version ?? "unknown";
-  const numbers = version.split(/[.-]/).map(Number);
-  for (const [i, least] of versionMin.entries()) {
-    const number = numbers[i] ?? Number.NaN;
-    if (number > least) return;
-    if (number < least || Number.isNaN(number)) {
-      throw new NatsUnusable(
-        `nats-server ${version} is too old: ${versionMin.join(".")} or newer is needed`,
-      );
-    }
-  }
+  if (isAtLeast(version, versionMin)) return;
+  const needed = `${versionMin.join(".")} or newer is needed`;
+  throw new NatsUnusable(`nats-server ${version} is too old: ${needed}`);
 }
 
 /** A server that has just started may need a moment before its JetStream answers. */

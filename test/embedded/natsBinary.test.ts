@@ -1,18 +1,6 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { isAtLeast } from "../../src/embedded/natsBinary.ts";
 import { temporaryDirectory } from "../support/servers.ts";
-
-test.each([
-  ["2.9.10", true],
-  ["2.9.9", false],
-  ["2.10.0", true],
-  ["2.12.0-beta.1", true],
-  ["3.0.0", true],
-  ["1.99.99", false],
-])("version %s is new enough: %p", (version, enough) => {
-  expect(isAtLeast(version, [2, 9, 10])).toBe(enough);
-});
 
 test("without any nats-server the error names the three ways out", async () => {
   // In a process of its own, whose PATH has neither nats-server nor Debian's tools.

@@ -4,6 +4,7 @@ import { type Config, ConfigError, readConfig } from "../../config.ts";
 import { isObject } from "../../domain/json.ts";
 import { createLog, errorMessage } from "../../log.ts";
 import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
+import { canFlushAlways, isAtLeast } from "../../nats/serverVersion.ts";
 import { lowerCopiesCommand } from "../../nats/topology.ts";
 import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
 import type { AdminClient } from "../adminClient.ts";
@@ -112,15 +113,14 @@ function describeNats(facts: NatsFacts, { partitions, streamReplicas }: Config):
   if (clockMs !== undefined) findings.push(clockFinding("clock of nats", clockMs));
   findings.push(...copiesFindings(facts.copies, streamReplicas));
   const copies = streams === 0 ? streamReplicas : Math.min(...facts.copies.values());
-  const [major = 0, minor = 0, patch = 0] = version.split(/[.-]/).map(Number);
   // See nats-server#4771.
-  if (facts.boundedByBytes > 0 && major * 10_000 + minor * 100 + patch < 21_006) {
+  if (facts.boundedByBytes > 0 && !isAtLeast(version, [2, 10, 6])) {
     const detail =
       `${facts.boundedByBytes} streams have max_bytes: at that bound this version may drop their ` +
       "oldest message, read or not; bound max_msgs instead";
     findings.push(finding("bound of streams", "bad", detail));
   }
-  const syncs = major > 2 || (major === 2 && minor >= 10);
+  const syncs = canFlushAlways(version);
   const flush = syncs
     ? "what a power cut may cost is set by sync_interval of the server; `always` costs nothing"
     : "this version writes to disk within 60 s, and that cannot be changed";
