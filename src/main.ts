@@ -3,7 +3,7 @@
  * and, at SIGTERM or SIGINT, stops them in reverse.
  */
 import { ConfigError, readConfig } from "./config.ts";
-import { errorMessage, stderrLog } from "./log.ts";
+import { stderrLog } from "./log.ts";
 import { type System, startSystem } from "./system.ts";
 
 /** A graceful stop that takes longer than this is cut short. */
@@ -37,7 +37,6 @@ async function main(): Promise<void> {
   starting.catch((error: unknown) => {
     if (stopping.signal.aborted) return log.warn("the start was given up", { error });
     log.error("cannot start", { error });
-    process.stderr.write(`payload-stats cannot start: ${errorMessage(error)}\n`);
     ended.resolve({ code: 1, why: "a failed start" });
   });
   starting.then(announce, () => {});
@@ -59,7 +58,8 @@ function configOrExit() {
     return readConfig(process.env);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    const log = stderrLog("error");
+    for (const problem of error.problems) log.error(`bad configuration: ${problem}`);
     process.exit(2);
   }
 }

@@ -20,7 +20,7 @@ const count = (description: string) => ({
   description,
 });
 
-export const payloadExample = {
+const payloadExample = {
   token: "c98arf53-ae39-4c9d-af44-c6957ee2f748",
   customer: "Customer1",
   content: "channel1",

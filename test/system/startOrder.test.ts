@@ -37,6 +37,18 @@ function spawnMain(env: Readonly<Record<string, string>>) {
   return child;
 }
 
+test("all that is wrong with the settings is told at once, as lines of the log", async () => {
+  const child = spawnMain({ PORT: "x", WINDOW: "7m", ROLES: "cook" });
+  expect(await child.exited).toBe(2);
+  const lines = (await new Response(child.stderr).text()).trim().split("\n");
+  const messages = lines.map((line) => String(JSON.parse(line).message));
+  expect(messages.map((message) => message.match(/^bad configuration: (\w+):/)?.[1])).toEqual([
+    "PORT",
+    "ROLES",
+    "WINDOW",
+  ]);
+});
+
 async function streams(): Promise<string[]> {
   const connection = await connect({ servers: broker.url });
   const names: string[] = [];
