@@ -9,6 +9,7 @@ import {
   actorDepthMax,
   type RecordedEvent,
 } from "../actors/readPorts.ts";
+import { partitionOf } from "../domain/digest.ts";
 import type { Log } from "../log.ts";
 import { actorDetail, actorsDetail, namedActorDetail } from "./adminActorDocs.ts";
 import { eventFields } from "./adminEvents.ts";
@@ -22,6 +23,8 @@ export interface AdminActorsDependencies {
   readonly actors: ActorDirectory;
   readonly queries: AdminQueries;
   readonly history: History;
+  /** How many there are. */
+  readonly partitions: number;
   readonly log: Log;
 }
 
@@ -106,7 +109,8 @@ function readActorQuery(url: string): ActorQuery {
   return { customer, content, state, sort, limit, offset };
 }
 
-async function showActor({ actors, queries, log }: AdminActorsDependencies, names: Names) {
+async function showActor(dependencies: AdminActorsDependencies, names: Names) {
+  const { actors, queries, log } = dependencies;
   const { customer, content } = names;
   const [actor, events] = await askPort(log, () =>
     Promise.all([
@@ -114,7 +118,7 @@ async function showActor({ actors, queries, log }: AdminActorsDependencies, name
       queries.events({ ...names, limit: recentEvents, order: "desc" }),
     ]),
   );
-  if (actor === "silent") throw unavailable("The owner of the actor's partition is silent.");
+  if (actor === "silent") throw unavailable(await whySilent(dependencies, names));
   const [newest] = events;
   if (actor === undefined && newest === undefined) {
     throw new Problem("not-found", "No payload of this customer and content is known.");
@@ -124,6 +128,15 @@ async function showActor({ actors, queries, log }: AdminActorsDependencies, name
       ? actor && actorFields(actor)
       : await askPort(log, () => idleFields(queries, names, newest));
   return { ...fields, events: events.map(eventFields) };
+}
+
+async function whySilent({ queries, partitions, log }: AdminActorsDependencies, names: Names) {
+  const number = partitionOf(names.customer, names.content, partitions);
+  const found = await askPort(log, () => queries.partitions());
+  const stopped = found.find(({ partition }) => partition === number)?.stopped;
+  return stopped === undefined
+    ? `The owner of the actor's partition ${number} is silent.`
+    : `The actor's partition ${number} is stopped: ${stopped}`;
 }
 
 /** An actor that has been passivated: its past is in the log, and nothing else is left of it. */

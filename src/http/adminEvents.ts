@@ -6,6 +6,7 @@ import type {
   PartitionInfo,
   RecordedEvent,
 } from "../actors/readPorts.ts";
+import { partitionOf } from "../domain/digest.ts";
 import type { Log } from "../log.ts";
 import { eventsDetail, partitionsDetail } from "./adminEventDocs.ts";
 import { eventsDefault, eventsMax } from "./adminRules.ts";
@@ -61,12 +62,16 @@ export function eventFields({ data, ...event }: RecordedEvent) {
 function readEventQuery(url: string, partitions: number): EventQuery {
   const known = ["partition", "customer", "content", "afterPosition", "limit", "order"];
   const reader = new QueryReader(url, known);
-  const partition = reader.integer("partition", 0, partitions - 1);
   const customer = reader.name("customer");
   const content = reader.name("content");
+  const isOneActor = customer !== undefined && content !== undefined;
+  const partition =
+    reader.integer("partition", 0, partitions - 1) ??
+    (isOneActor ? partitionOf(customer, content, partitions) : undefined);
   const afterPosition = reader.integer("afterPosition", 0, Number.MAX_SAFE_INTEGER);
-  if (afterPosition !== undefined && !reader.has("partition")) {
-    reader.refuse("afterPosition", "needs partition, because every partition counts for itself");
+  if (afterPosition !== undefined && partition === undefined) {
+    const needed = "needs partition, or customer and content: every partition counts for itself";
+    reader.refuse("afterPosition", needed);
   }
   const limit = reader.integer("limit", 1, eventsMax) ?? eventsDefault;
   const order = reader.oneOf("order", ["desc", "asc"]) ?? "desc";

@@ -26,33 +26,29 @@ export interface EventRow {
 
 /** Each kind of question has the index that answers it; all keep to the other filters too. */
 export function selectEvents(sql: Sql, query: EventQuery) {
-  if (query.partition !== undefined) return eventsOfPartition(sql, query, query.partition);
-  if (query.customer !== undefined) return eventsOfCustomer(sql, query, query.customer);
+  const { partition, customer, content } = query;
+  // An actor's events have the same order by window as by position, and an index by window.
+  const isOfActor = customer !== undefined && content !== undefined;
+  if (partition !== undefined && !isOfActor) return eventsOfPartition(sql, query);
+  if (customer !== undefined) return eventsOfCustomer(sql, query);
   return eventsOfAll(sql, query);
 }
 
 /** In the order of positions. */
-function eventsOfPartition(sql: Sql, query: EventQuery, partition: number) {
-  const { afterPosition, limit } = query;
-  const onward =
-    afterPosition === undefined
-      ? sql``
-      : query.order === "desc"
-        ? sql`and position < ${afterPosition}`
-        : sql`and position > ${afterPosition}`;
+function eventsOfPartition(sql: Sql, query: EventQuery) {
   return sql<EventRow[]>`
     select ${eventColumns(sql)} from events
-    where partition = ${partition} ${onward} ${isAbout(sql, query)}
+    where true ${wanted(sql, query)}
     order by position ${direction(sql, query)}
-    limit ${limit}
+    limit ${query.limit}
   `;
 }
 
 /** In the order of windows. */
-function eventsOfCustomer(sql: Sql, query: EventQuery, customer: string) {
+function eventsOfCustomer(sql: Sql, query: EventQuery) {
   return sql<EventRow[]>`
     select ${eventColumns(sql)} from events
-    where type = 'WindowSealed' and customer = ${customer} ${isAbout(sql, query)}
+    where type = 'WindowSealed' ${wanted(sql, query)}
     order by window_end ${direction(sql, query)}, partition, position
     limit ${query.limit}
   `;
@@ -65,7 +61,7 @@ function eventsOfAll(sql: Sql, query: EventQuery) {
     select e.* from partitions p
     cross join lateral (
       select ${eventColumns(sql)} from events
-      where events.partition = p.partition ${isAbout(sql, query)}
+      where events.partition = p.partition ${wanted(sql, query)}
       order by position ${order}
       limit ${query.limit}
     ) as e
@@ -74,8 +70,13 @@ function eventsOfAll(sql: Sql, query: EventQuery) {
   `;
 }
 
-function isAbout(sql: Sql, { customer, content }: EventQuery) {
+/** What a query asks for, as the end of a condition. */
+function wanted(sql: Sql, query: EventQuery) {
+  const { partition, afterPosition, order, customer, content } = query;
+  const beyond = order === "desc" ? sql`position <` : sql`position >`;
   return sql`
+    ${partition === undefined ? sql`` : sql`and partition = ${partition}`}
+    ${afterPosition === undefined ? sql`` : sql`and ${beyond} ${afterPosition}`}
     ${customer === undefined ? sql`` : sql`and customer = ${customer}`}
     ${content === undefined ? sql`` : sql`and content = ${content}`}`;
 }

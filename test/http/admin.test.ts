@@ -88,11 +88,15 @@ describe("actors", () => {
     await expectProblem(await api.get("/admin/actors/a/b"), 404);
     await expectBadParameters(await api.get("/admin/actors/a/b?now=1"), "?now");
     await expectProblem(await api.get("/admin/actors/%ff/b"), 400);
-    api.queries.recorded.push(sealedEvent("a", "b"));
+    api.queries.recorded.push(sealedEvent("a", "d"));
     api.actors.silentPartitions = [7];
-    const response = await api.get("/admin/actors/a/b");
+    const response = await api.get("/admin/actors/a/d");
     expect(response.headers.has("retry-after")).toBe(true);
-    await expectProblem(response, 503);
+    expect((await expectProblem(response, 503)).detail).toContain("partition 7 is silent");
+    const stopped = "its stream is gone";
+    api.queries.partitionRows.push({ ...partition, partition: 7, owner: "host2", stopped });
+    const why = await expectProblem(await api.get("/admin/actors/a/d"), 503);
+    expect(why.detail).toBe("The actor's partition 7 is stopped: its stream is gone");
   });
 });
 
@@ -124,14 +128,14 @@ describe("event log", () => {
     expect(JSON.parse(text)).toEqual({ events: [{ ...sealedEvent("a", "b"), data }], next: null });
   });
 
-  test("the pages of a partition", async () => {
+  test.each(["partition=7", "customer=a&content=d"])("the pages of %s", async (filter) => {
     for (let position = 1; position <= 5; position++) {
-      api.queries.recorded.push(sealedEvent("a", "b", position));
+      api.queries.recorded.push(sealedEvent("a", "d", position));
     }
     const found: unknown[] = [];
     let after: unknown = 0;
     while (after !== null) {
-      const path = `/admin/events?partition=7&order=asc&limit=2&afterPosition=${after}`;
+      const path = `/admin/events?${filter}&order=asc&limit=2&afterPosition=${after}`;
       const { events, next } = await readObject(await api.get(path));
       found.push(...asList(events).map((event) => asObject(event).position));
       after = next;
@@ -144,6 +148,8 @@ describe("event log", () => {
     const pointers = ["?afterPosition", "?customer", "?limit", "?order", "?partition", "?x"];
     await expectBadParameters(await api.get(`/admin/events?${query}`), ...pointers);
     await expectBadParameters(await api.get("/admin/events?afterPosition=1"), "?afterPosition");
+    const customer = "/admin/events?customer=a&afterPosition=1";
+    await expectBadParameters(await api.get(customer), "?afterPosition");
   });
 });
 

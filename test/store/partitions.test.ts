@@ -120,6 +120,9 @@ describe("for the admin API", () => {
     expect(await places({ partition: 1, afterPosition: 3 }, "desc")).toEqual(["1.2", "1.1"]);
     expect(await places({ partition: 0, content: "b" })).toEqual(["0.2", "0.4", "0.6"]);
     expect(await places({ customer: "c1", content: "a" }, "desc")).toEqual(["1.5", "1.3", "1.1"]);
+    const actor = { partition: 1, customer: "c1", content: "a" };
+    expect(await places({ ...actor, afterPosition: 1 })).toEqual(["1.3", "1.5"]);
+    expect(await places({ ...actor, afterPosition: 5 }, "desc")).toEqual(["1.3", "1.1"]);
     expect(await places({ customer: "c0", limit: 3 })).toEqual(["0.1", "0.2", "0.3"]);
     expect(await places({ limit: 3 })).toEqual(["0.1", "0.2", "1.1"]);
     expect(await places({ limit: 3 }, "desc")).toEqual(["1.6", "1.5", "0.6"]);
