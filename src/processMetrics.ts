@@ -40,6 +40,11 @@ export function workerSamples(worker: Pick<Worker, "status" | "owners">): readon
       "Payloads of the partitions owned, since their streams began.",
       sum(read.map(({ payloadsRead }) => payloadsRead)),
     ),
+    gauge(
+      "payload_stats_payloads_quarantined",
+      "Those of them that were set aside, since they could not be applied.",
+      sum(read.map(({ counts }) => counts.quarantined)),
+    ),
   ];
   if (read.length === 0) return samples;
   const sealedThroughMs = Math.min(...read.map((state) => state.sealedThroughMs));

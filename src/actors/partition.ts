@@ -21,7 +21,7 @@ import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { ActorRegistry, namesActor } from "./actorRegistry.ts";
 import { IdempotencyKeys, readBatchKeys } from "./idempotencyKeys.ts";
 import { Ledger } from "./ledger.ts";
-import type { PartitionState } from "./partitionState.ts";
+import type { LedgerCounts, PartitionState } from "./partitionState.ts";
 import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
@@ -90,6 +90,11 @@ export class Partition {
   /** How often a publisher's numbers left some out. */
   get publisherGaps(): number {
     return this.#publishers.gaps;
+  }
+
+  /** What became of the payloads read, but for those in open windows. */
+  get counts(): LedgerCounts {
+    return this.#ledger.counts;
   }
 
   get quarantined(): readonly Quarantined[] {

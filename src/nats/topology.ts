@@ -198,7 +198,9 @@ function refusal(error: unknown, config: OurConfig): Error {
       { cause: error },
     );
   }
-  return new NatsUnusable(`stream ${config.name} cannot be created`, { cause: error });
+  const { name, num_replicas } = config;
+  const copies = num_replicas > 1 ? ` with STREAM_REPLICAS=${num_replicas}` : "";
+  return new NatsUnusable(`stream ${name} cannot be created${copies}`, { cause: error });
 }
 
 function needsCluster({ num_replicas }: OurConfig, cause?: unknown): NatsUnusable {

@@ -113,6 +113,8 @@ describe("poison in a stream", () => {
     expect(balanced).toBe(true);
     expect(total).toMatchObject({ quarantined: 8, missing: 0 });
     expect(await ledgerCheck()).toMatchObject({ ok: true });
+    const metrics = await (await fetch(`${running.adminUrl}/metrics`)).text();
+    expect(metrics).toContain("\npayload_stats_payloads_quarantined 8\n");
   }, 60_000);
 
   test("is retried once, however often it is asked for, and the ledger stays balanced", async () => {
