@@ -194,8 +194,6 @@ describe("a stream that was deleted and made again", () => {
 
 describe("a message that was lost out of a stream", () => {
   test("leaves all that is retained explained, before the loss and after it", async () => {
-    const nats = await connect({ servers: running.natsUrl });
-    const manager = await nats.jetstreamManager();
     const before = await bytesOf(1);
     const sendOne = async (cdn: number) => {
       const payload = { ...examplePayload, content: contents[1] ?? "", cdn };
@@ -208,6 +206,8 @@ describe("a message that was lost out of a stream", () => {
     running = await site.start({ ROLES: "ingest,admin", RAW_RETENTION: "1h" });
     const receipts = [await sendOne(2), await sendOne(4), await sendOne(8)];
     const [, lost = ""] = receipts;
+    const nats = await connect({ servers: running.natsUrl });
+    const manager = await nats.jetstreamManager();
     await manager.streams.deleteMessage("PAYLOADS_0001", Number(lost.split(".")[1]));
     await nats.close();
     expect(await running.stop()).toBe(0);
