@@ -3,7 +3,7 @@
  * here first, and then deals with the newest version only. `event_data` is the same for SQL.
  *
  * A version that was ever written stays readable. To make a new one: raise it in `newestVersions`,
- * add the step from the one before to `steps`, extend `event_data` with a migration, and keep an
+ * add the step from the one before to `steps`, extend `event_data` in its file and run that in a new version of the schema, and keep an
  * event of the new version in test/fixtures/events.
  */
 

@@ -12,14 +12,16 @@ export interface RowProblem {
 }
 
 export interface CheckedRows {
+  /** How many there were. */
+  readonly count: number;
   readonly payloads: Payload[];
   /** What the Idempotency-Key makes of each payload; undefined without one. */
   readonly keyDigests: string[] | undefined;
   readonly errors: RowProblem[];
   /** Problems found beyond the bound of the list. */
   omitted: number;
-  /** Rows that were not JSON at all. */
-  notJson: number;
+  /** True when a row was not JSON at all. */
+  holdsNoJson: boolean;
 }
 
 /** Rows between two chances for other requests to run: about a millisecond's work. */
@@ -28,11 +30,12 @@ const rowsPerTurn = 500;
 /** @param key the Idempotency-Key of the request. */
 export async function checkRows(rows: readonly string[], key?: string): Promise<CheckedRows> {
   const checked: CheckedRows = {
+    count: rows.length,
     payloads: [],
     keyDigests: key === undefined ? undefined : [],
     errors: [],
     omitted: 0,
-    notJson: 0,
+    holdsNoJson: false,
   };
   for (let start = 0; start < rows.length; start += rowsPerTurn) {
     if (start > 0) await nextTurn();
@@ -43,11 +46,11 @@ export async function checkRows(rows: readonly string[], key?: string): Promise<
 }
 
 /** The body of the answer to a batch. `errorsOmitted` says that the list of errors was cut. */
-export function batchAnswer(rows: number, checked: CheckedRows): string {
+export function batchAnswer(checked: CheckedRows): string {
   const accepted = checked.payloads.length;
   return JSON.stringify({
     accepted,
-    rejected: rows - accepted,
+    rejected: checked.count - accepted,
     errors: checked.errors,
     ...(checked.omitted > 0 && { errorsOmitted: checked.omitted }),
   });
@@ -60,7 +63,7 @@ function checkRow(row: string, index: number, key: string | undefined, checked: 
   }
   const check = readPayloadText(row);
   if (check === undefined) {
-    checked.notJson++;
+    checked.holdsNoJson = true;
     refuse(checked, { index, pointer: "", detail: "is not JSON" });
   } else if (check.ok) {
     checked.payloads.push(check.payload);

@@ -19,7 +19,7 @@ export function lineRows(text: string, rowsMax: number): BatchRows {
   for (let start = 0; start < text.length; ) {
     const found = text.indexOf("\n", start);
     const end = found === -1 ? text.length : found;
-    const row = trimmed(text, start, end);
+    const row = end === start ? "" : trimmed(text, start, end);
     if (row !== "") {
       if (rows.length === rowsMax) return tooMany;
       rows.push(row);
@@ -69,6 +69,6 @@ function trimmed(text: string, from: number, to: number): string {
   return text.slice(start, end);
 }
 
-function isJsonSpace(unit: number): boolean {
+export function isJsonSpace(unit: number): boolean {
   return unit === 0x20 || unit === 0x0a || unit === 0x0d || unit === 0x09;
 }

@@ -5,7 +5,9 @@
  * a bomb costs no more memory than an honest body of the largest size.
  */
 import type { Place } from "./admission.ts";
+import { isJsonSpace } from "./batchRows.ts";
 import { overloaded } from "./ingestProblems.ts";
+import { batchRowsMax } from "./limits.ts";
 import { Problem } from "./problem.ts";
 
 type Compression = "gzip" | "zstd";
@@ -21,6 +23,9 @@ const arrivalMsMax = 20_000;
 const undatedBytesMax = 4_096;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
+/** A mark of the byte order belongs to the beginning of a text only. */
+const lineDecoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const lineFeed = 0x0a;
 
 /** How a body is read: in one go, or as a stream whose length is known at its end only. */
 export type BodyPlan = {
@@ -88,25 +93,31 @@ export function decodeText(bytes: Uint8Array): string {
   return decoder.decode(bytes);
 }
 
-/** Lines that are no UTF-8 become a character that is no JSON, so that the others can be taken. */
+/**
+ * Lines that are no UTF-8 become a character that is no JSON, so that the others can be taken. Blank
+ * lines are left out, and so is what comes after more rows than a batch may have.
+ */
 export function decodeLines(bytes: Uint8Array): string {
   try {
     return decoder.decode(bytes);
   } catch {
     const lines: string[] = [];
-    for (let start = 0; start <= bytes.length; ) {
-      const found = bytes.indexOf(0x0a, start);
+    for (let start = 0; lines.length <= batchRowsMax; ) {
+      // Line feeds are among the white space.
+      while (start < bytes.length && isJsonSpace(bytes[start] ?? 0)) start++;
+      if (start === bytes.length) break;
+      const found = bytes.indexOf(lineFeed, start);
       const end = found === -1 ? bytes.length : found;
-      lines.push(decodeLine(bytes.subarray(start, end)));
-      start = end + 1;
+      lines.push(decodeLine(bytes.subarray(start, end), start === 0));
+      start = end;
     }
     return lines.join("\n");
   }
 }
 
-function decodeLine(bytes: Uint8Array): string {
+function decodeLine(bytes: Uint8Array, isFirst: boolean): string {
   try {
-    return decoder.decode(bytes);
+    return (isFirst ? decoder : lineDecoder).decode(bytes);
   } catch {
     return "\ufffd";
   }

@@ -7,7 +7,7 @@ import type { AppendWaiter, PayloadLog } from "../actors/ports.ts";
 import { formatReceipt, type Receipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
 import { Admission, type AdmissionLimits, type Place } from "./admission.ts";
-import { batchAnswer, checkRows } from "./batch.ts";
+import { batchAnswer, type CheckedRows, checkRows } from "./batch.ts";
 import { arrayRows, lineRows } from "./batchRows.ts";
 import { type BodyPlan, decodeLines, decodeText, planBody, readBody } from "./body.ts";
 import { idempotencyKey, keyDigest } from "./idempotency.ts";
@@ -162,37 +162,46 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     }
   }
 
-  /**
-   * An array or lines, as the text shows, whatever its type says. Only an array as a whole has to be
-   * JSON, and what is declared as JSON and has no line that is.
-   */
   async function storeBatch(text: string, admitted: Admitted): Promise<Response | Problem> {
-    const { media, key } = admitted;
-    const array = arrayRows(text, batchRowsMax);
-    const isLines =
-      array.kind === "notAnArray" || (array.kind === "malformed" && media === "lines");
-    const cut = isLines ? lineRows(text, batchRowsMax) : array;
-    if (cut.kind === "tooMany") {
-      return new Problem("too-large", `A batch may hold at most ${batchRowsMax} payloads.`);
-    }
-    if (cut.kind !== "rows") return notJson();
-    if (isLines && media === "json" && isJson(text)) {
-      return invalidPayload([{ pointer: "", detail: "must be a JSON array" }]);
-    }
-    const checked = await checkRows(cut.rows, key);
-    const { notJson: broken } = checked;
-    if (isLines ? media === "json" && broken === cut.rows.length : broken > 0) return notJson();
-    const { payloads, keyDigests } = checked;
+    const checked = await readRows(text, admitted);
+    if (checked instanceof Problem) return checked;
+    const { count, payloads, keyDigests } = checked;
     if (payloads.length > 0) {
       await payloadLog.append(payloads, keyDigests);
       counters.accepted(payloads.length);
     }
-    const rejected = cut.rows.length - payloads.length;
+    const rejected = count - payloads.length;
     if (rejected > 0) counters.refused("invalid-row", rejected);
-    return accepted(batchAnswer(cut.rows.length, checked));
+    return accepted(batchAnswer(checked));
   }
 
   return { single, batch };
+}
+
+/**
+ * The rows of a batch: of an array or of lines, as the text shows, whatever its type says. A type is
+ * held to in two things: what is declared as JSON is no single other value, and not lines of which
+ * none is good; and of declared lines good ones are taken whatever the others look like.
+ */
+async function readRows(text: string, { media, key }: Admitted): Promise<CheckedRows | Problem> {
+  const array = arrayRows(text, batchRowsMax);
+  if (array.kind === "tooMany") return tooManyRows();
+  if (array.kind === "rows") {
+    const checked = await checkRows(array.rows, key);
+    if (!checked.holdsNoJson) return checked;
+  }
+  if (array.kind !== "notAnArray" && media !== "lines") return notJson();
+  if (media === "json" && isJson(text)) {
+    return invalidPayload([{ pointer: "", detail: "must be a JSON array" }]);
+  }
+  const lines = lineRows(text, batchRowsMax);
+  if (lines.kind !== "rows") return tooManyRows();
+  const checked = await checkRows(lines.rows, key);
+  return media === "json" && checked.payloads.length === 0 ? notJson() : checked;
+}
+
+function tooManyRows(): Problem {
+  return new Problem("too-large", `A batch may hold at most ${batchRowsMax} payloads.`);
 }
 
 /** Checks the headers and finds room; who gets in has to leave again. */

@@ -137,7 +137,8 @@ export const batchDetail: DocumentDecoration = {
   description:
     `At most ${batchBytesMax} bytes after inflation and ${batchRowsMax} payloads. NDJSON holds ` +
     "one payload a line. Good rows are accepted even when others are bad. A body that is an " +
-    "array is read as one, whatever its type, and any other one as NDJSON.",
+    "array is read as one, whatever its type, and any other one as NDJSON, but for a single JSON " +
+    "value that is declared as application/json.",
   parameters: [idempotencyKeyHeader, contentEncodingHeader],
   requestBody: {
     required: true,

@@ -53,7 +53,9 @@ function probe(host: string, port: number): number {
 function hold(name: string) {
   try {
     return Bun.listen({ unix: `\0${name}`, socket: { data: () => {} } });
-  } catch {
+  } catch (cause) {
+    if (errorCode(cause) !== "EADDRINUSE") throw cause;
+    // The runtime's own message holds the name of the socket.
     throw Object.assign(new Error("another process has claimed it"), { code: "EADDRINUSE" });
   }
 }

@@ -68,6 +68,11 @@ export async function planReplay(
   }
   const { firstSequence, lastSequence } = stream;
   const range = { partition, lastSequence };
+  /** The first message after which none is missing. It takes some requests to find. */
+  const readableFrom = async () =>
+    place.lossAcceptedTime === ""
+      ? firstSequence
+      : await firstAfter(streams, partition, stream, place.lossAcceptedTime);
   const warmUp = warmUpMs(rules);
   const wantedMs = floorTo(fromMs ?? 0, rules.windowMs);
   const earlyMs = Math.max(0, wantedMs - warmUp);
@@ -79,7 +84,7 @@ export async function planReplay(
   }
   const first = isWhole
     ? { startMs: 0, before: 0 }
-    : await beginning(history, partition, firstSequence, place);
+    : await beginning(history, partition, firstSequence, place, readableFrom);
   const isEarlyEnough = fromMs !== undefined && earlyMs >= first.startMs;
   const warmUpFromMs = isEarlyEnough ? earlyMs : first.startMs;
   // What a window from before an accepted loss says of sequences is not about this stream.
@@ -87,11 +92,7 @@ export async function planReplay(
   const before = isEarlyEnough ? earlyBefore : first.before;
   const exactFromMs = isEarlyEnough ? wantedMs : warmUpFromMs + warmUp;
   const replayFromMs = fromMs === undefined ? exactFromMs : Math.max(wantedMs, warmUpFromMs);
-  const readableFrom =
-    place.lossAcceptedTime === ""
-      ? firstSequence
-      : await firstAfter(streams, partition, stream, place.lossAcceptedTime);
-  const fromSequence = Math.max(readableFrom, before + 1);
+  const fromSequence = before > 0 ? Math.max(firstSequence, before + 1) : await readableFrom();
   const basis = {
     kind: "warm-up" as const,
     fromSequence,
@@ -107,11 +108,13 @@ async function beginning(
   partition: number,
   firstSequence: number,
   place: PartitionPlace,
+  readableFrom: () => Promise<number>,
 ): Promise<{ startMs: number; before: number }> {
   const lostMs = Number.isFinite(place.sequencesFromMs) ? place.sequencesFromMs : 0;
   if (firstSequence === 1) return { startMs: lostMs, before: 0 };
   // A window that reaches the last dropped message may have lost some of its own.
   const cut = await history.windowReaching(partition, firstSequence - 1, lostMs);
-  if (cut === undefined) return { startMs: Math.max(lostMs, place.sealedThroughMs), before: 0 };
-  return { startMs: cut.windowEndMs, before: cut.lastSequence };
+  if (cut !== undefined) return { startMs: cut.windowEndMs, before: cut.lastSequence };
+  const isBeforeLoss = firstSequence < (await readableFrom());
+  return { startMs: isBeforeLoss ? lostMs : Math.max(lostMs, place.sealedThroughMs), before: 0 };
 }

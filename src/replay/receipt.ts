@@ -108,8 +108,11 @@ async function fateOf(
     // Its window has lost payloads already, and cannot be told from its stream any more.
     const gone = await withoutPayload(past, receipt, message.timeMs);
     const event = await history.sealedEvent(payload, ownEndMs);
-    const candidates = event && holds(event, receipt.sequence) ? [event] : gone.candidates;
-    return { ...gone, ...found, candidates };
+    if (gone.status !== "gone" || !event || !holds(event, receipt.sequence)) {
+      return { ...gone, ...found };
+    }
+    const windowStart = iso(ownEndMs - windowMs);
+    return { ...gone, ...found, windowStart, windowEnd: iso(ownEndMs), candidates: [event] };
   }
   const { windowIndex } = after;
   const endMs = windowEndMs(windowIndex, rules.windowMs);

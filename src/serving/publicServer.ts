@@ -95,7 +95,11 @@ export class PublicServer {
       isShared,
       settings: portSettings,
       log: this.parts.log,
-      directPosts: { "/stats": single, "/stats/batch": batch },
+      // Who sends payloads to a path with a slash at its end means this one: there are no names in it.
+      directPosts: {
+        ...{ "/stats": single, "/stats/": single },
+        ...{ "/stats/batch": batch, "/stats/batch/": batch },
+      },
     });
     return this.#server.port;
   }

@@ -71,6 +71,8 @@ async function applyMigration(database: Database, migration: Migration): Promise
        if exists (select from schema_migrations where version = ${version}) then
          return;
        end if;
+       -- On an empty database functions come before the tables that later versions add.
+       set local check_function_bodies = off;
        execute $statements$ ${statements} $statements$;
        insert into schema_migrations (version, name) values (${version}, '${name}');
      end $migration$;`,

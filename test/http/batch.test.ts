@@ -196,8 +196,36 @@ describe("a batch", () => {
     expect(first).toMatchObject({ status: 202, answer: { accepted: 1, rejected: 2 } });
   });
 
-  test("declared as JSON is refused as a whole when no line of it is JSON", async () => {
+  test("that looks like an array and is none loses no declared line", async () => {
+    for (const [first, last] of [
+      ["[", "]"],
+      ["[2026-01-01", "done]"],
+    ]) {
+      const { status, answer } = await postBatch(`${first}\n${good}\n${good}\n${last}`, ndjson);
+      expect(status).toBe(202);
+      expect(answer).toMatchObject({ accepted: 2, rejected: 2 });
+    }
+  });
+
+  test("marks of the byte order belong to its beginning only, whatever its other lines are", async () => {
+    const marked = `\ufeff${good}\n\ufeff${good}\n`;
+    expect((await postBatch(marked, ndjson)).answer.accepted).toBe(1);
+    const dirty = Buffer.concat([Buffer.from(marked), Buffer.from([0xff])]);
+    expect((await postBatch(dirty, ndjson)).answer).toMatchObject({ accepted: 1, rejected: 2 });
+  });
+
+  test("of lines without end that are no UTF-8 is bounded like any other", async () => {
+    const size = 8 * 1024 * 1024 - 1;
+    const blank = Buffer.concat([Buffer.alloc(size, "\n"), Buffer.from([0xff])]);
+    expect((await postBatch(blank, ndjson)).answer).toMatchObject({ accepted: 0, rejected: 1 });
+    const many = Buffer.concat([Buffer.from([0xff]), Buffer.from("\n1".repeat(size / 2))]);
+    expect((await postBatch(many, ndjson)).status).toBe(413);
+  });
+
+  test("declared as JSON is refused as a whole when no line of it is good", async () => {
     expect((await postBatch(`{"token": \n"x`)).status).toBe(400);
+    expect((await postBatch(`{"payloads":[1,\n2,\n3`)).status).toBe(400);
+    expect((await postBatch(`{"payloads":[${good},`.padEnd(70_000, " 1"))).status).toBe(400);
     const half = await postBatch(`${good}\n{"token": `);
     expect(half).toMatchObject({ status: 202, answer: { accepted: 1, rejected: 1 } });
   });

@@ -221,7 +221,7 @@ describe("a message that was lost out of a stream", () => {
     for (const receipt of [early, receipts[0], receipts[2], late]) {
       const fate = await get(`/admin/receipts/${receipt}`);
       const events = fate.status === "sealed" ? [fate.event] : asList(fate.candidates);
-      expect(events.map((event) => asObject(event).type)).toEqual(["WindowSealed"]);
+      expect(events.map((event) => asObject(event).windowEnd)).toEqual([fate.windowEnd]);
     }
     expect(await get(`/admin/receipts/${lost}`)).toMatchObject({ status: "gone" });
     const audit = await payloadStats(["audit", "-o", "json"], {

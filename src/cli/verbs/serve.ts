@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { example } from "../verb.ts";
 
-/** Runs until it is stopped: the same as `bun run start`. */
+/** Runs until it is stopped. */
 export function addServeVerb(program: Command): void {
   program
     .command("serve")
