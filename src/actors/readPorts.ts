@@ -152,6 +152,8 @@ export interface ActorList {
 
 /** The living actors of a partition, as its owner lets others look at them. */
 export interface ActorViews {
+  /** Resolves when all that is stored now is read, or a moment later. */
+  caughtUp(): Promise<void>;
   all(): Iterable<ActorView>;
   find(customer: string, content: string): ActorView | undefined;
 }

@@ -230,8 +230,9 @@ export class Worker {
     this.#stopped.delete(partition);
     this.#used.set(partition, epoch);
     const { identity, owner: context, serveActors } = this.#options;
-    const owner = new PartitionOwner({ ...context, workerId: identity.id }, ownership);
-    const views = actorViews(owner, identity.id, context.rules.windowMs);
+    const own = { ...context, workerId: identity.id };
+    const owner = new PartitionOwner(own, ownership);
+    const views = actorViews(owner, own);
     this.#holdings.set(partition, { owner, stopServing: serveActors(partition, views) });
     void owner.done.then((end) => this.#ended(owner, end));
   }

@@ -109,7 +109,8 @@ export const actorDetail: DocumentDecoration = {
   tags: ["actors"],
   summary: "One window actor, with its open window and its last events",
   description:
-    `The state as of now, and the last ${recentEvents} events, newest first. 404 when no ` +
+    "The state as of now: the owner first reads all that was stored before the question, for up to " +
+    `a quarter of a second. And the last ${recentEvents} events, newest first. 404 when no ` +
     "payload of it is known; 503 when the owner of its partition does not answer. With `at`, the " +
     "actor as it was then: the fold of its events until then (`totals`) and, where the stream is " +
     "retained, the window that was open. Then there is no owner and no epoch, and the state is " +

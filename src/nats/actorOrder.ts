@@ -3,9 +3,10 @@ import type { ActorQuery, ActorView, ActorViews } from "../actors/readPorts.ts";
 import { byName } from "../domain/actorName.ts";
 import type { ActorReply, ActorRequest } from "./actorMessages.ts";
 
-/** An owner's answer, from the views of its actors. */
-export function answerActors(request: ActorRequest, views: ActorViews): ActorReply {
+/** An owner's answer, from the views of its actors. One that is asked for by name is up to date. */
+export async function answerActors(request: ActorRequest, views: ActorViews): Promise<ActorReply> {
   if (request.kind === "get") {
+    await views.caughtUp();
     const actor = views.find(request.customer, request.content);
     return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
   }

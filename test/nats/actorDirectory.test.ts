@@ -56,6 +56,7 @@ async function serving(owned: readonly number[]) {
   const stops = owned.map((partition) => {
     const mine = all.filter((one) => one.partition === partition);
     const views: ActorViews = {
+      caughtUp: async () => {},
       all: () => mine,
       find: (customer, content) =>
         mine.find((one) => one.customer === customer && one.content === content),
