@@ -9,13 +9,12 @@ import type { Database } from "./store/database.ts";
 import { PostgresHistoryStore } from "./store/history.ts";
 import { PostgresPartitionStore } from "./store/partitions.ts";
 
-export function createPast(database: Database, link: NatsLink, log: Log, settings: Rules): Past {
-  const { windowMs, sessionMemoryMs, partitions } = settings;
+export function createPast(database: Database, link: NatsLink, log: Log, rules: Rules): Past {
   return {
     streams: new JetStreamStreams(link, log),
     history: new PostgresHistoryStore(database),
     store: new PostgresPartitionStore(database),
     clock: systemClock,
-    rules: { windowMs, sessionMemoryMs, partitions },
+    rules,
   };
 }

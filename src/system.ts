@@ -6,6 +6,7 @@ import type { Readiness } from "./actors/readPorts.ts";
 import { SlicedTurns } from "./actors/turns.ts";
 import { Worker } from "./actors/worker.ts";
 import type { Config } from "./config.ts";
+import { rulesOf } from "./domain/rules.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
 import { isAlive } from "./embedded/processes.ts";
 import { createAdminApp } from "./http/adminApp.ts";
@@ -246,8 +247,6 @@ function startProjector({ config, log, processId, heavy, onStop }: Parts, pool: 
 function startWorker(parts: Parts, leaseDatabase: Database): Worker {
   const { config, log, processId, ownerDatabase, heavy, turns, link, onStop } = parts;
   const actorServer = new ActorServer(link, log);
-  const { windowMs, sessionMemoryMs, partitions } = config;
-  const rules = { windowMs, sessionMemoryMs, partitions };
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
     leases: new PostgresLeaseStore(leaseDatabase),
@@ -257,7 +256,7 @@ function startWorker(parts: Parts, leaseDatabase: Database): Worker {
       store: new PostgresPartitionStore(ownerDatabase, statementMs, turns, heavy),
       clock: systemClock,
       log,
-      rules,
+      rules: rulesOf(config),
       rawRetentionMs: config.rawRetentionMs,
       turns,
     },
@@ -298,7 +297,7 @@ function startAdmin(
     partitions: config.partitions,
     windowMs: config.windowMs,
     actors,
-    history: new ReplayedHistory(createPast(database, link, log, config), actors),
+    history: new ReplayedHistory(createPast(database, link, log, rulesOf(config)), actors),
     queries: new PostgresAdminQueries(database),
     projections: new PostgresProjectionControl(database),
     metrics: () => metrics.render(),

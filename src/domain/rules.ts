@@ -15,6 +15,11 @@ export interface Rules {
   readonly countTokenOnce?: boolean;
 }
 
+/** The rules alone, out of settings that hold more. */
+export function rulesOf({ windowMs, sessionMemoryMs, partitions }: Rules): Rules {
+  return { windowMs, sessionMemoryMs, partitions };
+}
+
 /**
  * The session rule, to the letter: a payload starts a session when its session is younger than a
  * window and either its token was never seen before or it carries no byte at all. So a second

@@ -9,6 +9,7 @@ import {
   actorDepthMax,
   type RecordedEvent,
 } from "../actors/readPorts.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import { partitionOf } from "../domain/digest.ts";
 import type { Log } from "../log.ts";
 import { actorDetail, actorsDetail, namedActorDetail } from "./adminActorDocs.ts";
@@ -33,11 +34,6 @@ interface Idling {
   timeout(request: Request, seconds: number): void;
 }
 
-interface Names {
-  readonly customer: string;
-  readonly content: string;
-}
-
 /**
  * The plugin with `GET /admin/actors`, `GET /admin/actors/:customer/:content`, and `GET
  * /admin/actor`, which answers the same: no path can hold the names `.` and `..`, since whoever reads
@@ -48,7 +44,7 @@ export function adminActorsController(dependencies: AdminActorsDependencies) {
 
   async function answer(
     reader: QueryReader,
-    names: Names,
+    names: ActorName,
     request: Request,
     server: Idling | null,
   ) {
@@ -89,7 +85,7 @@ export function adminActorsController(dependencies: AdminActorsDependencies) {
     );
 }
 
-function readNames(reader: QueryReader): Names {
+function readNames(reader: QueryReader): ActorName {
   for (const name of ["customer", "content"]) {
     if (!reader.has(name)) reader.refuse(name, "is missing");
   }
@@ -109,7 +105,7 @@ function readActorQuery(url: string): ActorQuery {
   return { customer, content, state, sort, limit, offset };
 }
 
-async function showActor(dependencies: AdminActorsDependencies, names: Names) {
+async function showActor(dependencies: AdminActorsDependencies, names: ActorName) {
   const { actors, queries, log } = dependencies;
   const { customer, content } = names;
   const [actor, events] = await askPort(log, () =>
@@ -130,7 +126,7 @@ async function showActor(dependencies: AdminActorsDependencies, names: Names) {
   return { ...fields, events: events.map(eventFields) };
 }
 
-async function whySilent({ queries, partitions, log }: AdminActorsDependencies, names: Names) {
+async function whySilent({ queries, partitions, log }: AdminActorsDependencies, names: ActorName) {
   const number = partitionOf(names.customer, names.content, partitions);
   const found = await askPort(log, () => queries.partitions());
   const stopped = found.find(({ partition }) => partition === number)?.stopped;
@@ -140,7 +136,7 @@ async function whySilent({ queries, partitions, log }: AdminActorsDependencies, 
 }
 
 /** An actor that has been passivated: its past is in the log, and nothing else is left of it. */
-async function idleFields(queries: AdminQueries, names: Names, newest: RecordedEvent) {
+async function idleFields(queries: AdminQueries, names: ActorName, newest: RecordedEvent) {
   const partitions = await queries.partitions();
   const info = partitions.find(({ partition }) => partition === newest.partition);
   return {

@@ -1,6 +1,7 @@
 /** The public queries: rows of sealed windows, a page at a time. */
 import { Elysia } from "elysia";
 import type { RowPage, StatsQueries, WindowQuery, WindowRow } from "../actors/readPorts.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import type { Log } from "../log.ts";
 import { decodeCursor, encodeCursor } from "./cursor.ts";
 import { askPort } from "./portCall.ts";
@@ -13,12 +14,6 @@ export interface QueryDependencies {
   readonly queries: StatsQueries;
   readonly windowMs: number;
   readonly log: Log;
-}
-
-/** The (customer, content) that the path names, where it names one. */
-interface PathFilter {
-  readonly customer: string;
-  readonly content: string;
 }
 
 interface PageRequest {
@@ -34,7 +29,7 @@ export function createQueryController({ queries, windowMs, log }: QueryDependenc
     request: Request,
     kind: RowKind<Row>,
     ask: (query: WindowQuery) => Promise<RowPage<Row>>,
-    path?: PathFilter,
+    path?: ActorName,
   ): Promise<Response> {
     const { query, format, filters } = readPageRequest(request, kind.name, windowMs, path);
     const page = await askPort(log, () => ask(query));
@@ -69,7 +64,7 @@ function readPageRequest(
   request: Request,
   rows: string,
   windowMs: number,
-  path: PathFilter | undefined,
+  path: ActorName | undefined,
 ): PageRequest {
   const page = ["from", "to", "bucket", "order", "limit", "cursor", "format"];
   const reader = new QueryReader(request.url, ["customer", "content", ...page]);
@@ -92,7 +87,7 @@ function readPageRequest(
 }
 
 /** A name may stand in the path and in the query as well, if it is the same. */
-function nameFilter(reader: QueryReader, name: keyof PathFilter, path: PathFilter | undefined) {
+function nameFilter(reader: QueryReader, name: keyof ActorName, path: ActorName | undefined) {
   const given = reader.name(name);
   if (path === undefined || given === undefined) return path?.[name] ?? given;
   return given === path[name] ? given : reader.refuse(name, "is not the one in the path");

@@ -8,7 +8,7 @@ import { partitionOf } from "../domain/digest.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { timeMsMax, windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { rulesOfWindow } from "./memories.ts";
-import { planReplay } from "./plan.ts";
+import { holding, planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfActor } from "./sources.ts";
 import { openWindow, recordedWindow } from "./views.ts";
@@ -94,17 +94,12 @@ async function atTime(
   const { rules, isNew } = await rulesOfWindow(past, partition, startMs + windowMs);
   const at = new Date(timeMs).toISOString();
   const then = { at, position: null, throughMs };
-  const plan = await planReplay(past, partition, rules, throughMs, isNew);
-  if ("reason" in plan || startMs < (plan.start?.replayFromMs ?? 0)) {
-    const reason =
-      "reason" in plan
-        ? plan.reason
-        : "the payloads of the window were dropped, or lie before an accepted loss";
+  const plan = holding(await planReplay(past, partition, rules, throughMs, isNew), startMs);
+  if ("reason" in plan) {
     // A window that has no event had no payload that counted.
     const event = await history.sealedEvent(name, startMs + rules.windowMs);
     const state = event === undefined ? ("idle" as const) : ("unknown" as const);
-    const basis = { kind: "not-retained" as const, reason };
-    return { ...then, state, unsealed: [], window: undefined, basis };
+    return { ...then, state, unsealed: [], window: undefined, basis: plan };
   }
   const unsealed: DomainEvent[] = [];
   const keep = (events: readonly DomainEvent[]) => {

@@ -12,7 +12,7 @@ import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { windowIndexOf } from "../domain/windows.ts";
 import { dependsOnMemory, rulesOfWindow } from "./memories.ts";
-import { type NotRetained, planReplay, type ReplayPlan } from "./plan.ts";
+import { holding, planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfActor } from "./sources.ts";
 import { PayloadTrace } from "./trace.ts";
@@ -70,14 +70,9 @@ async function replayWindow(
 ): Promise<Replayed> {
   const { rules } = past;
   const startMs = query.windowEndMs - rules.windowMs;
-  const plan = await planReplay(past, partition, rules, startMs, fromEvents);
-  if (!holds(plan, startMs)) {
-    const reason =
-      "reason" in plan
-        ? plan.reason
-        : "the payloads of the window were dropped, or lie before an accepted loss";
-    const basis = { kind: "not-retained" as const, reason };
-    return { basis, event: undefined, window: undefined, payloads: [], total: 0 };
+  const plan = holding(await planReplay(past, partition, rules, startMs, fromEvents), startMs);
+  if ("reason" in plan) {
+    return { basis: plan, event: undefined, window: undefined, payloads: [], total: 0 };
   }
   const windowIndex = windowIndexOf(startMs, rules.windowMs);
   const trace = new PayloadTrace({ ...query, partition, windowIndex });
@@ -97,10 +92,6 @@ async function replayWindow(
   const open = openWindow(actor, windowIndex, rules.windowMs);
   const window = event === undefined ? open : sealedWindow(event);
   return { basis: plan.basis, event, window, payloads: trace.payloads, total: trace.total };
-}
-
-function holds(plan: ReplayPlan | NotRetained, startMs: number): plan is ReplayPlan {
-  return "start" in plan && startMs >= (plan.start?.replayFromMs ?? 0);
 }
 
 function isOf({ customer, content, data }: DomainEvent, query: ExplainQuery): boolean {

@@ -102,6 +102,13 @@ export async function planReplay(
   return { ...range, fromSequence, start: { warmUpFromMs, replayFromMs }, exactFromMs, basis };
 }
 
+/** The plan, when it replays the windows that start then; else why it does not. */
+export function holding(plan: ReplayPlan | NotRetained, startMs: number): ReplayPlan | NotRetained {
+  if ("reason" in plan || startMs >= (plan.start?.replayFromMs ?? 0)) return plan;
+  const reason = "the payloads of the window were dropped, or lie before an accepted loss";
+  return { kind: "not-retained", reason };
+}
+
 /** The first boundary after which every message is retained, and the last sequence before it. */
 async function beginning(
   history: HistoryStore,

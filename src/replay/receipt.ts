@@ -107,12 +107,11 @@ async function fateOf(
   if (after.sequence < receipt.sequence) {
     // Its window has lost payloads already, and cannot be told from its stream any more.
     const gone = await withoutPayload(past, receipt, message.timeMs);
+    const fate = { ...gone, ...found };
     const event = await history.sealedEvent(payload, ownEndMs);
-    if (gone.status !== "gone" || !event || !holds(event, receipt.sequence)) {
-      return { ...gone, ...found };
-    }
+    if (gone.status !== "gone" || !event || !holds(event, receipt.sequence)) return fate;
     const windowStart = iso(ownEndMs - windowMs);
-    return { ...gone, ...found, windowStart, windowEnd: iso(ownEndMs), candidates: [event] };
+    return { ...fate, windowStart, windowEnd: iso(ownEndMs), candidates: [event] };
   }
   const { windowIndex } = after;
   const endMs = windowEndMs(windowIndex, rules.windowMs);

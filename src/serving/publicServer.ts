@@ -97,8 +97,10 @@ export class PublicServer {
       log: this.parts.log,
       // Who sends payloads to a path with a slash at its end means this one: there are no names in it.
       directPosts: {
-        ...{ "/stats": single, "/stats/": single },
-        ...{ "/stats/batch": batch, "/stats/batch/": batch },
+        "/stats": single,
+        "/stats/": single,
+        "/stats/batch": batch,
+        "/stats/batch/": batch,
       },
     });
     return this.#server.port;

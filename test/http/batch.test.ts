@@ -2,7 +2,8 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
 import { arrayRows, lineRows } from "../../src/http/batchRows.ts";
-import { goodPayload, startPublicServer, type TestBody } from "../support/publicServer.ts";
+import { examplePayload } from "../support/api.ts";
+import { startPublicServer, type TestBody } from "../support/publicServer.ts";
 
 const server = startPublicServer();
 afterAll(() => server.stop(0));
@@ -12,9 +13,9 @@ beforeEach(() => {
   server.counts.refused.clear();
 });
 
-const payloads = [1, 2, 3].map((cdn) => ({ ...goodPayload, cdn }));
+const payloads = [1, 2, 3].map((cdn) => ({ ...examplePayload, cdn }));
 const lines = payloads.map((payload) => JSON.stringify(payload)).join("\n");
-const good = JSON.stringify(goodPayload);
+const good = JSON.stringify(examplePayload);
 const ndjson = { "content-type": "application/x-ndjson" };
 const text = { "content-type": "text/plain;charset=UTF-8" };
 
@@ -93,7 +94,7 @@ describe("a batch", () => {
         { index: 4, pointer: "/cdn", detail: "must not be given more than once" },
       ],
     });
-    expect(server.payloadLog.payloads).toEqual([goodPayload, goodPayload]);
+    expect(server.payloadLog.payloads).toEqual([examplePayload, examplePayload]);
     expect(server.counts.accepted).toBe(2);
     expect(server.counts.refused.get("invalid-row")).toBe(3);
   });
@@ -125,7 +126,7 @@ describe("a batch", () => {
   });
 
   test("may hold 100,000 rows and 8 MiB, and no more", async () => {
-    const minimal = JSON.stringify({ ...goodPayload, token: "t", customer: "c", content: "c" });
+    const minimal = JSON.stringify({ ...examplePayload, token: "t", customer: "c", content: "c" });
     const many = Array(70_000).fill(minimal).join("\n");
     expect((await postBatch(many, ndjson)).answer.accepted).toBe(70_000);
     server.payloadLog.clear();

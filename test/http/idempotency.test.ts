@@ -1,14 +1,15 @@
 import { afterAll, beforeEach, expect, test } from "bun:test";
 import fc from "fast-check";
 import { keyDigest } from "../../src/http/idempotency.ts";
-import { goodPayload, startPublicServer } from "../support/publicServer.ts";
+import { examplePayload } from "../support/api.ts";
+import { startPublicServer } from "../support/publicServer.ts";
 
 const server = startPublicServer();
 afterAll(() => server.stop(0));
 beforeEach(() => server.payloadLog.clear());
 
-const good = JSON.stringify(goodPayload);
-const other = { ...goodPayload, cdn: 7 };
+const good = JSON.stringify(examplePayload);
+const other = { ...examplePayload, cdn: 7 };
 const withKey = (key: string) => ({ "idempotency-key": key });
 const digests = () => server.payloadLog.appends.map((append) => append.keyDigests);
 
@@ -36,7 +37,7 @@ test("in a batch the place in the request counts, bad rows included", async () =
   const [first, second] = digests();
   expect(new Set(first).size).toBe(3);
   expect(second?.[0]).toBe(first?.[0]);
-  expect(second?.[1]).toBe(keyDigest("k", 2, goodPayload));
+  expect(second?.[1]).toBe(keyDigest("k", 2, examplePayload));
   expect(first).not.toContain(second?.[1]);
 });
 
@@ -58,7 +59,7 @@ test("digests tell apart what differs in any part", () => {
   const parts = fc.tuple(names, fc.nat(2), names, names, names);
   const digest = ([key, index, token, customer, content]: [string, number, ...string[]]) =>
     keyDigest(key, index, {
-      ...goodPayload,
+      ...examplePayload,
       token: token ?? "",
       customer: customer ?? "",
       content: content ?? "",

@@ -1,9 +1,10 @@
 import { afterAll, afterEach, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { PayloadLogUnavailable } from "../../src/actors/ports.ts";
-import { goodPayload, startPublicServer, type TestBody } from "../support/publicServer.ts";
+import { examplePayload } from "../support/api.ts";
+import { startPublicServer, type TestBody } from "../support/publicServer.ts";
 
-const good = JSON.stringify(goodPayload);
+const good = JSON.stringify(examplePayload);
 const server = startPublicServer();
 const direct = startPublicServer({ direct: true });
 afterAll(async () => {
@@ -29,7 +30,9 @@ describe("a good payload", () => {
     expect(response.status).toBe(202);
     expect(response.headers.get("content-type")).toBe("application/json");
     expect(await response.json()).toEqual({ receipt: "0.1.0" });
-    expect(server.payloadLog.appends).toEqual([{ payloads: [goodPayload], keyDigests: undefined }]);
+    expect(server.payloadLog.appends).toEqual([
+      { payloads: [examplePayload], keyDigests: undefined },
+    ]);
   });
 
   test("may be written in any way that JSON allows", async () => {
@@ -46,7 +49,7 @@ describe("a good payload", () => {
     for (const text of texts) {
       expect((await server.post("/stats", text)).status).toBe(202);
     }
-    expect(server.payloadLog.payloads).toEqual(texts.map(() => goodPayload));
+    expect(server.payloadLog.payloads).toEqual(texts.map(() => examplePayload));
   });
 
   test("is taken with every type that devices send", async () => {
@@ -144,7 +147,7 @@ describe("names", () => {
 
   test("arrive unchanged, whatever they hold", async () => {
     for (const name of names) {
-      const payload = { ...goodPayload, token: name, customer: name, content: name };
+      const payload = { ...examplePayload, token: name, customer: name, content: name };
       const response = await server.post("/stats", JSON.stringify(payload));
       expect([name, response.status]).toEqual([name, 202]);
       expect(server.payloadLog.payloads.at(-1)).toEqual(payload);
@@ -153,7 +156,7 @@ describe("names", () => {
 
   test("are refused with line ends, which no listing could show", async () => {
     for (const name of ["a\r\nb", "a\nb", "a\r", "\t", "\u0000"]) {
-      const payload = { ...goodPayload, customer: name };
+      const payload = { ...examplePayload, customer: name };
       expect((await server.post("/stats", JSON.stringify(payload))).status).toBe(422);
     }
     expect(server.payloadLog.appends).toEqual([]);
@@ -183,6 +186,6 @@ describe("a log that is not available", () => {
     expect(text).toContain("urn:payload-stats:problem:internal");
     expect(text).not.toContain("inner secret");
     expect(server.logLines.join("")).toContain("inner secret");
-    expect(server.logLines.join("")).not.toContain(goodPayload.token);
+    expect(server.logLines.join("")).not.toContain(examplePayload.token);
   });
 });

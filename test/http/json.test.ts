@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { integerFields, textFields } from "../../src/domain/payload.ts";
 import { readPayloadText, repeatedFields } from "../../src/http/json.ts";
-import { goodPayload } from "../support/publicServer.ts";
+import { examplePayload } from "../support/api.ts";
 
 const fields: readonly string[] = [...textFields, ...integerFields];
 
@@ -49,7 +49,7 @@ describe("repeated fields", () => {
     const extras = fc.array(entry, { maxLength: 4 });
     fc.assert(
       fc.property(extras, fc.boolean(), fc.nat(), (entries, escaped, at) => {
-        const members = Object.entries(goodPayload).map(
+        const members = Object.entries(examplePayload).map(
           ([field, fieldValue]) => `${quoted(field, escaped)}:${JSON.stringify(fieldValue)}`,
         );
         // The good value comes last where a name repeats, so that only the repetition is wrong.
@@ -75,7 +75,7 @@ describe("repeated fields", () => {
   });
 
   test("inside of unknown fields are not ours", () => {
-    const text = JSON.stringify({ extra: { cdn: 1 }, ...goodPayload, more: [{ token: "t" }] });
+    const text = JSON.stringify({ extra: { cdn: 1 }, ...examplePayload, more: [{ token: "t" }] });
     expect(readPayloadText(text)?.ok).toBe(true);
   });
 
@@ -177,7 +177,7 @@ describe("integers", () => {
         const { sign, whole, fraction, exponent, e } = parts;
         const mark = exponent < 0 ? "e" : e;
         const number = `${sign}${whole}${fraction && `.${fraction}`}${exponent === 0 ? "" : mark + exponent}`;
-        const rest = JSON.stringify({ ...goodPayload, [field]: undefined }).slice(1);
+        const rest = JSON.stringify({ ...examplePayload, [field]: undefined }).slice(1);
         const check = readPayloadText(`{"${field}"${gap}:${gap}${number}${gap},${rest}`);
         const exact = exactInteger(whole, fraction, exponent);
         const isGood =
@@ -191,9 +191,9 @@ describe("integers", () => {
     );
   });
 
-  const good = JSON.stringify(goodPayload);
+  const good = JSON.stringify(examplePayload);
   const withCdn = (number: string) =>
-    JSON.stringify({ ...goodPayload, cdn: 0.25 }).replace("0.25", number);
+    JSON.stringify({ ...examplePayload, cdn: 0.25 }).replace("0.25", number);
 
   test.each(["1.0", "1e3", "9007199254740991", "9007199254740991.0", "0.5e1", "-0.0", "0e-999"])(
     "are accepted as %s",

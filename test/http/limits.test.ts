@@ -4,10 +4,11 @@ import { connect } from "node:net";
 import { Admission, Place } from "../../src/http/admission.ts";
 import { decodeText, readBody } from "../../src/http/body.ts";
 import { Problem, problemResponse } from "../../src/http/problem.ts";
-import { goodPayload, startPublicServer } from "../support/publicServer.ts";
+import { examplePayload } from "../support/api.ts";
+import { startPublicServer } from "../support/publicServer.ts";
 import { until } from "../support/until.ts";
 
-const good = JSON.stringify(goodPayload);
+const good = JSON.stringify(examplePayload);
 
 /** A place in a room of its own. */
 function place(bytes: number): Place {

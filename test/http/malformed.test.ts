@@ -1,12 +1,13 @@
 /** Bodies that are wrong in every way we know: a refusal, never a 5xx, and nothing stored. */
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
-import { goodPayload, startPublicServer, type TestBody } from "../support/publicServer.ts";
+import { examplePayload } from "../support/api.ts";
+import { startPublicServer, type TestBody } from "../support/publicServer.ts";
 
-const good = JSON.stringify(goodPayload);
+const good = JSON.stringify(examplePayload);
 const withField = (field: string, json: string) =>
   good.replace(new RegExp(`"${field}":[^,}]+`), `"${field}":${json}`);
-const without = (field: string) => JSON.stringify({ ...goodPayload, [field]: undefined });
+const without = (field: string) => JSON.stringify({ ...examplePayload, [field]: undefined });
 const bytes = (...parts: (string | number[])[]) =>
   Buffer.concat(
     parts.map((part) => (typeof part === "string" ? Buffer.from(part) : Buffer.from(part))),
@@ -170,7 +171,7 @@ test("bombs take no more memory than an honest body", async () => {
 
 test("no refusal repeats what was sent, and nothing is logged", async () => {
   const secret = "s3cret-token";
-  const body = JSON.stringify({ ...goodPayload, token: secret, cdn: secret, [secret]: 1 });
+  const body = JSON.stringify({ ...examplePayload, token: secret, cdn: secret, [secret]: 1 });
   const response = await server.post("/stats", body);
   expect(response.status).toBe(422);
   expect(await response.text()).not.toContain(secret);

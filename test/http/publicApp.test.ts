@@ -1,5 +1,6 @@
 import { afterAll, describe, expect, test } from "bun:test";
-import { goodPayload, startPublicServer } from "../support/publicServer.ts";
+import { examplePayload } from "../support/api.ts";
+import { startPublicServer } from "../support/publicServer.ts";
 import { until } from "../support/until.ts";
 
 const checks = [{ name: "nats", ok: true, detail: "connected" }];
@@ -41,7 +42,7 @@ describe("the document", () => {
       expect.arrayContaining(["/stats", "/stats/batch", "/sessions", "/livez", "/readyz"]),
     );
     expect(Object.keys(document.components.schemas.Payload?.properties ?? {})).toEqual(
-      Object.keys(goodPayload),
+      Object.keys(examplePayload),
     );
     for (const path of ["/stats", "/stats/batch"]) {
       const responses = Object.keys(document.paths[path]?.post?.responses ?? {});
@@ -65,7 +66,7 @@ describe("stopping", () => {
   test("lets requests in flight end, and is idempotent", async () => {
     const stopping = startPublicServer();
     const release = stopping.payloadLog.hold();
-    const answer = stopping.post("/stats", JSON.stringify(goodPayload));
+    const answer = stopping.post("/stats", JSON.stringify(examplePayload));
     await until(() => stopping.payloadLog.held === 1, { what: "the payload is on its way" });
     const stopped = stopping.stop(5_000);
     release();
@@ -77,7 +78,7 @@ describe("stopping", () => {
   test("cuts what does not end in time", async () => {
     const stopping = startPublicServer();
     stopping.payloadLog.hold();
-    const answer = stopping.post("/stats", JSON.stringify(goodPayload)).catch(() => "cut");
+    const answer = stopping.post("/stats", JSON.stringify(examplePayload)).catch(() => "cut");
     await until(() => stopping.payloadLog.held === 1, { what: "the payload is on its way" });
     const start = performance.now();
     await stopping.stop(200);

@@ -15,16 +15,6 @@ interface PublicServerOptions extends Partial<IngestDependencies> {
   readonly checks?: readonly ReadinessCheck[];
 }
 
-export const goodPayload = {
-  token: "c98arf53-ae39-4c9d-af44-c6957ee2f748",
-  customer: "Customer1",
-  content: "channel1",
-  timespan: 30000,
-  p2p: 0,
-  cdn: 1,
-  sessionDuration: 2,
-};
-
 export const windowMs = 300_000;
 /** The start of the first window of the rows that tests add. */
 const firstWindowMs = Date.UTC(2026, 0, 31, 10);
