@@ -1,4 +1,5 @@
 /** What the HTTP side reads. `src/store` implements the queries, `src/nats` the actor directory. */
+import type { ActorName } from "../domain/actorName.ts";
 import type { ProjectionInfo } from "./projectionPorts.ts";
 
 /** A place in the order of rows: newest time first, then customer, then content. */
@@ -126,11 +127,11 @@ export interface OpenWindowView {
   readonly lastSequence: number;
 }
 
-/**
- * How far into the list of actors one can page: every owner sends its rows up to there, because any
- * of them may be on the page.
- */
-export const actorDepthMax = 10_000;
+/** A place in the order of actors: largest weight first, then customer, then content. */
+export interface ActorKey extends ActorName {
+  /** What the order is by, in digits; 0 by name. */
+  readonly weight: string;
+}
 
 export interface ActorQuery {
   readonly customer?: string | undefined;
@@ -139,11 +140,14 @@ export interface ActorQuery {
   /** The order is by this, largest first for numbers, then by customer and content. */
   readonly sort: "name" | "payloads" | "bytes" | "sessions";
   readonly limit: number;
-  readonly offset: number;
+  /** Only actors after this one. */
+  readonly after?: ActorKey | undefined;
 }
 
 export interface ActorList {
   readonly actors: readonly ActorView[];
+  /** The last of them, when there are more. */
+  readonly next: ActorKey | undefined;
   /** How many match, over all pages. */
   readonly total: number;
   /** Partitions whose owner did not answer in time. */

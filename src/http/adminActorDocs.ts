@@ -1,10 +1,11 @@
 /** How the routes of actors are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
-import { actorDepthMax } from "../actors/readPorts.ts";
 import { eventSchemas } from "./adminEventDocs.ts";
 import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import {
   answer,
+  cursorParameter,
+  cursorSchema,
   exampleOf,
   integer,
   limitParameter,
@@ -45,7 +46,8 @@ export const actorsDetail: DocumentDecoration = {
   summary: "Living window actors",
   description:
     "Asks the owners of all partitions, in whatever process they run. Partitions whose owner " +
-    "does not answer in time are listed, and their actors are missing.",
+    "does not answer in time are listed, and their actors are missing. By name, pages put " +
+    "together hold every actor once; by a number they are as good as it stays while one reads them.",
   parameters: [
     ...nameParameters,
     queryParameter("state", { type: "string", enum: ["idle", "open", "sealing"] }),
@@ -56,16 +58,12 @@ export const actorsDetail: DocumentDecoration = {
       description: "Numbers with the largest first, then by customer and content.",
     }),
     limitParameter("Actors a page", { maximum: actorsMax, default: actorsDefault }),
-    queryParameter("offset", {
-      ...integer(`Actors to skip. With limit, at most ${actorDepthMax}.`),
-      minimum: 0,
-      maximum: actorDepthMax - 1,
-      default: 0,
-    }),
+    cursorParameter("filters and order"),
   ],
   responses: {
     200: answer("A page of actors.", {
       actors: listed(actorSchemas),
+      cursor: cursorSchema,
       total: integer("How many match, over all pages.", 1),
       silentPartitions: {
         type: "array",

@@ -1,13 +1,12 @@
 /** Window actors as their owners see them now, wherever these run. */
 import { Elysia } from "elysia";
 import type { History } from "../actors/historyPorts.ts";
-import {
-  type ActorDirectory,
-  type ActorQuery,
-  type ActorView,
-  type AdminQueries,
-  actorDepthMax,
-  type RecordedEvent,
+import type {
+  ActorDirectory,
+  ActorQuery,
+  ActorView,
+  AdminQueries,
+  RecordedEvent,
 } from "../actors/readPorts.ts";
 import type { ActorName } from "../domain/actorName.ts";
 import { partitionOf } from "../domain/digest.ts";
@@ -16,6 +15,7 @@ import { actorDetail, actorsDetail, namedActorDetail } from "./adminActorDocs.ts
 import { eventFields } from "./adminEvents.ts";
 import { readMoment, showPastActor } from "./adminHistory.ts";
 import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
+import { encodeCursor, readCursor } from "./cursor.ts";
 import { askPort, unavailable } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
@@ -60,9 +60,12 @@ export function adminActorsController(dependencies: AdminActorsDependencies) {
     .get(
       "/admin/actors",
       async ({ request }) => {
-        const query = readActorQuery(request.url);
+        const { query, filters } = readActorQuery(request.url);
         const list = await askPort(log, () => actors.list(query));
-        return { ...list, actors: list.actors.map(actorFields) };
+        const { next, total, silentPartitions } = list;
+        const cursor = next && encodeCursor({ ...next, order: next.weight }, filters);
+        const rows = list.actors.map(actorFields);
+        return { actors: rows, cursor: cursor ?? null, total, silentPartitions };
       },
       { detail: actorsDetail },
     )
@@ -92,17 +95,19 @@ function readNames(reader: QueryReader): ActorName {
   return { customer: reader.name("customer") ?? "", content: reader.name("content") ?? "" };
 }
 
-function readActorQuery(url: string): ActorQuery {
-  const known = ["customer", "content", "state", "sort", "limit", "offset"];
+function readActorQuery(url: string): { query: ActorQuery; filters: readonly unknown[] } {
+  const known = ["customer", "content", "state", "sort", "limit", "cursor"];
   const reader = new QueryReader(url, known);
   const customer = reader.name("customer");
   const content = reader.name("content");
   const state = reader.oneOf("state", ["idle", "open", "sealing"]);
   const sort = reader.oneOf("sort", ["name", "payloads", "bytes", "sessions"]) ?? "name";
   const limit = reader.integer("limit", 1, actorsMax) ?? actorsDefault;
-  const offset = reader.integer("offset", 0, actorDepthMax - limit) ?? 0;
+  const filters = ["actors", customer, content, state, sort];
+  const cursor = readCursor(reader, filters);
   reader.finish();
-  return { customer, content, state, sort, limit, offset };
+  const after = cursor && { ...cursor, weight: cursor.order };
+  return { query: { customer, content, state, sort, limit, after }, filters };
 }
 
 async function showActor(dependencies: AdminActorsDependencies, names: ActorName) {

@@ -58,6 +58,22 @@ export function pathParameter(name: string, schema: ApiSchema): ApiParameter {
   return { name, in: "path", required: true, schema };
 }
 
+/** @param same what must be as in the request that gave the cursor. */
+export function cursorParameter(same: string): ApiParameter {
+  return queryParameter(
+    "cursor",
+    text(`\`cursor\` of the page before. Good for the same ${same} only.`),
+  );
+}
+
+/** A cursor as pages give it. */
+export const cursorSchema = nullable(
+  text(
+    "Where the next page begins; null on the last page.",
+    "WzIsIjFhLjJiIiwiMTc2OTg1NDIwMDAwMCIsIkN1c3RvbWVyMSIsImNoYW5uZWwxIl0",
+  ),
+);
+
 /** @param of what an answer lists. */
 export function limitParameter(
   of: string,

@@ -3,7 +3,7 @@ import { Elysia } from "elysia";
 import type { RowPage, StatsQueries, WindowQuery, WindowRow } from "../actors/readPorts.ts";
 import type { ActorName } from "../domain/actorName.ts";
 import type { Log } from "../log.ts";
-import { decodeCursor, encodeCursor } from "./cursor.ts";
+import { encodeCursor, readCursor } from "./cursor.ts";
 import { askPort } from "./portCall.ts";
 import { queryDetails } from "./queryDocs.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
@@ -34,7 +34,7 @@ export function createQueryController({ queries, windowMs, log }: QueryDependenc
     const { query, format, filters } = readPageRequest(request, kind.name, windowMs, path);
     const page = await askPort(log, () => ask(query));
     const last = page.more ? page.rows.at(-1) : undefined;
-    const cursor = last && encodeCursor({ ...last, timeMs: last.windowEndMs }, filters);
+    const cursor = last && encodeCursor({ ...last, order: String(last.windowEndMs) }, filters);
     const next = cursor && nextQuery(request.url, cursor);
     return (format === "csv" ? csvPage : jsonPage)(kind, page, { cursor, next });
   }
@@ -80,7 +80,8 @@ function readPageRequest(
   const limit = reader.integer("limit", 1, rowsMax) ?? rowsDefault;
   const format = reader.oneOf("format", ["json", "csv"]) ?? acceptedFormat(request);
   const filters = [rows, customer, content, fromMs, toMs, bucketMs, order];
-  const after = readCursor(reader, filters);
+  const cursor = readCursor(reader, filters);
+  const after = cursor && { ...cursor, timeMs: Number(cursor.order) };
   reader.finish();
   const query = { customer, content, fromMs, toMs, bucketMs, order, limit, after };
   return { query, format, filters };
@@ -91,15 +92,6 @@ function nameFilter(reader: QueryReader, name: keyof ActorName, path: ActorName 
   const given = reader.name(name);
   if (path === undefined || given === undefined) return path?.[name] ?? given;
   return given === path[name] ? given : reader.refuse(name, "is not the one in the path");
-}
-
-function readCursor(reader: QueryReader, filters: readonly unknown[]) {
-  const text = reader.text("cursor");
-  if (text === undefined) return undefined;
-  const cursor = decodeCursor(text, filters);
-  if (cursor === undefined) return reader.refuse("cursor", "is no cursor of an earlier answer");
-  if (cursor !== "other") return cursor;
-  return reader.refuse("cursor", "belongs to other filters, another bucket or another order");
 }
 
 /** CSV only for a client that asks for it by name and likes JSON less. */

@@ -5,6 +5,8 @@ import {
   type ApiParameter,
   type ApiSchema,
   answer,
+  cursorParameter,
+  cursorSchema,
   exampleOf,
   integer,
   limitParameter,
@@ -20,8 +22,6 @@ import {
 import { problemResponses } from "./openApi.ts";
 import { parameterProblemKind } from "./queryParams.ts";
 import { rowsDefault, rowsMax } from "./queryRules.ts";
-
-const cursorExample = "WzEsIjFhLjJiIiwxNzY5ODU0MjAwMDAwLCJDdXN0b21lcjEiLCJjaGFubmVsMSJd";
 
 const windowSchemas = {
   time: time("End of the window (or bucket), as in the tables. Equal to `windowEnd`."),
@@ -74,10 +74,7 @@ function pageParameters(windowMs: number): ApiParameter[] {
       description: "By time, newest (desc) or oldest (asc) first; then by customer and content.",
     }),
     limitParameter("Rows a page", { maximum: rowsMax, default: rowsDefault }),
-    queryParameter(
-      "cursor",
-      text("`cursor` of the page before. Good for the same filters, bucket and order only."),
-    ),
+    cursorParameter("filters, bucket and order"),
     queryParameter("format", {
       type: "string",
       enum: ["json", "csv"],
@@ -90,7 +87,7 @@ function rowsResponse(sums: Readonly<Record<string, ApiSchema>>) {
   const row = { ...windowSchemas, ...sums };
   const { description, content } = answer("A page of rows.", {
     rows: listed(row),
-    cursor: nullable(text("Where the next page begins; null on the last page.", cursorExample)),
+    cursor: cursorSchema,
     meta: record(metaSchemas),
   });
   const cells = Object.values(row).map(exampleOf);

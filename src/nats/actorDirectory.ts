@@ -1,12 +1,6 @@
 /** The admin's side of the actor directory: asks the owners of partitions, wherever they run. */
 import type { Msg } from "nats";
-import {
-  type ActorDirectory,
-  type ActorList,
-  type ActorQuery,
-  type ActorView,
-  actorDepthMax,
-} from "../actors/readPorts.ts";
+import type { ActorDirectory, ActorList, ActorQuery, ActorView } from "../actors/readPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
 import {
   type ActorReply,
@@ -14,7 +8,7 @@ import {
   decodeReplyPart,
   encodeRequest,
 } from "./actorMessages.ts";
-import { sortActors } from "./actorOrder.ts";
+import { actorKey, sortActors } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
@@ -26,16 +20,16 @@ export class NatsActorDirectory implements ActorDirectory {
   ) {}
 
   async list(query: ActorQuery): Promise<ActorList> {
-    const depth = query.offset + query.limit;
-    if (depth > actorDepthMax) {
-      throw new RangeError(`offset and limit may add up to ${actorDepthMax} at most`);
-    }
     const asked = this.#partitionsOf(query);
-    const request: ActorRequest = { kind: "list", query: { ...query, offset: 0, limit: depth } };
+    // One more than the page holds, to see whether there are more.
+    const request: ActorRequest = { kind: "list", query: { ...query, limit: query.limit + 1 } };
     const replies = await this.#ask(request, asked);
     const rows = [...replies.values()].flatMap((reply) => reply.actors);
+    const actors = sortActors(rows, query.sort).slice(0, query.limit);
+    const last = rows.length > query.limit ? actors.at(-1) : undefined;
     return {
-      actors: sortActors(rows, query.sort).slice(query.offset, depth),
+      actors,
+      next: last && actorKey(last, query.sort),
       total: [...replies.values()].reduce((sum, reply) => sum + reply.total, 0),
       silentPartitions: asked.filter((partition) => !replies.has(partition)),
     };

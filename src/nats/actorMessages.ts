@@ -2,13 +2,13 @@
  * What the admin's side and the owners of partitions say to each other over NATS, as JSON with a
  * version, so that processes of two versions refuse each other instead of misreading.
  */
-import type { ActorQuery, ActorView, OpenWindowView } from "../actors/readPorts.ts";
+import type { ActorKey, ActorQuery, ActorView, OpenWindowView } from "../actors/readPorts.ts";
 import { isObject, type JsonObject } from "../domain/json.ts";
 import { isCount } from "../domain/payload.ts";
 
-const actorProtocolVersion = 1;
+const actorProtocolVersion = 2;
 
-/** `list`: the first `query.limit` rows that match, in order; `query.offset` is always 0. */
+/** `list`: the first `query.limit` rows that match, in order, after `query.after`. */
 export type ActorRequest =
   | { readonly kind: "list"; readonly query: ActorQuery }
   | { readonly kind: "get"; readonly customer: string; readonly content: string };
@@ -94,7 +94,16 @@ function isQuery(value: unknown): value is ActorQuery {
     isTextOrAbsent(value.state) &&
     ["name", "payloads", "bytes", "sessions"].includes(String(value.sort)) &&
     isCount(value.limit) &&
-    isCount(value.offset)
+    (value.after === undefined || isKey(value.after))
+  );
+}
+
+function isKey(value: unknown): value is ActorKey {
+  return (
+    isObject(value) &&
+    isSum(value.weight) &&
+    typeof value.customer === "string" &&
+    typeof value.content === "string"
   );
 }
 
@@ -116,8 +125,12 @@ function isWindow(value: unknown): value is OpenWindowView {
     isObject(value) &&
     typeof value.windowStart === "string" &&
     typeof value.windowEnd === "string" &&
-    [value.cdn, value.p2p].every((sum) => typeof sum === "string" && /^\d+$/.test(sum)) &&
+    [value.cdn, value.p2p].every(isSum) &&
     [value.sessions, value.payloads, value.duplicates].every(isCount) &&
     [value.firstSequence, value.lastSequence].every(isCount)
   );
+}
+
+function isSum(value: unknown): boolean {
+  return typeof value === "string" && /^\d+$/.test(value);
 }

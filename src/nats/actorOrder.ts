@@ -1,6 +1,6 @@
 /** Which actors a query asks for, and in which order: the same at the owners and at the admin's. */
-import type { ActorQuery, ActorView, ActorViews } from "../actors/readPorts.ts";
-import { byName } from "../domain/actorName.ts";
+import type { ActorKey, ActorQuery, ActorView, ActorViews } from "../actors/readPorts.ts";
+import { type ActorName, byName } from "../domain/actorName.ts";
 import type { ActorReply, ActorRequest } from "./actorMessages.ts";
 
 /** An owner's answer, from the views of its actors. One that is asked for by name is up to date. */
@@ -11,19 +11,39 @@ export async function answerActors(request: ActorRequest, views: ActorViews): Pr
     return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
   }
   const matching = [...views.all()].filter((actor) => matches(actor, request.query));
-  const rows = sortActors(matching, request.query.sort).slice(0, request.query.limit);
+  const { sort, after, limit } = request.query;
+  const rows = sortActors(matching, sort, after).slice(0, limit);
   return { actors: rows, total: matching.length };
 }
 
-/** Largest first for numbers, then by customer and content. */
-export function sortActors(actors: readonly ActorView[], sort: ActorQuery["sort"]): ActorView[] {
+/** Largest first for numbers, then by customer and content; only those after the key, if any. */
+export function sortActors(
+  actors: readonly ActorView[],
+  sort: ActorQuery["sort"],
+  after?: ActorKey,
+): ActorView[] {
+  const from = after && { name: after, weight: BigInt(after.weight) };
   return actors
-    .map((actor) => ({ actor, weight: weightOf(actor, sort) }))
-    .sort((a, b) => {
-      if (a.weight !== b.weight) return a.weight > b.weight ? -1 : 1;
-      return byName(a.actor, b.actor);
-    })
+    .map((actor) => ({ name: actor, weight: weightOf(actor, sort), actor }))
+    .filter((place) => from === undefined || byPlace(place, from) > 0)
+    .sort(byPlace)
     .map(({ actor }) => actor);
+}
+
+/** Where the actors after this one begin. */
+export function actorKey(actor: ActorView, sort: ActorQuery["sort"]): ActorKey {
+  const { customer, content } = actor;
+  return { weight: weightOf(actor, sort).toString(), customer, content };
+}
+
+interface Place {
+  readonly name: ActorName;
+  readonly weight: bigint;
+}
+
+function byPlace(a: Place, b: Place): number {
+  if (a.weight !== b.weight) return a.weight > b.weight ? -1 : 1;
+  return byName(a.name, b.name);
 }
 
 function matches(actor: ActorView, query: ActorQuery): boolean {
@@ -34,9 +54,7 @@ function matches(actor: ActorView, query: ActorQuery): boolean {
   );
 }
 
-function weightOf(actor: ActorView, sort: ActorQuery["sort"]): number | bigint {
-  const window = actor.window;
-  if (sort === "name") return 0;
-  if (sort === "bytes") return window === undefined ? 0n : BigInt(window.cdn) + BigInt(window.p2p);
-  return window?.[sort] ?? 0;
+function weightOf({ window }: ActorView, sort: ActorQuery["sort"]): bigint {
+  if (window === undefined || sort === "name") return 0n;
+  return sort === "bytes" ? BigInt(window.cdn) + BigInt(window.p2p) : BigInt(window[sort]);
 }

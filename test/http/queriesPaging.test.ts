@@ -104,12 +104,12 @@ describe("paging", () => {
     const parts = asList(JSON.parse(Buffer.from(String(cursor), "base64url").toString()));
     const [version, fingerprint, ...key] = parts;
     const forged = [
-      [2, fingerprint, ...key],
+      [1, fingerprint, ...key],
       [version, fingerprint],
-      [version, fingerprint, "1", "c", "v"],
-      [version, fingerprint, 1.5, "c", "v"],
-      [version, fingerprint, 1, "c", ""],
-      [version, fingerprint, 1, "c", { text: "v" }],
+      [version, fingerprint, 1, "c", "v"],
+      [version, fingerprint, "1.5", "c", "v"],
+      [version, fingerprint, "1", "c", ""],
+      [version, fingerprint, "1", "c", { text: "v" }],
       {},
     ];
     for (const content of forged) {

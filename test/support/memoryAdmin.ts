@@ -16,6 +16,7 @@ import type {
   PartitionInfo,
   RecordedEvent,
 } from "../../src/actors/readPorts.ts";
+import { byName } from "../../src/domain/actorName.ts";
 
 export class MemoryActors implements ActorDirectory {
   readonly actors: ActorView[] = [];
@@ -26,13 +27,16 @@ export class MemoryActors implements ActorDirectory {
   async list(query: ActorQuery): Promise<ActorList> {
     this.asked.push(query);
     if (this.failure !== undefined) throw this.failure;
-    const { customer, content, state, limit, offset } = query;
+    const { customer, content, state, limit, after } = query;
     const found = this.actors
       .filter((actor) => customer === undefined || actor.customer === customer)
       .filter((actor) => content === undefined || actor.content === content)
       .filter((actor) => state === undefined || actor.state === state);
-    const { silentPartitions } = this;
-    return { actors: found.slice(offset, offset + limit), total: found.length, silentPartitions };
+    const start = found.findIndex((actor) => after !== undefined && byName(actor, after) === 0) + 1;
+    const actors = found.slice(start, start + limit);
+    const last = start + limit < found.length ? actors.at(-1) : undefined;
+    const next = last && { weight: "0", customer: last.customer, content: last.content };
+    return { actors, next, total: found.length, silentPartitions: this.silentPartitions };
   }
 
   async get(customer: string, content: string): Promise<ActorView | undefined | "silent"> {

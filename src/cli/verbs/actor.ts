@@ -13,7 +13,7 @@ interface ListOptions {
   readonly state?: string;
   readonly sort?: string;
   readonly limit?: number;
-  readonly offset?: number;
+  readonly cursor?: string;
 }
 
 interface GetOptions {
@@ -54,16 +54,17 @@ export function addActorVerbs(program: Command, settings: CliSettings): void {
       ]),
     )
     .option("--limit <number>", "actors at most", count)
-    .option("--offset <number>", "leave out so many", count)
+    .option("--cursor <cursor>", "of the page before: the next page")
     .addHelpText("after", example("actor ls --sort bytes --limit 10"))
     .action(async (options: ListOptions, command: Command) => {
       const { client, out } = contextOf(command, settings);
-      const { customer, content, state, sort, limit, offset } = options;
-      const query = { customer, content, state, sort, limit, offset };
+      const { customer, content, state, sort, limit, cursor } = options;
+      const query = { customer, content, state, sort, limit, cursor };
       const body = await client.get("/admin/actors", query);
       const rows = objectsIn(body, "actors");
       out.rows(body, rows, columns);
       out.note(`${rows.length} of ${String(body.total)} actors`);
+      if (body.cursor !== null) out.note(`the next page: --cursor ${String(body.cursor)}`);
       if (Array.isArray(body.silentPartitions) && body.silentPartitions.length > 0) {
         out.note(`partitions that did not answer: ${body.silentPartitions.join(", ")}`);
       }
