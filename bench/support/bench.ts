@@ -43,14 +43,17 @@ export function spawnGenerator(command: string[]) {
   return spawnChild(generatorPolicy === "FIFO" ? [...realTime, ...command] : command);
 }
 
-/** Runs a benchmark and ends the process, leaving nothing behind. */
-export async function runBench(bench: () => Promise<void>): Promise<never> {
+/**
+ * Runs a benchmark and ends the process, leaving nothing behind: with 1 when it throws, or gives
+ * false, having said why.
+ */
+export async function runBench(bench: () => Promise<unknown>): Promise<never> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.on(signal, () => void clear().finally(() => process.exit(1)));
   }
   let code = 0;
   try {
-    await bench();
+    if ((await bench()) === false) code = 1;
   } catch (error) {
     console.error(error);
     code = 1;

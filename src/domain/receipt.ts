@@ -25,9 +25,14 @@ export function formatReceipt(receipt: Receipt): string {
   return `${receipt.partition}.${receipt.sequence}.${receipt.index}`;
 }
 
+const number = (digitsMax: number) => `(0|[1-9]\\d{0,${digitsMax - 1}})`;
+const message = `${number(4)}\\.${number(15)}`;
+const receiptForm = new RegExp(`^${message}\\.${number(7)}$`);
+const placeForm = new RegExp(`^${message}(?:\\.${number(7)})?(?:@${number(9)})?$`);
+
 /** The receipt that a text names; undefined when it names none. */
 export function parseReceipt(text: string): Receipt | undefined {
-  const match = /^(\d{1,4})\.(\d{1,15})\.(\d{1,7})$/.exec(text);
+  const match = receiptForm.exec(text);
   if (match === null) return undefined;
   return { partition: Number(match[1]), sequence: Number(match[2]), index: Number(match[3]) };
 }
@@ -40,7 +45,7 @@ export function formatPlace({ partition, sequence, index, incarnation }: Quarant
 
 /** The place that a text names; undefined when it names none. */
 export function parsePlace(text: string): QuarantinePlace | undefined {
-  const match = /^(\d{1,4})\.(\d{1,15})(?:\.(\d{1,7}))?(?:@(\d{1,9}))?$/.exec(text);
+  const match = placeForm.exec(text);
   if (match === null) return undefined;
   const [, partition, sequence, index, incarnation] = match;
   return {
