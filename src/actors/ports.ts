@@ -53,6 +53,9 @@ export interface LogMessage {
   readonly data: Uint8Array;
 }
 
+/** Which message it is: those that were stored apart under one sequence have different times. */
+export type MessageIdentity = Pick<LogMessage, "sequence" | "time">;
+
 /** What tells one incarnation of a stream from another. */
 export interface StreamState {
   /** Creation time as the broker gives it. */

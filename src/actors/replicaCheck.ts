@@ -5,11 +5,10 @@
  *
  * Publishers number their messages. A number that is left out belongs to a message that its
  * publisher gave up, or to one that this replica lacks. So when one is left out, the last messages
- * read are compared with the leader's. Messages of one sequence that were stored apart have
- * different times.
+ * read are compared with the leader's.
  */
 import type { Clock } from "./clock.ts";
-import { type LogMessage, PartitionHalted, type PayloadStreams } from "./ports.ts";
+import { type MessageIdentity, PartitionHalted, type PayloadStreams } from "./ports.ts";
 
 export interface ReplicaChecking {
   readonly partition: number;
@@ -28,10 +27,8 @@ const pauseMs = 200;
 const triesMax = 5;
 const retryMs = 500;
 
-type Place = Pick<LogMessage, "sequence" | "time">;
-
 export class ReplicaCheck {
-  #recent: Place[] = [];
+  #recent: MessageIdentity[] = [];
   #gaps = 0;
   #comparedAt = Number.NEGATIVE_INFINITY;
 
@@ -41,7 +38,7 @@ export class ReplicaCheck {
    * A message was applied; `gaps` is how many numbers were left out so far.
    * @throws PartitionHalted when the leader holds other messages.
    */
-  async applied({ sequence, time }: LogMessage, gaps: number): Promise<void> {
+  async applied({ sequence, time }: MessageIdentity, gaps: number): Promise<void> {
     this.#recent.push({ sequence, time });
     if (this.#recent.length > 2 * comparedMax) this.#recent = this.#recent.slice(-comparedMax);
     if (gaps === this.#gaps) return;
@@ -64,7 +61,7 @@ export class ReplicaCheck {
   }
 
   /** @param isLast whether what the leader does not have yet counts as something it lacks. */
-  async #compare(read: readonly Place[], isLast: boolean): Promise<void> {
+  async #compare(read: readonly MessageIdentity[], isLast: boolean): Promise<void> {
     const { partition, streams } = this.checking;
     for (let at = 0; at < read.length; at += atOnce) {
       const places = read.slice(at, at + atOnce);

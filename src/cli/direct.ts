@@ -9,6 +9,7 @@ import { openDatabase } from "../store/open.ts";
 import { newestSessionMemory } from "../store/sessionMemories.ts";
 import { fixedSettings } from "../store/settings.ts";
 import { CliFailure } from "./failure.ts";
+import { databaseUrlOf, natsUrlOf } from "./servers.ts";
 import type { Environment } from "./settings.ts";
 
 export interface Direct {
@@ -41,9 +42,7 @@ export async function withPast<Result>(
   const log = stderrLog("error");
   const database = await openDatabase(
     {
-      url:
-        config.databaseUrl ??
-        `postgres://postgres@127.0.0.1:${config.embeddedPgPort}/payload_stats`,
+      url: databaseUrlOf(config),
       applicationName: "payload-stats cli",
       connectionsMax: 2,
       deadlineMs,
@@ -56,7 +55,7 @@ export async function withPast<Result>(
     if (settings === undefined) throw new CliFailure("nothing was ever started on this database");
     const sessionMemoryMs = await currentSessionMemory(database, env, config);
     const link = await connectNats({
-      url: config.natsUrl ?? `nats://127.0.0.1:${config.embeddedNatsPort}`,
+      url: natsUrlOf(config),
       name: "payload-stats cli",
       log,
       connectTimeoutMs: waitMs,

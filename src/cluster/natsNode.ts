@@ -1,6 +1,7 @@
 /** One of the nats-servers of a JetStream cluster on the loopback interface. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { embeddedNatsUrl } from "../embedded/addresses.ts";
 import type { NatsBinary } from "../embedded/natsBinary.ts";
 import { jetStreamBlock } from "../embedded/natsServer.ts";
 import { loopback } from "../embedded/ports.ts";
@@ -32,7 +33,7 @@ export async function prepareNatsNode(
   await writeFile(configFile, configuration(name, directory, pidFile, binary, own, ports));
   return {
     name,
-    url: `nats://${loopback}:${own.client}`,
+    url: embeddedNatsUrl(own.client),
     port: own.client,
     command: [binary.path, "--config", configFile],
     logFile: join(dataDir, "log", `${name}.log`),

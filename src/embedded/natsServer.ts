@@ -3,6 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../log.ts";
 import { canFlushAlways } from "../nats/serverVersion.ts";
+import { embeddedNatsUrl } from "./addresses.ts";
 import { findNatsServer, type NatsBinary } from "./natsBinary.ts";
 import { loopback } from "./ports.ts";
 import { commandLine, endProcess, isAlive, readIfThere } from "./processes.ts";
@@ -22,7 +23,7 @@ export async function prepareNats(
   log.info(`durability: ${durability(binary)}`, { version: binary.version });
   return {
     name: "nats-server",
-    url: `nats://${loopback}:${port}`,
+    url: embeddedNatsUrl(port),
     port,
     command: [binary.path, "--config", configFile(dataDir)],
     logFile: join(dataDir, "log", "nats.log"),

@@ -3,13 +3,12 @@ import { chmod, chown, mkdir, readdir, rename, rm, stat } from "node:fs/promises
 import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { errorCode } from "../errorCode.ts";
+import { databaseName, embeddedDatabaseUrl } from "./addresses.ts";
 import { EmbeddedError } from "./embeddedError.ts";
 import { loopback } from "./ports.ts";
 import { commandLine, endProcess, isAlive, readIfThere } from "./processes.ts";
 import type { ServerSpec } from "./serverProcess.ts";
 import { findRunner, type Runner } from "./unprivileged.ts";
-
-const databaseName = "payload_stats";
 
 /**
  * Nobody waits for a commit as a device waits for its answer, which needs us and the broker. So a
@@ -50,7 +49,7 @@ export async function preparePostgres(dataDir: string, port: number): Promise<Se
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   return {
     name: "Postgres",
-    url: databaseUrl(port, databaseName),
+    url: embeddedDatabaseUrl(port),
     port,
     command: [...runner.prefix, program, "-D", cluster, "-p", String(port), ...options],
     logFile: join(dataDir, "log", "postgres.log"),
@@ -80,17 +79,13 @@ export async function endOrphanPostgres(dataDir: string): Promise<number | undef
 /** Creates our database unless it is there. */
 export async function ensureDatabase(port: number): Promise<void> {
   const options = { max: 1, connect_timeout: 10, onnotice: () => {} };
-  const sql = postgres(databaseUrl(port, "postgres"), options);
+  const sql = postgres(embeddedDatabaseUrl(port, "postgres"), options);
   try {
     const found = await sql`SELECT 1 FROM pg_database WHERE datname = ${databaseName}`;
     if (found.length === 0) await sql`CREATE DATABASE ${sql(databaseName)}`;
   } finally {
     await sql.end();
   }
-}
-
-function databaseUrl(port: number, database: string): string {
-  return `postgres://postgres@${loopback}:${port}/${database}`;
 }
 
 function clusterDir(dataDir: string): string {

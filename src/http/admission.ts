@@ -13,17 +13,17 @@ export class Admission {
   constructor(private readonly limits: AdmissionLimits) {}
 
   /**
-   * The place of a request that holds so many bytes; undefined when there is no room.
+   * The share of a request that holds so many bytes; undefined when there is no room.
    * @param willGrow then there is none either while those that grow hold half of it, so that others
    *   which begin leave them some to end in.
    */
-  enter(bytes: number, willGrow = false): Place | undefined {
+  enter(bytes: number, willGrow = false): Share | undefined {
     const { requestsMax, bytesMax } = this.limits;
     if (this.#requests >= requestsMax || this.#bytes + bytes > bytesMax) return undefined;
     if (willGrow && this.#grownBytes > bytesMax / 2) return undefined;
     this.#requests++;
     this.#bytes += bytes;
-    return new Place(this, bytes);
+    return new Share(this, bytes);
   }
 
   /** False when there is no room for so many bytes more. */
@@ -42,7 +42,7 @@ export class Admission {
 }
 
 /** What one request takes of the room. */
-export class Place {
+export class Share {
   #grownBytes = 0;
 
   constructor(

@@ -4,7 +4,7 @@
  * one, and whatever comes out of a decompressor, takes its room and is bounded chunk by chunk, so that
  * a bomb costs no more memory than an honest body of the largest size.
  */
-import type { Place } from "./admission.ts";
+import type { Share } from "./admission.ts";
 import { isJsonSpace } from "./batchRows.ts";
 import { overloaded } from "./ingestProblems.ts";
 import { batchRowsMax } from "./limits.ts";
@@ -54,13 +54,13 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
 
 /**
  * The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8.
- * @param place holds the declared length, and grows by what comes out of a stream.
+ * @param share holds the declared length, and grows by what comes out of a stream.
  * @param decode gives the text of all bytes, or throws when they are no UTF-8.
  */
 export function readBody(
   request: Request,
   plan: BodyPlan,
-  place: Place,
+  share: Share,
   decode = decodeText,
   arrivalMs = arrivalMsMax,
 ): Promise<string | Problem> {
@@ -68,7 +68,7 @@ export function readBody(
   const decodeRead = (read: Uint8Array | Problem) =>
     read instanceof Problem ? read : textOf(read, bytesMax, decode);
   if (plan.kind === "stream") {
-    return readStream(request, plan, place, arrivalMs).then(decodeRead);
+    return readStream(request, plan, share, arrivalMs).then(decodeRead);
   }
   const whole = plan.length <= undatedBytesMax ? request.bytes() : readInTime(request, arrivalMs);
   return whole.then(decodeRead, incomplete);
@@ -154,12 +154,12 @@ function compressionOf(encoding: string | null): Compression | undefined | Probl
 async function readStream(
   request: Request,
   plan: BodyPlan & { readonly kind: "stream" },
-  place: Place,
+  share: Share,
   arrivalMs: number,
 ): Promise<Uint8Array | Problem> {
   const { compression, bytesMax } = plan;
   const { body } = request;
-  const limits = { bytesMax, place, arrivalMs };
+  const limits = { bytesMax, share, arrivalMs };
   if (compression === undefined) {
     return body === null
       ? new Uint8Array(0)
@@ -175,7 +175,7 @@ async function readStream(
 
 interface StreamLimits {
   readonly bytesMax: number;
-  readonly place: Place;
+  readonly share: Share;
   readonly arrivalMs: number;
   readonly broken: () => Problem;
 }
@@ -183,7 +183,7 @@ interface StreamLimits {
 /** Gathers a stream's bytes, and lets go of it at once when they are too many or too late. */
 async function collect(
   stream: ReadableStream<Uint8Array>,
-  { bytesMax, place, arrivalMs, broken }: StreamLimits,
+  { bytesMax, share, arrivalMs, broken }: StreamLimits,
 ): Promise<Uint8Array | Problem> {
   const reader = stream.getReader();
   const chunks: Uint8Array[] = [];
@@ -201,7 +201,7 @@ async function collect(
       if (done) return Buffer.concat(chunks, length);
       length += value.length;
       const isTooLarge = length > bytesMax;
-      if (isTooLarge || !place.grow(value.length)) {
+      if (isTooLarge || !share.grow(value.length)) {
         void release();
         return isTooLarge ? tooLarge(bytesMax) : overloaded();
       }

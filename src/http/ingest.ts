@@ -6,7 +6,7 @@
 import type { AppendWaiter, PayloadLog } from "../actors/ports.ts";
 import { formatReceipt, type Receipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
-import { Admission, type AdmissionLimits, type Place } from "./admission.ts";
+import { Admission, type AdmissionLimits, type Share } from "./admission.ts";
 import { batchAnswer, type CheckedRows, checkRows } from "./batch.ts";
 import { arrayRows, lineRows } from "./batchRows.ts";
 import { type BodyPlan, decodeLines, decodeText, planBody, readBody } from "./body.ts";
@@ -64,7 +64,7 @@ interface Admitted {
   readonly media: MediaKind;
   readonly key: string | undefined;
   readonly plan: BodyPlan;
-  readonly place: Place;
+  readonly share: Share;
 }
 
 const acceptedHeaders = new Headers({ "content-type": "application/json" });
@@ -94,7 +94,7 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
   class WaitingSingle implements AppendWaiter {
     constructor(
       private readonly answer: (response: Response) => void,
-      private readonly place: Place,
+      private readonly share: Share,
     ) {}
 
     stored(_position: number, receipt: Receipt): void {
@@ -111,7 +111,7 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     }
 
     #end(response: Response): void {
-      this.place.leave();
+      this.share.leave();
       this.answer(response);
     }
   }
@@ -123,9 +123,9 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     const admitted = admit(request, singles);
     if (admitted instanceof Problem) return refuse(admitted);
     return new Promise((answer) => {
-      const { key, plan, place } = admitted;
-      const waiting = new WaitingSingle(answer, place);
-      readBody(request, plan, place).then(
+      const { key, plan, share } = admitted;
+      const waiting = new WaitingSingle(answer, share);
+      readBody(request, plan, share).then(
         (text) => takeSingle(text, key, waiting),
         (error: unknown) => waiting.failed(() => error),
       );
@@ -150,15 +150,15 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     const admitted = admit(request, batches);
     if (admitted instanceof Problem) return refuse(admitted);
     try {
-      const { plan, place, media } = admitted;
+      const { plan, share, media } = admitted;
       const decode = media === "lines" ? decodeLines : decodeText;
-      const text = await readBody(request, plan, place, decode);
+      const text = await readBody(request, plan, share, decode);
       const outcome = text instanceof Problem ? text : await storeBatch(text, admitted);
       return outcome instanceof Problem ? refuse(outcome) : outcome;
     } catch (error) {
       return refuse(failureProblem(log, error));
     } finally {
-      admitted.place.leave();
+      admitted.share.leave();
     }
   }
 
@@ -213,8 +213,8 @@ function admit(request: Request, door: Door): Admitted | Problem {
   if (key instanceof Problem) return key;
   const plan = planBody(headers, door.bytesMax);
   if (plan instanceof Problem) return plan;
-  const place = door.admission.enter(plan.length ?? 0, plan.kind === "stream");
-  return place === undefined ? overloaded() : { media, key, plan, place };
+  const share = door.admission.enter(plan.length ?? 0, plan.kind === "stream");
+  return share === undefined ? overloaded() : { media, key, plan, share };
 }
 
 function accepted(body: string): Response {

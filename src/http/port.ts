@@ -1,7 +1,7 @@
 /** Ports: one that several threads will share, and why one cannot be had. */
 import { errorCode } from "../errorCode.ts";
 
-export interface Place {
+export interface Address {
   readonly host: string;
   /** 0: one that is free. */
   readonly port: number;
@@ -23,10 +23,10 @@ export interface PortClaim {
  * start in the same moment, on the same host and port, from both getting through.
  * @throws when the port cannot be had; the message names it and its setting.
  */
-export function claimPort(place: Place): PortClaim {
-  const { host } = place;
+export function claimPort(address: Address): PortClaim {
+  const { host } = address;
   try {
-    const port = place.port === 0 ? probe(host, 0) : place.port;
+    const port = address.port === 0 ? probe(host, 0) : address.port;
     const lock = process.platform === "linux" ? hold(`payload-stats ${host}:${port}`) : undefined;
     const release = () => lock?.stop();
     try {
@@ -37,7 +37,7 @@ export function claimPort(place: Place): PortClaim {
     }
     return { port, release };
   } catch (error) {
-    throw portUnavailable(place, error);
+    throw portUnavailable(address, error);
   }
 }
 
@@ -61,16 +61,16 @@ function hold(name: string) {
 }
 
 /** The error that a failed attempt to listen becomes. */
-export function portUnavailable(place: Place, cause: unknown): Error {
-  const { host, port } = place;
-  const message = `port ${port} of ${host} cannot be listened on: ${advice(place, cause)}`;
+export function portUnavailable(address: Address, cause: unknown): Error {
+  const { host, port } = address;
+  const message = `port ${port} of ${host} cannot be listened on: ${advice(address, cause)}`;
   return new Error(message, { cause });
 }
 
 /** The port is taken, or needs privileges. A bad host has many codes, some of them left over. */
 const portCodes: readonly unknown[] = ["EADDRINUSE", "EACCES"];
 
-function advice({ settings }: Place, error: unknown): string {
+function advice({ settings }: Address, error: unknown): string {
   const isOfPort = portCodes.includes(errorCode(error));
   if (!isOfPort) return `set ${settings?.host ?? "the host"} to a name or address of this machine`;
   return settings === undefined ? "set another port" : `set ${settings.port} to a free port`;

@@ -3,12 +3,12 @@ import type { AnyElysia } from "elysia";
 import type { Log } from "../log.ts";
 import { unexpectedProblem } from "./errorHandler.ts";
 import { withOrigin } from "./origin.ts";
-import { type Place, portUnavailable } from "./port.ts";
+import { type Address, portUnavailable } from "./port.ts";
 import { Problem, problemResponse } from "./problem.ts";
 
 export type Handler = (request: Request) => Response | Promise<Response>;
 
-export interface ServeOptions extends Place {
+export interface ServeOptions extends Address {
   readonly app: AnyElysia;
   /**
    * Whether other threads of this process, which has claimed the port, listen on it too. The kernel

@@ -25,8 +25,8 @@ export function sortActors(
   const from = after && { name: after, weight: BigInt(after.weight) };
   return actors
     .map((actor) => ({ name: actor, weight: weightOf(actor, sort), actor }))
-    .filter((place) => from === undefined || byPlace(place, from) > 0)
-    .sort(byPlace)
+    .filter((weighed) => from === undefined || byWeight(weighed, from) > 0)
+    .sort(byWeight)
     .map(({ actor }) => actor);
 }
 
@@ -36,12 +36,12 @@ export function actorKey(actor: ActorView, sort: ActorQuery["sort"]): ActorKey {
   return { weight: weightOf(actor, sort).toString(), customer, content };
 }
 
-interface Place {
+interface Weighed {
   readonly name: ActorName;
   readonly weight: bigint;
 }
 
-function byPlace(a: Place, b: Place): number {
+function byWeight(a: Weighed, b: Weighed): number {
   if (a.weight !== b.weight) return a.weight > b.weight ? -1 : 1;
   return byName(a.name, b.name);
 }

@@ -1,13 +1,11 @@
 /** Whether a stream still goes on from where a feed is. */
-import { type LogMessage, PayloadGap } from "../actors/ports.ts";
+import { type MessageIdentity, PayloadGap } from "../actors/ports.ts";
 import type { NatsLink } from "./connection.ts";
 import { streamName } from "./names.ts";
 import { findMessage, stateOf } from "./streamState.ts";
 
 /** How often a stream may seem to end too early before that is believed. */
 const shortMax = 5;
-
-type Place = Pick<LogMessage, "sequence" | "time">;
 
 export class Continuity {
   /** The creation time of the stream that the feed began with. */
@@ -34,7 +32,7 @@ export class Continuity {
    *   same one, and was edited (see actors/streamIdentity.ts).
    * @throws when that cannot be told now.
    */
-  async findGap(expected: number, last?: Place): Promise<PayloadGap | undefined> {
+  async findGap(expected: number, last?: MessageIdentity): Promise<PayloadGap | undefined> {
     const info = await this.link.manager.streams.info(streamName(this.partition));
     const { created, firstSequence, lastSequence } = stateOf(info);
     this.#created ??= created;

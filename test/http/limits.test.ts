@@ -1,7 +1,7 @@
 /** Invariant I11 at the door: what is in flight is bounded, and what is over gets 503. */
 import { expect, test } from "bun:test";
 import { connect } from "node:net";
-import { Admission, Place } from "../../src/http/admission.ts";
+import { Admission, Share } from "../../src/http/admission.ts";
 import { decodeText, readBody } from "../../src/http/body.ts";
 import { Problem, problemResponse } from "../../src/http/problem.ts";
 import { examplePayload } from "../support/api.ts";
@@ -10,9 +10,9 @@ import { until } from "../support/until.ts";
 
 const good = JSON.stringify(examplePayload);
 
-/** A place in a room of its own. */
-function place(bytes: number): Place {
-  return new Place(new Admission({ requestsMax: 1, bytesMax: bytes }), 0);
+/** A share of a room of its own. */
+function share(bytes: number): Share {
+  return new Share(new Admission({ requestsMax: 1, bytesMax: bytes }), 0);
 }
 
 test("requests over the bound are refused at once, and room is given back", async () => {
@@ -96,11 +96,11 @@ test("a client that goes away in the middle of its body gives its room back", as
     const head = `POST /stats HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${framing}`;
     socket.write(`${head}\r\n\r\n${framing.startsWith("t") ? "5\r\n" : ""}{"tok`);
     await until(async () => (await server.post("/stats", good)).status === 503, {
-      what: "the half request holds the only place",
+      what: "the half request holds the only share",
     });
     socket.destroy();
     await until(async () => (await server.post("/stats", good)).status === 202, {
-      what: "its place is free again",
+      what: "its share is free again",
     });
   }
   expect(server.logLines).toEqual([]);
@@ -131,7 +131,7 @@ test("a body that takes too long is given up, compressed or not", async () => {
     });
     const request = new Request("http://localhost/", { method: "POST", body: slow });
     const plan = { kind: "stream", compression, length: undefined, bytesMax: 100 } as const;
-    expect(await readBody(request, plan, place(100), decodeText, 20)).toMatchObject({
+    expect(await readBody(request, plan, share(100), decodeText, 20)).toMatchObject({
       kind: "timeout",
     });
   }
@@ -154,7 +154,7 @@ test("a body of a declared length that takes too long is given up, and let go of
         return read;
       };
       const slow = Object.assign(Object.create(request), { bytes });
-      const read = await readBody(slow, plan, place(length), decodeText, 50);
+      const read = await readBody(slow, plan, share(length), decodeText, 50);
       return read instanceof Problem ? problemResponse(read) : new Response(null);
     },
   });

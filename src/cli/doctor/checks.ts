@@ -2,6 +2,7 @@
 import { statfs } from "node:fs/promises";
 import { type Config, ConfigError, readConfig } from "../../config.ts";
 import { isObject } from "../../domain/json.ts";
+import { loopback } from "../../embedded/ports.ts";
 import { createLog, errorMessage } from "../../log.ts";
 import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
 import { canFlushAlways, isAtLeast } from "../../nats/serverVersion.ts";
@@ -9,6 +10,7 @@ import { lowerCopiesCommand } from "../../nats/topology.ts";
 import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
 import type { AdminClient } from "../adminClient.ts";
 import { CliFailure } from "../failure.ts";
+import { databaseUrlOf, natsUrlOf } from "../servers.ts";
 import type { Environment } from "../settings.ts";
 
 export interface Finding {
@@ -65,13 +67,11 @@ export async function checkService(client: AdminClient): Promise<Finding[]> {
 }
 
 export async function checkPostgres(config: Config): Promise<Finding[]> {
-  const { databaseUrl, embeddedPgPort } = config;
-  if (databaseUrl === undefined && !(await isOpen("127.0.0.1", embeddedPgPort))) {
+  if (config.databaseUrl === undefined && !(await isOpen(loopback, config.embeddedPgPort))) {
     return [finding("postgres", "ok", "embedded: is started with the service")];
   }
-  const embedded = `postgres://postgres@127.0.0.1:${embeddedPgPort}/payload_stats`;
   try {
-    return describePostgres(await inspectPostgres(databaseUrl ?? embedded, quiet));
+    return describePostgres(await inspectPostgres(databaseUrlOf(config), quiet));
   } catch (error) {
     return [finding("postgres", "bad", errorMessage(error))];
   }
@@ -92,13 +92,11 @@ function describePostgres(facts: PostgresFacts): Finding[] {
 }
 
 export async function checkNats(config: Config): Promise<Finding[]> {
-  const { natsUrl, embeddedNatsPort } = config;
-  if (natsUrl === undefined && !(await isOpen("127.0.0.1", embeddedNatsPort))) {
+  if (config.natsUrl === undefined && !(await isOpen(loopback, config.embeddedNatsPort))) {
     return [finding("nats", "ok", "embedded: is started with the service")];
   }
-  const url = natsUrl ?? `nats://127.0.0.1:${embeddedNatsPort}`;
   try {
-    return describeNats(await inspectNats(url, config.partitions, quiet), config);
+    return describeNats(await inspectNats(natsUrlOf(config), config.partitions, quiet), config);
   } catch (error) {
     return [finding("nats", "bad", errorMessage(error))];
   }

@@ -3,7 +3,7 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import type { Command } from "commander";
 import { emptyPartitionState } from "../../actors/partitionState.ts";
-import { type Config, readConfig } from "../../config.ts";
+import { readConfig } from "../../config.ts";
 import { formatDuration } from "../../domain/duration.ts";
 import { errorCode } from "../../errorCode.ts";
 import { stderrLog } from "../../log.ts";
@@ -15,6 +15,7 @@ import { openDatabase } from "../../store/open.ts";
 import { fixedSettings, type Settings } from "../../store/settings.ts";
 import { CliFailure } from "../failure.ts";
 import type { Output } from "../output.ts";
+import { databaseUrlOf } from "../servers.ts";
 import type { CliSettings, Environment } from "../settings.ts";
 import { contextOf, example } from "../verb.ts";
 import { checkAbsent, writeWhole } from "../wholeFile.ts";
@@ -103,7 +104,7 @@ async function withDatabase(
 ): Promise<void> {
   const database = await openDatabase(
     {
-      url: databaseUrl(readConfig(env)),
+      url: databaseUrlOf(readConfig(env)),
       applicationName: "payload-stats cli",
       connectionsMax: 2,
       deadlineMs,
@@ -122,8 +123,4 @@ async function withDatabase(
   } finally {
     await database.close();
   }
-}
-
-function databaseUrl({ databaseUrl: url, embeddedPgPort }: Config): string {
-  return url ?? `postgres://postgres@127.0.0.1:${embeddedPgPort}/payload_stats`;
 }

@@ -1,0 +1,12 @@
+/** Where the embedded servers answer. */
+import { loopback } from "./ports.ts";
+
+export const databaseName = "payload_stats";
+
+export function embeddedDatabaseUrl(port: number, database = databaseName): string {
+  return `postgres://postgres@${loopback}:${port}/${database}`;
+}
+
+export function embeddedNatsUrl(port: number): string {
+  return `nats://${loopback}:${port}`;
+}
