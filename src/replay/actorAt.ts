@@ -10,7 +10,7 @@ import { timeMsMax, windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { rulesOfWindow } from "./memories.ts";
 import { holding, planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, tokensOfActor } from "./sources.ts";
+import { type Past, streamState, tokensOfActor } from "./sources.ts";
 import { openWindow, recordedWindow } from "./views.ts";
 
 /** Beyond any position. */
@@ -43,10 +43,11 @@ export async function actorAt(
 
 /** The newest moment, when the one that is asked for is later than it. */
 async function newestMoment(
-  { clock, history, streams }: Past,
+  past: Past,
   partition: number,
   moment: PastMoment,
 ): Promise<PastMoment | undefined> {
+  const { clock, history, streams } = past;
   if (moment.kind === "position") {
     const { position } = await history.place(partition);
     return moment.position > position ? { kind: "position", position } : undefined;
@@ -54,8 +55,8 @@ async function newestMoment(
   const nowMs = clock.now();
   if (moment.timeMs <= nowMs) return undefined;
   // The broker's clock decides, and may be ahead of this one.
-  const { lastSequence } = await streams.state(partition);
-  const last = await streams.message(partition, lastSequence);
+  const stream = await streamState(past, partition);
+  const last = stream && (await streams.message(partition, stream.lastSequence));
   const timeMs = Math.max(nowMs, last?.timeMs ?? 0);
   return moment.timeMs > timeMs ? { kind: "time", timeMs } : undefined;
 }

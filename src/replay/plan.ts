@@ -13,7 +13,7 @@ import { firstAfter } from "../actors/acceptLoss.ts";
 import type { HistoryStore, PartitionPlace, ReplayBasis } from "../actors/historyPorts.ts";
 import { type Rules, windowsKeyRemembered } from "../domain/rules.ts";
 import { ceilTo, floorTo } from "../domain/windows.ts";
-import type { Past } from "./sources.ts";
+import { type Past, streamState } from "./sources.ts";
 
 /** A publisher gives a message up long before; later than this no repeat of one is stored. */
 const repeatsMaxMs = 60_000;
@@ -56,13 +56,18 @@ export function warmUpMs({ windowMs, keyWindowMs = windowMs }: Rules): number {
  *   before is retained.
  */
 export async function planReplay(
-  { streams, history }: Pick<Past, "streams" | "history">,
+  past: Pick<Past, "streams" | "history">,
   partition: number,
   rules: Rules,
   fromMs: number | undefined,
   fromEvents = false,
 ): Promise<ReplayPlan | NotRetained> {
-  const [place, stream] = await Promise.all([history.place(partition), streams.state(partition)]);
+  const { streams, history } = past;
+  const [place, stream] = await Promise.all([
+    history.place(partition),
+    streamState(past, partition),
+  ]);
+  if (stream === undefined) return { kind: "not-retained", reason: "the stream is gone" };
   if (place.streamCreated !== "" && place.streamCreated !== stream.created) {
     return { kind: "not-retained", reason: "the stream is not the one that was read" };
   }

@@ -8,7 +8,7 @@ import { windowEndMs, windowIndexOf, windowStartMs } from "../domain/windows.ts"
 import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, tokensOfActor } from "./sources.ts";
+import { type Past, streamState, tokensOfActor } from "./sources.ts";
 import { payloadAt, ReceiptTrace } from "./trace.ts";
 import { recordedWindow } from "./views.ts";
 
@@ -16,8 +16,8 @@ import { recordedWindow } from "./views.ts";
 const candidatesMax = 100;
 
 /**
- * Undefined when the broker never gave that receipt, or it names no payload. After an accepted
- * loss nobody knows how far the lost stream went.
+ * Undefined when the broker never gave that receipt, or it names no payload. Nobody knows how far
+ * a stream went that is lost.
  */
 export async function followReceipt(
   past: Past,
@@ -43,15 +43,16 @@ async function firstFate(
 ): Promise<ReceiptFate | undefined> {
   const { partition, sequence } = receipt;
   if (partition >= past.rules.partitions) return undefined;
-  const [place, stream, message] = await Promise.all([
+  const [place, stream] = await Promise.all([
     past.history.place(partition),
-    past.streams.state(partition),
-    past.streams.message(partition, sequence),
+    streamState(past, partition),
   ]);
-  const isOther = place.streamCreated !== "" && place.streamCreated !== stream.created;
-  if (message === undefined || isOther) {
-    const mayBeOfLostStream = Number.isFinite(place.sequencesFromMs);
-    const isKnown = sequence <= Math.max(place.sequence, stream.lastSequence);
+  const isLost =
+    stream === undefined || (place.streamCreated !== "" && place.streamCreated !== stream.created);
+  const message = isLost ? undefined : await past.streams.message(partition, sequence);
+  if (message === undefined) {
+    const mayBeOfLostStream = isLost || Number.isFinite(place.sequencesFromMs);
+    const isKnown = sequence <= Math.max(place.sequence, stream?.lastSequence ?? 0);
     if (sequence < 1 || !(isKnown || mayBeOfLostStream)) return undefined;
     return await withoutPayload(past, receipt);
   }

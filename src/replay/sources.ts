@@ -1,7 +1,13 @@
 /** What questions about the past are answered from. */
 import type { Clock } from "../actors/clock.ts";
 import type { HistoryStore } from "../actors/historyPorts.ts";
-import type { PartitionStore, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
+import {
+  PartitionHalted,
+  type PartitionStore,
+  type PayloadStreams,
+  type RememberedTokens,
+  type StreamState,
+} from "../actors/ports.ts";
 import type { ActorName } from "../domain/actorName.ts";
 import type { Rules } from "../domain/rules.ts";
 
@@ -12,6 +18,19 @@ export interface Past {
   readonly clock: Clock;
   /** The rules of now. Events may have been made under another memory: see memories.ts. */
   readonly rules: Rules;
+}
+
+/** What a partition's stream holds; undefined when it is gone. */
+export async function streamState(
+  { streams }: Pick<Past, "streams">,
+  partition: number,
+): Promise<StreamState | undefined> {
+  try {
+    return await streams.state(partition);
+  } catch (error) {
+    if (error instanceof PartitionHalted) return undefined;
+    throw error;
+  }
 }
 
 /** The tokens of all actors of a partition, for windows that end in a range of times. */
