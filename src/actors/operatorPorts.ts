@@ -59,7 +59,7 @@ export interface QuarantineRow {
   readonly id: number;
   readonly place: QuarantinePlace;
   readonly reason: string;
-  /** The message or payload as text, cut at 64 KiB. */
+  /** The message or payload as text, cut; of many payloads of one message little is kept. */
   readonly found: string;
   readonly quarantinedAt: string;
   readonly state: QuarantineState;
@@ -93,7 +93,10 @@ export interface QuarantineStore {
   claim(id: number, by: string): Promise<ClaimOutcome>;
   /** Marks a claimed row `retried`. */
   retried(id: number, retriedAs: string): Promise<void>;
-  /** Marks a held row `discarded`; false when it is not held. */
+  /**
+   * Marks a row `discarded`; false when that was decided otherwise, or a retry may still be made
+   * again.
+   */
   discard(id: number, by: string): Promise<boolean>;
 }
 

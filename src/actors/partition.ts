@@ -217,7 +217,7 @@ export class Partition {
 
   /** Fills the memory of tokens from an event; to be called after `restore`. */
   remember(tokens: RememberedTokens): void {
-    this.#remember(tokens.tokens, windowIndexOf(tokens.windowEndMs, this.#rules.windowMs) - 1);
+    this.#remember(tokens.tokens, windowIndexOf(tokens.windowEndMs - 1, this.#rules.windowMs));
   }
 
   #remember(tokens: string, windowIndex: number): void {
@@ -307,11 +307,6 @@ export class Partition {
   }
 
   #quarantinePayload(index: number, reason: string, batch: Batch): void {
-    const at = index * payloadWidth;
-    const payload = batch.payloads.slice(at, at + payloadWidth);
-    // Any value may stand there; turning a deeply nested one into a number would throw.
-    const actor = typeof payload[0] === "number" ? payload[0] * 2 : -1;
-    const found = [batch.actors[actor], batch.actors[actor + 1], ...payload.slice(1)];
-    this.#ledger.quarantine(this.#sequence, index, reason, payloadText(found));
+    this.#ledger.quarantine(this.#sequence, index, reason, payloadText(batch, index));
   }
 }

@@ -6,8 +6,8 @@
  * it may be claimed again, and then the partition's owner takes the second message for a repeat,
  * because a retry goes by the place it comes from.
  */
-import { encodeFound, encodeRetry } from "../domain/envelope.ts";
-import { foundMax, messageText, storableText } from "../domain/quarantineText.ts";
+import { decodeMessage, encodeFound, encodeRetry } from "../domain/envelope.ts";
+import { foundMax, messageText, payloadText, storableText } from "../domain/quarantineText.ts";
 import { formatPlace, type QuarantinePlace } from "../domain/receipt.ts";
 import type {
   DiscardOutcome,
@@ -38,6 +38,8 @@ export class QuarantineDesk implements QuarantineControl {
   async retry(place: QuarantinePlace, by: string): Promise<RetryOutcome> {
     const row = await this.store.find(place);
     if (row === undefined) return { kind: "unknown" };
+    if (row.state === "retried") return { kind: "already" };
+    if (row.state === "discarded") return { kind: "discarded" };
     const message = await this.#messageOf(row);
     if (message === undefined) return { kind: "lost" };
     const { partition, index } = row.place;
@@ -65,11 +67,20 @@ export class QuarantineDesk implements QuarantineControl {
   /** What to publish; undefined when it is not known byte for byte. */
   async #messageOf(row: QuarantineRow): Promise<Uint8Array | undefined> {
     const { place, found } = row;
-    if (place.index >= 0) return encodeFound(found);
+    if (place.index >= 0) return encodeFound(found) ?? (await this.#payloadOf(row));
     const held = await this.streams.message(place.partition, place.sequence);
     // After an accepted loss another message may stand under this sequence.
     if (held !== undefined && storableText(messageText(held.data)) === found) return held.data;
-    const isWhole = found.length < foundMax && !found.includes("\uFFFD");
+    const isWhole = Buffer.byteLength(found) < foundMax && !found.includes("\uFFFD");
     return isWhole ? new TextEncoder().encode(found) : undefined;
+  }
+
+  /** A payload of which less was kept than there is, out of its message. */
+  async #payloadOf({ place, found }: QuarantineRow): Promise<Uint8Array | undefined> {
+    const held = await this.streams.message(place.partition, place.sequence);
+    const batch = held && decodeMessage(held.data);
+    if (batch?.kind !== "batch") return undefined;
+    const text = payloadText(batch, place.index);
+    return storableText(text.slice(0, found.length)) === found ? encodeFound(text) : undefined;
   }
 }

@@ -30,6 +30,8 @@ export interface Ticking {
 
 /** A tick is sent this long after the boundary, so that the broker's clock has passed it too. */
 const afterBoundaryMs = 3;
+/** So often the clock is looked at again before a boundary, since it may be set. */
+const lookMs = 10_000;
 /** Without any progress for this long after a tick was stored, the consumer is replaced. */
 const silenceMs = 3_000;
 
@@ -44,7 +46,7 @@ export async function keepTicking(ticking: Ticking): Promise<void> {
     const boundary = windowEndMs(windowIndexOf(from, windowMs), windowMs);
     const waitMs = boundary + afterBoundaryMs - clock.now();
     if (waitMs > 0) {
-      await clock.sleep(waitMs, signal);
+      await clock.sleep(Math.min(waitMs, lookMs), signal);
       continue;
     }
     try {

@@ -1,7 +1,7 @@
 /** Asks the admin API. */
 import { isObject, type JsonObject } from "../domain/json.ts";
 import { errorMessage } from "../log.ts";
-import { CliFailure } from "./failure.ts";
+import { CliFailure, NoAnswer } from "./failure.ts";
 
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
@@ -14,7 +14,7 @@ export class AdminClient {
     private readonly token: string | undefined,
   ) {}
 
-  /** @throws CliFailure that says what the server said. */
+  /** @throws CliFailure that says what the server said; NoAnswer where it may do so later. */
   get(path: string, query: Query = {}): Promise<JsonObject> {
     return this.#ask("GET", path, query);
   }
@@ -26,7 +26,9 @@ export class AdminClient {
   async #ask(method: string, path: string, query: Query): Promise<JsonObject> {
     const { response, body } = await this.#fetch(method, path, query);
     if (response.ok && isObject(body)) return body;
-    throw new CliFailure(problemOf(response.status, body), isUsage(response.status) ? 2 : 1);
+    const problem = problemOf(response.status, body);
+    if (response.status >= 500) throw new NoAnswer(problem);
+    throw new CliFailure(problem, isUsage(response.status) ? 2 : 1);
   }
 
   /** An answer whatever its status, for checks that are red by status. */
@@ -48,7 +50,7 @@ export class AdminClient {
       const body: unknown = await response.json().catch(() => undefined);
       return { response, body };
     } catch (error) {
-      throw new CliFailure(
+      throw new NoAnswer(
         `cannot ask ${this.url}: ${errorMessage(error)}. Is the role admin running there? ` +
           "Another address is given with --admin",
       );

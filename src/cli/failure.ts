@@ -10,3 +10,6 @@ export class CliFailure extends Error {
     super(message);
   }
 }
+
+/** The service did not answer, or could not at this time. */
+export class NoAnswer extends CliFailure {}

@@ -1,7 +1,7 @@
 /** Follows a build of a projection, with a progress bar on stderr. */
 import { isObject, type JsonObject } from "../domain/json.ts";
 import type { AdminClient } from "./adminClient.ts";
-import { CliFailure } from "./failure.ts";
+import { CliFailure, NoAnswer } from "./failure.ts";
 
 export interface WatchedBuild {
   /** It waits for a decision; else it has ended. */
@@ -43,7 +43,8 @@ export async function watchBuild(client: AdminClient, name: string): Promise<Wat
       }
       problem = rebuild.problem;
     } catch (error) {
-      if (performance.now() - answeredAt > patienceMs) throw error;
+      const isOver = performance.now() - answeredAt > patienceMs;
+      if (isOver || !(error instanceof NoAnswer)) throw error;
       bar.show(`${name}: no answer; asking again`);
     }
     await Bun.sleep(pollMs);

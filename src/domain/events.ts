@@ -64,6 +64,6 @@ export interface Quarantined {
   /** Place of the payload in its message; -1 when the whole message is meant. */
   readonly index: number;
   readonly reason: string;
-  /** The message or payload as it was found: text, cut at 64 KiB, bytes that are no UTF-8 replaced. */
+  /** The message or payload as text, cut; bytes that are no UTF-8 are replaced. */
   readonly found: string;
 }

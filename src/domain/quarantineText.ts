@@ -1,17 +1,31 @@
+import { type Batch, payloadWidth } from "./envelope.ts";
+
 /** The longest text that is kept of something quarantined, in characters. */
 export const foundMax = 65_536;
 
-/** What an unreadable message held, as text; bytes that are no UTF-8 are replaced. */
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/**
+ * What an unreadable message held, as text, up to `foundMax` bytes of it; bytes that are no UTF-8
+ * are replaced.
+ */
 export function messageText(data: Uint8Array): string {
-  return new TextDecoder().decode(data.subarray(0, foundMax));
+  return decoder.decode(data.subarray(0, foundMax));
 }
 
 /** Deeper than any payload, and far from where writing takes seconds, or overflows the stack. */
 const levelsMax = 16;
 
-/** A malformed payload with the names of its actor, as JSON; empty when it is nested deeply. */
-export function payloadText(values: readonly unknown[]): string {
-  return isShallow(values, levelsMax) ? JSON.stringify(values) : "";
+/** A payload of a batch with the names of its actor, as JSON; empty when it is nested deeply. */
+export function payloadText(
+  { actors, payloads }: Pick<Batch, "actors" | "payloads">,
+  index: number,
+): string {
+  const [number, ...values] = payloads.slice(index * payloadWidth, (index + 1) * payloadWidth);
+  // Any value may stand there; turning a deeply nested one into a number would throw.
+  const actor = typeof number === "number" ? number * 2 : -1;
+  const found = [actors[actor], actors[actor + 1], ...values];
+  return isShallow(found, levelsMax) ? JSON.stringify(found) : "";
 }
 
 function isShallow(value: unknown, levels: number): boolean {

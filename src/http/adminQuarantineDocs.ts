@@ -33,7 +33,10 @@ const rowSchemas = {
   sequence: integer("The message in the partition's stream.", 1042),
   index: integer("The payload in the message, from 0; -1 for the whole message.", -1),
   reason: text("Why it could not be applied.", "the message is not JSON"),
-  found: text("What was found, cut at 64 KiB.", "{"),
+  found: text(
+    "What was found, cut: 64 KiB at most, and little each of many payloads of one message.",
+    "{",
+  ),
   quarantinedAt: time("When it was set aside.", "2026-01-31T10:10:00.120Z"),
   state,
   retriedAs: nullInExample(text("Its new receipt, after a retry.")),

@@ -53,7 +53,7 @@ export function serveHttp(options: ServeOptions): HttpServer {
 function listen(options: ServeOptions) {
   const { app, host, port, isShared = false, log, directPosts = {} } = options;
   try {
-    return Bun.serve({
+    const server = Bun.serve({
       hostname: host,
       port,
       reusePort: isShared,
@@ -70,6 +70,9 @@ function listen(options: ServeOptions) {
       },
       error: (error) => problemResponse(unexpectedProblem(log, error)),
     });
+    // For routes that let a request be idle for longer: Elysia has not started this server.
+    app.server = server;
+    return server;
   } catch (error) {
     throw portUnavailable(options, error);
   }

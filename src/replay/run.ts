@@ -113,7 +113,7 @@ class Replay {
       if (untilSealedMs !== undefined && partition.sealedThroughMs >= untilSealedMs) return false;
     }
     run.reading?.(message);
-    partition.apply(message);
+    applyBounded(partition, message);
     return true;
   }
 
@@ -131,9 +131,15 @@ class Replay {
       warmUp.seal(message.timeMs);
       warmUp.committed();
     }
-    warmUp.apply(message);
+    applyBounded(warmUp, message);
     return true;
   }
+}
+
+/** Owners commit what they quarantine when it is much; a replay keeps that of the last messages. */
+function applyBounded(partition: Partition, message: LogMessage): void {
+  if (partition.quarantineIsFull) partition.committed();
+  partition.apply(message);
 }
 
 /** As a new owner would make it at the boundary where the replay begins. */

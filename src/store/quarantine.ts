@@ -96,7 +96,10 @@ export class PostgresQuarantineStore implements QuarantineStore {
       (sql) => sql`
         update quarantine
         set state = 'discarded', decided_by = ${by}, decided_at = clock_timestamp()
-        where id = ${id} and state = 'held'
+        where id = ${id} and (
+          state = 'held' or state = 'retrying'
+            and retry_started_at <= clock_timestamp() - ${patience}::text::interval
+        )
         returning id
       `,
     );

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Partition } from "../../src/actors/partition.ts";
+import { emptyPartitionState } from "../../src/actors/partitionState.ts";
 import type { LogMessage } from "../../src/actors/ports.ts";
 import type { Rules } from "../../src/domain/rules.ts";
 import { type NaiveMessage, type NaivePayload, naiveRows } from "../support/naiveModel.ts";
@@ -41,6 +42,12 @@ function sessionsByWindow(...payloads: (readonly [at: number, NaivePayload])[]):
   return events.map((event) => event.data.sessions);
 }
 
+/** The tokens of an event that holds this payload alone. */
+function tokensOf(one: NaivePayload): string {
+  const { events } = run(streamOf(messages([0, one]), start + windowMs), rules);
+  return events[0]?.data.tokens ?? "";
+}
+
 describe("the session rule", () => {
   const w = windowMs;
   test("a new token of a young session starts a session", () => {
@@ -56,6 +63,21 @@ describe("the session rule", () => {
     expect(sessionsByWindow([0, payload()], [20 * w, payload()])).toEqual([1, 0]);
     expect(sessionsByWindow([0, payload()], [21 * w, payload()])).toEqual([1, 1]);
   });
+  test("a token out of an event belongs to the longer window that holds the event's", () => {
+    const hours: Rules = { ...rules, windowMs: 12 * windowMs, sessionMemoryMs: 24 * windowMs };
+    const at = (window: number) => Math.ceil(start / hours.windowMs + window) * hours.windowMs;
+    const again = messages([at(3) - 1 - start, payload()]);
+    const sessionsAfter = (windowEndMs: number) => {
+      const partition = new Partition(hours, 0);
+      partition.restore(0, at(2), { ...emptyPartitionState, timeMs: at(2) });
+      partition.remember({ windowEndMs, tokens: tokensOf(payload()) });
+      for (const message of streamOf(again, at(3)).slice(0, 1)) partition.apply(message);
+      return partition.seal(at(3))[0]?.data.sessions;
+    };
+    expect(sessionsAfter(at(0) + windowMs)).toBe(0);
+    expect(sessionsAfter(at(0))).toBe(1);
+  });
+
   test("being seen again keeps a token remembered", () => {
     const old = payload({ sessionDuration: 10 * w });
     expect(sessionsByWindow([0, payload()], [15 * w, old], [30 * w, payload()])).toEqual([1, 0, 0]);

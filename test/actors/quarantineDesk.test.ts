@@ -1,17 +1,24 @@
 /** A row of quarantine is claimed only for a message that can be published. */
 import { expect, test } from "bun:test";
 import type { QuarantineRow, QuarantineStore } from "../../src/actors/operatorPorts.ts";
+import { Partition } from "../../src/actors/partition.ts";
+import type { LogMessage } from "../../src/actors/ports.ts";
 import { QuarantineDesk } from "../../src/actors/quarantineDesk.ts";
+import { BatchBuilder, decodeMessage } from "../../src/domain/envelope.ts";
+import { messageText, storableText } from "../../src/domain/quarantineText.ts";
+import { examplePayload } from "../support/api.ts";
+import { logMessage } from "../support/streams.ts";
 
 const place = { partition: 0, sequence: 1, index: -1, incarnation: 0 };
-const row: QuarantineRow = {
+const held: QuarantineRow = {
   ...{ id: 1, place, reason: "odd", found: "{}", quarantinedAt: "", state: "held" },
   ...{ retriedAs: undefined, decidedAt: undefined, decidedBy: undefined },
 };
 
-/** A desk over one row, and what was done to the row. */
-function deskWith(takes: () => boolean) {
+/** A desk over one row, what was done to the row, and what was published. */
+function deskWith(takes: () => boolean, row = held, message?: LogMessage) {
   const done: string[] = [];
+  const published: string[] = [];
   const store: QuarantineStore = {
     list: async () => [row],
     find: async () => row,
@@ -22,8 +29,12 @@ function deskWith(takes: () => boolean) {
     retried: async (_id, retriedAs) => void done.push(`retried as ${retriedAs}`),
     discard: async () => true,
   };
-  const retryLog = { takes, publish: async () => 7 };
-  return { done, desk: new QuarantineDesk({ message: async () => undefined }, store, retryLog) };
+  const publish = async (_partition: number, text: string) => {
+    published.push(text);
+    return 7;
+  };
+  const streams = { message: async () => message };
+  return { done, published, desk: new QuarantineDesk(streams, store, { takes, publish }) };
 }
 
 test("what the broker would never take stays held", async () => {
@@ -45,3 +56,64 @@ test("what it takes is claimed, and noted as retried", async () => {
   expect(await desk.retry(place, "anna")).toEqual({ kind: "retried", retriedAs: "0.7" });
   expect(done).toEqual(["claimed", "retried as 0.7"]);
 });
+
+test("what was decided before is said, however little of it was kept", async () => {
+  const found = '["Customer1","cha';
+  const cut = { ...held, place: { ...place, index: 3 }, found };
+  for (const [state, kind] of [
+    ["retried", "already"],
+    ["discarded", "discarded"],
+  ] as const) {
+    const { desk } = deskWith(() => true, { ...cut, state });
+    expect(await desk.retry(place, "anna")).toEqual({ kind });
+  }
+});
+
+test("a payload of which little was kept is read out of its message", async () => {
+  const builder = new BatchBuilder();
+  for (let i = 0; i < 4_000; i++) {
+    builder.add({
+      ...examplePayload,
+      token: `${"x".repeat(60)} ${i}`,
+      p2p: Number.MAX_SAFE_INTEGER,
+    });
+  }
+  const message = logMessage(1, 0, builder.encode("publisher", 1));
+  const partition = new Partition(
+    { windowMs: 300_000, partitions: 1, sessionMemoryMs: 86_400_000 },
+    0,
+  );
+  partition.apply(message);
+  const cut = partition.quarantined.at(-1);
+  if (cut === undefined) throw new Error("nothing was quarantined");
+  expect(cut.found).toHaveLength(64);
+  const row = { ...held, place: { ...place, index: cut.index }, found: cut.found };
+
+  const { desk, published } = deskWith(() => true, row, message);
+  expect(await desk.retry(row.place, "anna")).toMatchObject({ kind: "retried" });
+  expect(decodeMessage(inner(published[0]))).toMatchObject({
+    payloads: [0, `${"x".repeat(60)} ${cut.index}`, 30_000, Number.MAX_SAFE_INTEGER, 1, 2],
+  });
+
+  // Another message may stand under the sequence after an accepted loss.
+  const other = new BatchBuilder();
+  for (let i = 0; i <= cut.index; i++) other.add({ ...examplePayload, content: "other" });
+  const gone = [undefined, logMessage(1, 0, other.encode("publisher", 1))];
+  for (const found of gone) {
+    const { desk } = deskWith(() => true, row, found);
+    expect(await desk.retry(row.place, "anna")).toEqual({ kind: "lost" });
+  }
+});
+
+test("a message that was cut is not taken for a whole one, whatever its letters are", async () => {
+  const data = new TextEncoder().encode(JSON.stringify({ v: 2, names: "\u00e9".repeat(60_000) }));
+  const row = { ...held, found: storableText(messageText(data)) };
+  expect(row.found.length).toBeLessThan(65_536);
+  const { desk } = deskWith(() => true, row);
+  expect(await desk.retry(place, "anna")).toEqual({ kind: "lost" });
+});
+
+/** The message that a retry carries. */
+function inner(retry = ""): Uint8Array {
+  return Buffer.from(JSON.parse(retry).message, "base64");
+}

@@ -8,9 +8,12 @@ import { FakeStreams, silentLog } from "./fakes.ts";
 const windowMs = 10_000;
 
 /** Ticks for half a minute in a stream that nothing else is written to or read from. */
-function tickFor(streams: FakeStreams, progress: { sequence: number; timeMs: number }) {
-  const scheduler = new Scheduler();
-  const { clock } = new SimulatedProcess("ticker", 1, scheduler, 0);
+function tickFor(
+  streams: FakeStreams,
+  progress: { sequence: number; timeMs: number },
+  process = processOf(new Scheduler()),
+) {
+  const { clock, scheduler } = process;
   const abort = new AbortController();
   let restarts = 0;
   void keepTicking({
@@ -18,7 +21,7 @@ function tickFor(streams: FakeStreams, progress: { sequence: number; timeMs: num
     streams,
     clock,
     log: silentLog,
-    windowMs,
+    windowMs: process.windowMs,
     progress: () => progress,
     changed: () => new Promise(() => {}),
     waiting: () => true,
@@ -34,7 +37,22 @@ function tickFor(streams: FakeStreams, progress: { sequence: number; timeMs: num
   return restarts;
 }
 
+function processOf(scheduler: Scheduler, ticksEveryMs = windowMs) {
+  const process = new SimulatedProcess("ticker", 1, scheduler, 0);
+  return { process, clock: process.clock, scheduler, windowMs: ticksEveryMs };
+}
+
 describe("a tick", () => {
+  test("follows a clock that is set forward soon", () => {
+    const streams = new FakeStreams("created", 5);
+    const set = processOf(new Scheduler(), 3_600_000);
+    set.process.after(1_000, () => {
+      set.process.skewMs = 3_600_000;
+    });
+    tickFor(streams, { sequence: 4, timeMs: 1 }, set);
+    expect(streams.ticks).toBeGreaterThan(0);
+  });
+
   test("that does not come back replaces the consumer, and is waited for", () => {
     const streams = new FakeStreams("created", 5);
     const restarts = tickFor(streams, { sequence: 4, timeMs: 1 });

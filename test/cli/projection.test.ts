@@ -57,6 +57,14 @@ test("what a comparison counted is a result", async () => {
   expect(different.stdout).toMatch(/^different +cdn=2 +cdn=1$/m);
 });
 
+test("a build that is gone is not waited for", async () => {
+  find(idleProjection("stats"));
+  const { code, stderr } = await payloadStats(["projection", "rebuild", "stats"], env);
+  expect(code).toBe(1);
+  expect(stderr).toContain("there is no build to watch");
+  expect(stderr).not.toContain("asking again");
+});
+
 test("whoever follows a build that is paused is told once how it goes on", async () => {
   find(paused, paused, ended("rebuild", report()));
   const { code, stderr } = await payloadStats(["projection", "rebuild", "stats"], env);

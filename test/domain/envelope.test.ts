@@ -96,7 +96,10 @@ describe("a batch", () => {
 
 describe("a payload out of quarantine", () => {
   test("is a batch of its own, with the values that were found", () => {
-    const found = payloadText(["Customer1", undefined, "token", 30_000, -1, "2", null]);
+    const found = payloadText(
+      { actors: ["Customer1"], payloads: [0, "token", 30_000, -1, "2", null] },
+      0,
+    );
     expect(decodeMessage(encodeFound(found) ?? encoder.encode(""))).toEqual({
       ...{ kind: "batch", publisher: "quarantine", number: 1, keys: [] },
       actors: ["Customer1", null],
@@ -104,7 +107,10 @@ describe("a payload out of quarantine", () => {
     });
   });
   test("cannot be made of a text that is none, or not whole", () => {
-    const whole = payloadText(["Customer1", "channel1", "token", 30_000, 0, 1, 2]);
+    const whole = payloadText(
+      { actors: ["Customer1", "channel1"], payloads: [0, "token", 30_000, 0, 1, 2] },
+      0,
+    );
     for (const text of ["", "7", "{}", "[]", whole.slice(0, -1), whole.replace(",2]", "]")]) {
       expect(encodeFound(text)).toBeUndefined();
     }

@@ -23,6 +23,16 @@ test("a taken port is named, with its setting", async () => {
   await server.stop(0);
 });
 
+test("a route can let its request be idle for longer than others", async () => {
+  const app = new Elysia().get("/", ({ request, server }) => {
+    server?.timeout(request, 0);
+    return server === null ? "it cannot" : "it can";
+  });
+  const server = serveHttp({ ...named, app, host: "127.0.0.1", port: 0 });
+  expect(await (await fetch(server.url)).text()).toBe("it can");
+  await server.stop(0);
+});
+
 test("a shared port is served by those who join, and nobody else gets it", async () => {
   const place = { host: "127.0.0.1", settings: named.settings };
   const claim = claimPort({ ...place, port: 0 });

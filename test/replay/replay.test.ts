@@ -9,7 +9,7 @@ import { planReplay, warmUpMs } from "../../src/replay/plan.ts";
 import { runReplay } from "../../src/replay/run.ts";
 import { type Past, tokensOfPartition } from "../../src/replay/sources.ts";
 import { arbitraryMessages } from "../support/arbitraryStreams.ts";
-import { run, streamOf } from "../support/streams.ts";
+import { logMessage, run, streamOf } from "../support/streams.ts";
 import { memoryPast } from "./memoryPast.ts";
 
 const windowMs = 30_000;
@@ -37,6 +37,21 @@ function since(events: readonly DomainEvent[], fromMs: number): DomainEvent[] {
 }
 
 describe("a replay", () => {
+  test("keeps no more of what cannot be read than an owner does", async () => {
+    const stream = Array.from({ length: 10_100 }, (_, i) => logMessage(i + 1, startMs + i, "{"));
+    const past = memoryPast({ stream, events: [], rules });
+    const plan = await planReplay(past, 0, rules, undefined);
+    if ("reason" in plan) throw new Error(plan.reason);
+    const after = await runReplay(past, {
+      plan,
+      rules,
+      tokens: () => tokensOfPartition(past, 0, 0, 0),
+    });
+    expect(after.counts.quarantined).toBe(10_100);
+    expect(after.quarantined.length).toBeLessThan(10_000);
+    expect(after.quarantined.at(-1)).toMatchObject({ sequence: 10_100 });
+  });
+
   test("of the whole stream gives every event again", async () => {
     await fc.assert(
       fc.asyncProperty(streams, async (messages) => {

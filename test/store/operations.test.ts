@@ -169,6 +169,9 @@ describe("a claim for a retry", () => {
       `,
     );
     expect(await quarantine.claim(last ?? 0, "anna")).toBe("uncertain");
+    // Nothing else is left to decide about it.
+    expect(await quarantine.discard(last ?? 0, "anna")).toBe(true);
+    expect(await quarantine.claim(last ?? 0, "anna")).toBe("discarded");
   });
 
   test("is refused when the owner may have to remember too many", async () => {
