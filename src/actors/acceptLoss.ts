@@ -38,13 +38,13 @@ export class LossAcceptance implements PartitionControl {
   async #tryOnce(partition: number, by: string): Promise<AcceptLossOutcome> {
     const left = await this.store.left(partition);
     if (left === undefined) return { kind: "unknown" };
-    if (left.stopped === undefined) return { kind: "running" };
+    if (left.halted === undefined) return { kind: "running" };
     const { checkpoint } = left;
     await this.makeMissingStream(partition);
     const stream = await this.streams.state(partition);
     const countedTime = latest(checkpoint.messageTime, left.lossAcceptedTime);
     const continuesFrom = await firstAfter(this.streams, partition, stream, countedTime);
-    const data = describe(left, left.stopped, stream, continuesFrom);
+    const data = describe(left, left.halted, stream, continuesFrom);
     const last = await this.#held(partition, stream, continuesFrom - 1);
     const kind = await this.store.accept({
       partition,

@@ -9,8 +9,8 @@ import type { Checkpoint } from "./ports.ts";
 export interface LeftPartition {
   readonly epoch: number;
   readonly checkpoint: Checkpoint;
-  /** Why it is stopped; undefined while it runs. */
-  readonly stopped: string | undefined;
+  /** Why it must not go on; undefined while it runs, and when its owner has only failed. */
+  readonly halted: string | undefined;
   /** Broker time up to which earlier losses were accepted; empty when there was none. */
   readonly lossAcceptedTime: string;
 }

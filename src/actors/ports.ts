@@ -189,6 +189,13 @@ export interface RememberedTokens {
 /** The database refuses what a commit holds; trying again would not help. Nothing was written. */
 export class CommitRejected extends Error {}
 
+/** Why a partition is stopped. */
+export interface PartitionStop {
+  readonly reason: string;
+  /** It must not go on (`PartitionHalted`, `PayloadGap`); else its owner failed, and the next may not. */
+  readonly isHalted: boolean;
+}
+
 export interface PartitionStore {
   load(partition: number): Promise<Checkpoint>;
   /**
@@ -199,7 +206,7 @@ export interface PartitionStore {
   /** What the events of a partition say about tokens, for windows that end after a time, in order. */
   rememberedTokens(partition: number, afterMs: number): AsyncIterable<readonly RememberedTokens[]>;
   /** Notes why a partition is stopped, for people and readiness; undefined: it runs. */
-  markStopped(partition: number, epoch: number, reason: string | undefined): Promise<void>;
+  markStopped(partition: number, epoch: number, stop: PartitionStop | undefined): Promise<void>;
   /**
    * The last sequence of the windows that end at or before a time, and were sealed, by the clock of
    * the database, at or before another; 0 when there is none.

@@ -245,12 +245,15 @@ export class Worker {
     this.#holdings.delete(partition);
     if (end.kind === "fenced") this.#log.warn("partition lost to another worker", { partition });
     if (end.kind !== "halted" && end.kind !== "failed") return;
-    const retryMs = end.kind === "halted" ? haltedRetryMs : failedRetryMs;
+    const { reason } = end;
+    const isHalted = end.kind === "halted";
+    const retryMs = isHalted ? haltedRetryMs : failedRetryMs;
     const untilMs = this.#clock.monotonic() + retryMs;
-    this.#stopped.set(partition, { reason: end.reason, untilMs, epoch });
+    this.#stopped.set(partition, { reason, untilMs, epoch });
     if (owner.ready) this.#unstarted.delete(partition);
     else this.#unstarted.add(partition);
-    await this.#options.owner.store.markStopped(partition, epoch, end.reason).catch((error) => {
+    const { store } = this.#options.owner;
+    await store.markStopped(partition, epoch, { reason, isHalted }).catch((error) => {
       this.#log.warn("the reason of a stop could not be noted", { partition, error });
     });
   }

@@ -49,7 +49,10 @@ async function acceptLoss({ partitionControl, log }: AdminLedgerDependencies, ur
     case "unknown":
       throw new Problem("not-found", "There is no such partition.");
     case "running":
-      throw new Problem("conflict", "The partition is not stopped: there is no loss to accept.");
+      throw new Problem(
+        "conflict",
+        "The partition is not stopped, or goes on by itself: there is no loss to accept.",
+      );
     case "conflict":
       throw new Problem("conflict", "The partition changed meanwhile. Look at it again.");
     case "accepted": {

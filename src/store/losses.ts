@@ -10,7 +10,7 @@ export class PostgresLossStore implements LossStore {
       (sql) => sql<
         {
           epoch: bigint;
-          stopped: string | null;
+          halted: string | null;
           stream_created: string;
           sequence: bigint;
           message_time: string;
@@ -19,15 +19,15 @@ export class PostgresLossStore implements LossStore {
           loss_accepted_time: string;
         }[]
       >`
-        select epoch, stopped, stream_created, sequence, message_time, position, sealed_through,
-          loss_accepted_time
+        select epoch, case when halted then stopped end as halted, stream_created, sequence,
+          message_time, position, sealed_through, loss_accepted_time
         from partitions where partition = ${partition}
       `,
     );
     if (row === undefined) return undefined;
     return {
       epoch: Number(row.epoch),
-      stopped: row.stopped ?? undefined,
+      halted: row.halted ?? undefined,
       lossAcceptedTime: row.loss_accepted_time,
       checkpoint: {
         streamCreated: row.stream_created,

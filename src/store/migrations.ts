@@ -3,7 +3,9 @@
  * only. A function is changed in its own file, which that version runs again: so each function is
  * written down once.
  */
+import acceptLoss from "./schema/functions/accept_loss.sql" with { type: "text" };
 import { schema } from "./schema/schema.ts";
+import haltedPartitions from "./schema/versions/halted_partitions.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -14,4 +16,5 @@ export interface Migration {
 /** Versions 1 to 10 were steps on the way to the first; what they made is brought no further. */
 export const migrations: readonly Migration[] = [
   { version: 11, name: "schema", statements: schema },
+  { version: 12, name: "halted partitions", statements: haltedPartitions + acceptLoss },
 ];

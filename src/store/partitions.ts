@@ -3,6 +3,7 @@ import type {
   Checkpoint,
   Commit,
   CommitOutcome,
+  PartitionStop,
   PartitionStore,
   RememberedTokens,
   Turns,
@@ -131,10 +132,15 @@ export class PostgresPartitionStore implements PartitionStore {
   }
 
   /** Does nothing when the partition is under another epoch. A commit says that it runs. */
-  async markStopped(partition: number, epoch: number, reason: string | undefined): Promise<void> {
+  async markStopped(
+    partition: number,
+    epoch: number,
+    stop: PartitionStop | undefined,
+  ): Promise<void> {
     await this.#database.run(
       (sql) => sql`
-        update partitions set stopped = ${reason ?? null}
+        update partitions
+        set stopped = ${stop?.reason ?? null}, halted = ${stop?.isHalted ?? true}
         where partition = ${partition} and epoch = ${epoch}
       `,
     );

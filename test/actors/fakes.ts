@@ -4,6 +4,7 @@ import type {
   Checkpoint,
   LeaseStore,
   LogMessage,
+  PartitionStop,
   PartitionStore,
   PayloadFeed,
   PayloadStreams,
@@ -96,7 +97,7 @@ export class FakeStore implements PartitionStore {
   async markStopped(
     _partition: number,
     _epoch: number,
-    _reason: string | undefined,
+    _stop: PartitionStop | undefined,
   ): Promise<void> {}
 
   async lastSealedSequence(): Promise<number> {

@@ -1,20 +1,21 @@
 /** What the database is told of a partition that could not be started. */
 import { expect, test } from "bun:test";
+import type { PartitionStop } from "../../src/actors/ports.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
 import { FakeLeases, FakeStore, startWorker } from "./fakes.ts";
 
 class NotingStore extends FakeStore {
-  /** The reason that stands in the database. */
-  stopped: string | undefined;
+  /** What stands in the database. */
+  stopped: PartitionStop | undefined;
   takesBack = true;
   /** How often it was asked to take the reason back. */
   takenBack = 0;
 
-  override async markStopped(_partition: number, _epoch: number, reason: string | undefined) {
-    if (reason === undefined) this.takenBack++;
-    if (reason === undefined && !this.takesBack) throw new Error("the store is away");
-    this.stopped = reason;
+  override async markStopped(_partition: number, _epoch: number, stop: PartitionStop | undefined) {
+    if (stop === undefined) this.takenBack++;
+    if (stop === undefined && !this.takesBack) throw new Error("the store is away");
+    this.stopped = stop;
   }
 }
 
@@ -25,7 +26,7 @@ function workerOn(store: NotingStore) {
   store.failingLoads = 1;
   const worker = startWorker({ clock, store, leases: new FakeLeases() });
   scheduler.run(500);
-  expect(store.stopped).toBe("the store is away");
+  expect(store.stopped).toEqual({ reason: "the store is away", isHalted: false });
   return { scheduler, worker };
 }
 

@@ -8,6 +8,7 @@ import {
   type CommitOutcome,
   CommitRejected,
   type LeaseState,
+  type PartitionStop,
   type RememberedTokens,
   type WorkerIdentity,
 } from "../../src/actors/ports.ts";
@@ -124,9 +125,9 @@ export class Database implements Reachability {
     return Math.max(0, ...sequences);
   }
 
-  markStopped(partition: number, epoch: number, reason: string | undefined): void {
+  markStopped(partition: number, epoch: number, stop: PartitionStop | undefined): void {
     const row = this.row(partition);
-    if (row.epoch === epoch) row.stopped = reason;
+    if (row.epoch === epoch) row.stopped = stop?.reason;
   }
 
   renew(worker: WorkerIdentity, leaseMs: number): LeaseState {

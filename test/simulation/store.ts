@@ -5,6 +5,7 @@ import type {
   CommitOutcome,
   LeaseState,
   LeaseStore,
+  PartitionStop,
   PartitionStore,
   RememberedTokens,
   WorkerIdentity,
@@ -65,8 +66,8 @@ export class SimulatedPartitionStore implements PartitionStore {
     }
   }
 
-  markStopped(partition: number, epoch: number, reason: string | undefined): Promise<void> {
-    return this.#run(() => this.database.markStopped(partition, epoch, reason));
+  markStopped(partition: number, epoch: number, stop: PartitionStop | undefined): Promise<void> {
+    return this.#run(() => this.database.markStopped(partition, epoch, stop));
   }
 
   lastSealedSequence(partition: number, windowEndMs: number, sealedMs: number): Promise<number> {

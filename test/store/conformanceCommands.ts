@@ -1,5 +1,6 @@
 /** The commands that `modelConformance.test.ts` draws. */
 import fc from "fast-check";
+import type { PartitionStop } from "../../src/actors/ports.ts";
 
 /** Relative to what the partition holds at that moment: 0 is what its owner would send. */
 export interface CommitCommand {
@@ -41,7 +42,7 @@ export type Command =
       readonly name: "markStopped";
       readonly partition: number;
       readonly epoch: number;
-      readonly reason: string | undefined;
+      readonly stop: PartitionStop | undefined;
     }
   | { readonly name: "tokens"; readonly partition: number; readonly windows: number }
   | {
@@ -140,9 +141,12 @@ export function arbitraryCommand(partitions: number): fc.Arbitrary<Command> {
     one("tokens", fc.record({ partition, windows })),
     one("lastSealed", fc.record({ partition, windows, early: fc.boolean() })),
   ];
-  const reason = fc.constantFrom("its stream was made anew", undefined);
+  const stop = fc.option(
+    fc.record({ reason: fc.constant("its stream was made anew"), isHalted: fc.boolean() }),
+    { nil: undefined },
+  );
   const stops: fc.Arbitrary<Command>[] = [
-    one("markStopped", fc.record({ partition, epoch: mostlyRight, reason })),
+    one("markStopped", fc.record({ partition, epoch: mostlyRight, stop })),
     one("repeat", fc.record({ partition })),
     one("project", fc.record({ eventsMax: fc.integer({ min: 1, max: 9 }) })),
   ];

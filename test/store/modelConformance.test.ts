@@ -92,8 +92,8 @@ function perform(side: Side, command: Command, commit?: Commit): Promise<unknown
     case "load":
       return side.ask(({ partitions: store }) => store.load(command.partition));
     case "markStopped": {
-      const { partition, epoch, reason } = command;
-      return side.ask(({ partitions: store }) => store.markStopped(partition, epoch, reason));
+      const { partition, epoch, stop } = command;
+      return side.ask(({ partitions: store }) => store.markStopped(partition, epoch, stop));
     }
     case "tokens":
       return side.ask(async ({ partitions: store }) => {

@@ -52,8 +52,12 @@ describe("an accepted loss", () => {
     const event = sealed({ content: "before", lastSequence: 900 });
     await writer.commit([event], { sequence: 1_000, state: { open: ["kept"] } }, [odd(7)]);
     expect(await losses.accept(lossOf(writer))).toBe("running");
-    await store.partitions.markStopped(0, 0, "made anew");
-    expect(await losses.left(0)).toMatchObject({ stopped: "made anew", lossAcceptedTime: "" });
+    // An owner that fails loses nothing: the next one goes on.
+    await store.partitions.markStopped(0, 0, { reason: "TIMEOUT", isHalted: false });
+    expect((await losses.left(0))?.halted).toBeUndefined();
+    expect(await losses.accept(lossOf(writer))).toBe("running");
+    await store.partitions.markStopped(0, 0, { reason: "made anew", isHalted: true });
+    expect(await losses.left(0)).toMatchObject({ halted: "made anew", lossAcceptedTime: "" });
     expect(await losses.left(99)).toBeUndefined();
     for (const wrong of [{ epoch: 1 }, { expectedSequence: 1 }, { expectedPosition: 2 }]) {
       expect(await losses.accept({ ...lossOf(writer), ...wrong })).toBe("conflict");
@@ -71,7 +75,7 @@ describe("an accepted loss", () => {
     });
     expect(await losses.left(0)).toMatchObject({
       epoch: 1,
-      stopped: undefined,
+      halted: undefined,
       lossAcceptedTime: "9",
     });
     const rows = await store.database.run(
@@ -124,7 +128,7 @@ describe("an accepted loss", () => {
 
   test("gives a partition without a state an empty one", async () => {
     const losses = new PostgresLossStore(store.database);
-    await store.partitions.markStopped(1, 0, "imported");
+    await store.partitions.markStopped(1, 0, { reason: "imported", isHalted: true });
     const never = new Writer(store.partitions, 1);
     expect(await losses.accept(lossOf(never))).toBe("accepted");
     const { state } = await store.partitions.load(1);

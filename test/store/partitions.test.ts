@@ -75,8 +75,14 @@ describe("for the admin API", () => {
     const admin = new PostgresAdminQueries(store.database);
     const writer = new Writer(store.partitions, 1);
     await writer.commit([sealed()], { sequence: 5 });
-    await store.partitions.markStopped(1, 0, "the stream was re-created");
-    await store.partitions.markStopped(1, 7, "another epoch has no say");
+    await store.partitions.markStopped(1, 0, {
+      reason: "the stream was re-created",
+      isHalted: true,
+    });
+    await store.partitions.markStopped(1, 7, {
+      reason: "another epoch has no say",
+      isHalted: true,
+    });
     const [idle, stopped] = await admin.partitions();
     expect(idle).toEqual({
       partition: 0,

@@ -1,7 +1,7 @@
 -- Lets a stopped partition go on from another place of its stream, and records that as an event,
 -- together or not at all. The state, with its open windows, stays. The new epoch fences whoever
 -- still works from the old checkpoint, and makes the worker start the partition anew.
--- `running`: it is not stopped. `conflict`: it is not as it was when the place was chosen.
+-- `running`: it may go on by itself. `conflict`: it is not as it was when the place was chosen.
 create or replace function accept_loss(
   p_partition int,
   p_epoch bigint,
@@ -18,12 +18,13 @@ create or replace function accept_loss(
 declare
   v_before record;
 begin
-  select p.epoch, p.sequence, p.position, p.stopped, p.sealed_through into v_before
+  select p.epoch, p.sequence, p.position, p.stopped, p.halted, p.sealed_through
+    into v_before
   from partitions p where p.partition = p_partition for update;
   if not found then
     raise exception 'there is no partition %', p_partition;
   end if;
-  if v_before.stopped is null then
+  if v_before.stopped is null or not v_before.halted then
     return 'running';
   end if;
   if (v_before.epoch, v_before.sequence, v_before.position)
