@@ -66,7 +66,7 @@ async function databaseChecks(sources: ReadinessSources): Promise<ReadinessCheck
 }
 
 function partitionsCheck({ partitions, unowned, stopped }: Health): ReadinessCheck {
-  const reasons = stopped.map(({ partition, reason }) => `${partition} is stopped: ${reason}`);
+  const reasons = bounded(stopped, ({ partition, reason }) => `${partition} is stopped: ${reason}`);
   if (unowned.length > 0) {
     reasons.push(
       `${named(unowned)}: no living owner; they are taken over when LEASE has run out, ` +
@@ -128,7 +128,7 @@ function streamsCheck(sources: readonly (readonly FullStream[])[]): ReadinessChe
 }
 
 function workerCheck({ running, owned, stopped, trusted }: Worker["status"]): ReadinessCheck {
-  const reasons = stopped.map(({ partition, reason }) => `partition ${partition}: ${reason}`);
+  const reasons = bounded(stopped, ({ partition, reason }) => `partition ${partition}: ${reason}`);
   if (!trusted) reasons.unshift("the lease could not be renewed in time");
   if (running < owned) reasons.push(`${owned - running} partitions are being started`);
   return check("worker", reasons, `reads ${running} partitions`);
@@ -137,6 +137,11 @@ function workerCheck({ running, owned, stopped, trusted }: Worker["status"]): Re
 function check(name: string, reasons: readonly string[], good = ""): ReadinessCheck {
   const ok = reasons.length === 0;
   return { name, ok, detail: ok ? good : reasons.join("; ") };
+}
+
+function bounded<One>(list: readonly One[], text: (one: One) => string): string[] {
+  const texts = list.slice(0, namedMax).map(text);
+  return list.length > namedMax ? [...texts, `and ${list.length - namedMax} more`] : texts;
 }
 
 function named(partitions: readonly number[]): string {

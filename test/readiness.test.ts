@@ -29,6 +29,15 @@ test("a stopped partition is named once, with its reason", async () => {
   });
 });
 
+test("of many stopped partitions the first are named", async () => {
+  const many = Array.from({ length: 20 }, (_, partition) => ({ partition, reason: "made anew" }));
+  const stopped = { ...health, stopped: many };
+  const check = await checkOf("partitions", { health: { health: async () => stopped } });
+  expect(check?.detail).toMatch(
+    /^0 is stopped: made anew; .*7 is stopped: made anew; and 12 more$/,
+  );
+});
+
 test.each([true, false])(
   "a thread whose broker is connected: %p, and so is the check",
   async (connected) => {

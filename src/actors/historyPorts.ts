@@ -6,13 +6,12 @@ import type { ActorName } from "../domain/actorName.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import type { RememberedTokens } from "./ports.ts";
 import type { OpenWindowView, RecordedEvent } from "./readPorts.ts";
+import type { StreamPlace } from "./streamIdentity.ts";
 
 // --------------------------------------------------------------------------------- what is stored
 
 /** Where a partition stands, as its last commit says. */
-export interface PartitionPlace {
-  readonly streamCreated: string;
-  readonly sequence: number;
+export interface PartitionPlace extends StreamPlace {
   readonly position: number;
   /** Every window that ends at or before this time is sealed, epoch ms; 0 before the first. */
   readonly sealedThroughMs: number;

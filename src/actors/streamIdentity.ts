@@ -12,10 +12,6 @@ export interface StreamPlace {
  * Checks that a stream is the one that was read up to `place`, and still holds all that comes
  * after it (invariant I10). A stream that was restored from an old copy or made anew gives
  * sequences a second time, and reading on from the old place would skip payloads in silence.
- *
- * A stream that was edited may have another time of creation after the next start of nats-server
- * 2.9, which then writes when it was started itself. It is the same one if it holds the last message
- * under its sequence, with its time in nanoseconds, or was trimmed up to that message.
  * @returns the creation time of the stream.
  * @throws PartitionHalted that says what is wrong.
  */
@@ -28,8 +24,7 @@ export async function verifyStream(
   const message = place.sequence > 0 ? await streams.message(partition, place.sequence) : undefined;
   const found = await streams.state(partition);
   const halted = (reason: string) => new PartitionHalted(partition, reason);
-  const hasOtherTime = place.streamCreated !== "" && place.streamCreated !== found.created;
-  if (hasOtherTime && !(await holdsPlace(streams, partition, place, found))) {
+  if (!(await isSameStream(streams, partition, place, found))) {
     throw halted(
       `the stream was made anew: the checkpoint follows one of ${place.streamCreated}, ` +
         `this one is of ${found.created}`,
@@ -56,13 +51,21 @@ export async function verifyStream(
   return found.created;
 }
 
-/** Asked after the time of creation was, so that the answer is about that stream or a later one. */
-async function holdsPlace(
-  streams: PayloadStreams,
+/**
+ * True when a stream is the one that was read up to a place, or none was read yet.
+ *
+ * A stream that was edited may have another time of creation after the next start of nats-server
+ * 2.9, which then writes when it was started itself. It is the same one if it holds the last message
+ * under its sequence, with its time in nanoseconds, or was trimmed up to that message. That is asked
+ * after the time of creation was, so that the answer is about that stream or a later one.
+ */
+export async function isSameStream(
+  streams: Pick<PayloadStreams, "message">,
   partition: number,
-  { sequence, messageTime }: StreamPlace,
-  { firstSequence }: StreamState,
+  { streamCreated, sequence, messageTime }: StreamPlace,
+  { created, firstSequence }: StreamState,
 ): Promise<boolean> {
+  if (streamCreated === "" || streamCreated === created) return true;
   if (sequence === 0) return false;
   const message = await streams.message(partition, sequence);
   return message === undefined ? firstSequence === sequence + 1 : message.time === messageTime;

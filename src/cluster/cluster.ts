@@ -53,8 +53,15 @@ export class Cluster {
    *   started is stopped again.
    */
   static async start(options: ClusterOptions): Promise<Cluster> {
-    const cluster = await Cluster.#prepare(options);
-    const { signal, restartServers } = options;
+    const { log, signal, restartServers } = options;
+    const lock = await claimDataDir(resolve(options.dataDir));
+    const watcher = new Watcher(log);
+    const preparing = Cluster.#prepare(options, watcher, lock);
+    const cluster = await preparing.catch(async (error: unknown) => {
+      await watcher.close();
+      lock.release();
+      throw error;
+    });
     try {
       const { postgres, nats, roles } = cluster;
       signal?.throwIfAborted();
@@ -74,13 +81,15 @@ export class Cluster {
     }
   }
 
-  static async #prepare(options: ClusterOptions): Promise<Cluster> {
+  static async #prepare(
+    options: ClusterOptions,
+    watcher: Watcher,
+    lock: DataDirLock,
+  ): Promise<Cluster> {
     const { binDir, log } = options;
     const dataDir = resolve(options.dataDir);
     const binary = await findNatsServer(binDir, log);
     const ports = await allPorts(options);
-    const lock = await claimDataDir(dataDir);
-    const watcher = new Watcher(log);
     const spec = await preparePostgres(dataDir, ports.postgres);
     const postgres = new ServerProcess(spec, watcher, log);
     const nats: ServerProcess[] = [];

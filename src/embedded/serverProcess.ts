@@ -82,6 +82,7 @@ export class ServerProcess {
       } catch (error) {
         if (tries === firstTries || this.stopping) throw error;
         await Bun.sleep(backoffMs.first * 2 ** tries);
+        if (this.stopping) throw error;
       }
     }
     this.supervised = restart;

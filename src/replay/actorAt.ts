@@ -10,7 +10,7 @@ import { timeMsMax, windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { rulesOfWindow } from "./memories.ts";
 import { holding, planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, streamState, tokensOfActor } from "./sources.ts";
+import { type Past, readStream, tokensOfActor } from "./sources.ts";
 import { openWindow, recordedWindow } from "./views.ts";
 
 /** Beyond any position. */
@@ -55,7 +55,7 @@ async function newestMoment(
   const nowMs = clock.now();
   if (moment.timeMs <= nowMs) return undefined;
   // The broker's clock decides, and may be ahead of this one.
-  const stream = await streamState(past, partition);
+  const stream = await readStream(past, partition, await history.place(partition));
   const last = stream && (await streams.message(partition, stream.lastSequence));
   const timeMs = Math.max(nowMs, last?.timeMs ?? 0);
   return moment.timeMs > timeMs ? { kind: "time", timeMs } : undefined;

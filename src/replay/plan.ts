@@ -13,7 +13,7 @@ import { firstAfter } from "../actors/acceptLoss.ts";
 import type { HistoryStore, PartitionPlace, ReplayBasis } from "../actors/historyPorts.ts";
 import { type Rules, windowsKeyRemembered } from "../domain/rules.ts";
 import { ceilTo, floorTo } from "../domain/windows.ts";
-import { type Past, streamState } from "./sources.ts";
+import { type Past, readStream } from "./sources.ts";
 
 /** A publisher gives a message up long before; later than this no repeat of one is stored. */
 const repeatsMaxMs = 60_000;
@@ -63,13 +63,10 @@ export async function planReplay(
   fromEvents = false,
 ): Promise<ReplayPlan | NotRetained> {
   const { streams, history } = past;
-  const [place, stream] = await Promise.all([
-    history.place(partition),
-    streamState(past, partition),
-  ]);
-  if (stream === undefined) return { kind: "not-retained", reason: "the stream is gone" };
-  if (place.streamCreated !== "" && place.streamCreated !== stream.created) {
-    return { kind: "not-retained", reason: "the stream is not the one that was read" };
+  const place = await history.place(partition);
+  const stream = await readStream(past, partition, place);
+  if (stream === undefined) {
+    return { kind: "not-retained", reason: "the stream that was read is gone" };
   }
   const { firstSequence, lastSequence } = stream;
   const range = { partition, lastSequence };

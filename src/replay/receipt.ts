@@ -8,7 +8,7 @@ import { windowEndMs, windowIndexOf, windowStartMs } from "../domain/windows.ts"
 import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, streamState, tokensOfActor } from "./sources.ts";
+import { type Past, readStream, tokensOfActor } from "./sources.ts";
 import { payloadAt, ReceiptTrace } from "./trace.ts";
 import { recordedWindow } from "./views.ts";
 
@@ -43,15 +43,11 @@ async function firstFate(
 ): Promise<ReceiptFate | undefined> {
   const { partition, sequence } = receipt;
   if (partition >= past.rules.partitions) return undefined;
-  const [place, stream] = await Promise.all([
-    past.history.place(partition),
-    streamState(past, partition),
-  ]);
-  const isLost =
-    stream === undefined || (place.streamCreated !== "" && place.streamCreated !== stream.created);
-  const message = isLost ? undefined : await past.streams.message(partition, sequence);
+  const place = await past.history.place(partition);
+  const stream = await readStream(past, partition, place);
+  const message = stream && (await past.streams.message(partition, sequence));
   if (message === undefined) {
-    const mayBeOfLostStream = isLost || Number.isFinite(place.sequencesFromMs);
+    const mayBeOfLostStream = stream === undefined || Number.isFinite(place.sequencesFromMs);
     const isKnown = sequence <= Math.max(place.sequence, stream?.lastSequence ?? 0);
     if (sequence < 1 || !(isKnown || mayBeOfLostStream)) return undefined;
     return await withoutPayload(past, receipt);

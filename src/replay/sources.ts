@@ -8,6 +8,7 @@ import {
   type RememberedTokens,
   type StreamState,
 } from "../actors/ports.ts";
+import { isSameStream, type StreamPlace } from "../actors/streamIdentity.ts";
 import type { ActorName } from "../domain/actorName.ts";
 import type { Rules } from "../domain/rules.ts";
 
@@ -20,13 +21,15 @@ export interface Past {
   readonly rules: Rules;
 }
 
-/** What a partition's stream holds; undefined when it is gone. */
-export async function streamState(
+/** What the stream holds that a partition has read up to a place; undefined when that is gone. */
+export async function readStream(
   { streams }: Pick<Past, "streams">,
   partition: number,
+  place: StreamPlace,
 ): Promise<StreamState | undefined> {
   try {
-    return await streams.state(partition);
+    const found = await streams.state(partition);
+    return (await isSameStream(streams, partition, place, found)) ? found : undefined;
   } catch (error) {
     if (error instanceof PartitionHalted) return undefined;
     throw error;

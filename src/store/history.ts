@@ -30,13 +30,14 @@ export class PostgresHistoryStore implements HistoryStore {
         {
           stream_created: string;
           sequence: bigint;
+          message_time: string;
           position: bigint;
           sealed_through: Date | null;
           sequences_from: Date | null;
           loss_accepted_time: string;
         }[]
       >`
-        select stream_created, sequence, position, sealed_through,
+        select stream_created, sequence, message_time, position, sealed_through,
           nullif(sequences_from, '-infinity') as sequences_from, loss_accepted_time
         from partitions where partition = ${partition}
       `,
@@ -45,6 +46,7 @@ export class PostgresHistoryStore implements HistoryStore {
     return {
       streamCreated: row.stream_created,
       sequence: Number(row.sequence),
+      messageTime: row.message_time,
       position: Number(row.position),
       sealedThroughMs: row.sealed_through?.getTime() ?? 0,
       sequencesFromMs: row.sequences_from?.getTime() ?? Number.NEGATIVE_INFINITY,

@@ -42,7 +42,6 @@ export class Rebuilder {
   readonly #definition: ProjectionDefinition;
   readonly #options: RebuilderOptions;
   #lockMs = lockMsMin;
-  #noted = false;
 
   constructor(database: Database, definition: ProjectionDefinition, options: RebuilderOptions) {
     this.#database = database;
@@ -55,18 +54,17 @@ export class Rebuilder {
     try {
       const result = await this.#step(rebuild);
       // What blocks a swap is noted by the swap itself.
-      if (this.#noted) await noteProblem(this.#database, this.#definition.name, undefined);
-      this.#noted = false;
+      if (result === "blocked") return "wait";
+      await noteProblem(this.#database, this.#definition.name, undefined);
       return result;
     } catch (error) {
-      this.#noted = true;
       const reason = errorMessage(error);
       await noteProblem(this.#database, this.#definition.name, reason).catch(() => {});
       throw error;
     }
   }
 
-  async #step(rebuild: RebuildState): Promise<TurnResult> {
+  async #step(rebuild: RebuildState): Promise<TurnResult | "blocked"> {
     const database = this.#database;
     const definition = this.#definition;
     const { batchEventsMax, log } = this.#options;
@@ -108,7 +106,7 @@ export class Rebuilder {
   }
 
   /** Gives up early when readers are in the way, so that others do not queue behind the swap. */
-  async #swap(): Promise<TurnResult> {
+  async #swap(): Promise<TurnResult | "blocked"> {
     try {
       const outcome = await swapRebuild(
         this.#database,
@@ -119,6 +117,7 @@ export class Rebuilder {
       );
       this.#lockMs = lockMsMin;
       if (outcome === "swapped") this.#options.log.info("the rebuilt table is in place");
+      if (outcome === "blocked") return outcome;
       return outcome === "behind" ? "again" : "wait";
     } catch (error) {
       if (!isLockTimeout(error)) throw error;

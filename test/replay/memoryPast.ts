@@ -48,6 +48,7 @@ export function memoryPast(
       {
         streamCreated: created,
         sequence: lastSequence,
+        messageTime: stream.at(-1)?.time ?? "",
         position: recorded.length,
         sealedThroughMs:
           options.sealedThroughMs ??

@@ -37,6 +37,26 @@ function since(events: readonly DomainEvent[], fromMs: number): DomainEvent[] {
 }
 
 describe("a replay", () => {
+  test("reads an edited stream with another time of creation, and not one that was made anew", async () => {
+    const stream = [logMessage(1, startMs, "{"), logMessage(2, startMs + 1, "{")];
+    const planOver = (time: string | undefined) => {
+      const past = memoryPast({ stream, events: [], rules });
+      const state = async () => ({ created: "later", firstSequence: 1, lastSequence: 2 });
+      const message = async (_: number, sequence: number) => {
+        const held = stream[sequence - 1];
+        return held && { ...held, time: time ?? held.time };
+      };
+      return planReplay(
+        { ...past, streams: { ...past.streams, state, message } },
+        0,
+        rules,
+        undefined,
+      );
+    };
+    expect(await planOver(undefined)).toMatchObject({ basis: { kind: "whole-stream" } });
+    expect(await planOver("7")).toMatchObject({ reason: "the stream that was read is gone" });
+  });
+
   test("keeps no more of what cannot be read than an owner does", async () => {
     const stream = Array.from({ length: 10_100 }, (_, i) => logMessage(i + 1, startMs + i, "{"));
     const past = memoryPast({ stream, events: [], rules });

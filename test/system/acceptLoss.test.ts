@@ -258,7 +258,7 @@ describe("a stream that was deleted", () => {
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     await send(1, 10);
     // What is asked of the past is answered with what the events know.
-    const basis = { kind: "not-retained", reason: "the stream is gone" };
+    const basis = { kind: "not-retained", reason: "the stream that was read is gone" };
     const names = `customer=Customer1&content=${contents[0]}`;
     expect(await get(`/admin/actor?${names}&at=${Date.now()}`)).toMatchObject({ basis });
     expect(await get("/admin/receipts/0.1.0")).toMatchObject({ status: "gone" });
