@@ -9,7 +9,7 @@ import { formatDuration, parseDuration } from "./domain/duration.ts";
 import { isWindowLength } from "./domain/windows.ts";
 
 const roles = ["ingest", "worker", "projector", "admin"] as const;
-export type Role = (typeof roles)[number];
+type Role = (typeof roles)[number];
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];
 
@@ -120,9 +120,6 @@ function crossFieldProblems(config: Config, problems: string[]): void {
   }
   if (!isLoopback(config.adminHost) && config.adminToken === undefined) {
     problems.push("ADMIN_TOKEN: must be set when ADMIN_HOST is not a loopback address");
-  }
-  if (config.port !== 0 && config.port === config.adminPort) {
-    problems.push("ADMIN_PORT: must differ from PORT");
   }
   const embeddedPorts = [
     config.databaseUrl === undefined ? config.embeddedPgPort : undefined,

@@ -7,7 +7,7 @@ export interface Sample {
   readonly values: readonly SampleValue[];
 }
 
-export interface SampleValue {
+interface SampleValue {
   readonly labels?: Readonly<Record<string, string | number>>;
   readonly value: number;
 }

@@ -3,13 +3,13 @@ import type {
   Health,
   HealthReader,
   LatePartition,
+  PartitionReason,
   ProjectionHealth,
   Readiness,
   ReadinessCheck,
 } from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
 import { errorMessage } from "./log.ts";
-import type { FullStream } from "./nats/publisher.ts";
 import type { PublicServerState } from "./serving/publicServer.ts";
 
 export interface ReadinessSources {
@@ -113,7 +113,7 @@ function projectionsCheck(
 }
 
 /** What ingest was refused, and what the owners' ticks were. */
-function streamsCheck(sources: readonly (readonly FullStream[])[]): ReadinessCheck[] {
+function streamsCheck(sources: readonly (readonly PartitionReason[])[]): ReadinessCheck[] {
   if (sources.length === 0) return [];
   const byReason = new Map<string, Set<number>>();
   for (const { partition, reason } of sources.flat()) {

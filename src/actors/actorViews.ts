@@ -49,14 +49,5 @@ async function caughtUp(
 export function windowView(actor: WindowActor, windowMs: number): OpenWindowView | undefined {
   const tally = actor.window;
   if (tally === undefined) return undefined;
-  return {
-    ...boundsOf(actor.lastWindow, windowMs),
-    cdn: tally.cdn.toString(),
-    p2p: tally.p2p.toString(),
-    sessions: tally.sessions,
-    payloads: tally.payloads,
-    duplicates: tally.duplicates,
-    firstSequence: tally.firstSequence,
-    lastSequence: tally.lastSequence,
-  };
+  return { ...boundsOf(actor.lastWindow, windowMs), ...tally.numbers() };
 }

@@ -9,7 +9,7 @@ interface KeyDigest {
 }
 
 /** The digests of a batch's idempotency keys, by the index of their payload. */
-export type BatchKeys = ReadonlyMap<unknown, KeyDigest>;
+type BatchKeys = ReadonlyMap<unknown, KeyDigest>;
 
 /** Reads `Batch.keys`; what is malformed is left out. Undefined when there are none. */
 export function readBatchKeys(keys: readonly unknown[]): BatchKeys | undefined {

@@ -2,6 +2,8 @@
  * The state of a partition as a checkpoint keeps it: versioned, plain JSON. What the events
  * already say (the memory of tokens) is not in it.
  */
+import type { ActorName } from "../domain/actorName.ts";
+import type { WindowNumbers } from "../domain/events.ts";
 
 export interface PartitionState {
   readonly v: 1;
@@ -18,17 +20,8 @@ export interface PartitionState {
   readonly keys: readonly (readonly [windowIndex: number, digests: string])[];
 }
 
-export interface OpenWindowState {
-  readonly customer: string;
-  readonly content: string;
-  /** Decimal. */
-  readonly cdn: string;
-  readonly p2p: string;
-  readonly sessions: number;
-  readonly payloads: number;
-  readonly duplicates: number;
-  readonly firstSequence: number;
-  readonly lastSequence: number;
+export interface OpenWindowState extends ActorName, WindowNumbers {
+  /** As `WindowSealedData` has them. */
   readonly tokens: string;
 }
 

@@ -75,12 +75,12 @@ export interface ComparisonReport {
 }
 
 /** A row in both tables, every value as text; null where the table has no such row. */
-export interface RowPair {
+interface RowPair {
   readonly live: TextRow | null;
   readonly rebuilt: TextRow | null;
 }
 
-export type TextRow = Readonly<Record<string, string | null>>;
+type TextRow = Readonly<Record<string, string | null>>;
 
 /** What a verification is limited to: rows that begin from one time to before another. */
 export interface RebuildLimits {

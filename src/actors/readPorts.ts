@@ -1,5 +1,6 @@
 /** What the HTTP side reads. `src/store` implements the queries, `src/nats` the actor directory. */
 import type { ActorName } from "../domain/actorName.ts";
+import type { WindowSealedData } from "../domain/events.ts";
 import type { ProjectionInfo } from "./projectionPorts.ts";
 
 /** A place in the order of rows: newest time first, then customer, then content. */
@@ -115,17 +116,8 @@ export interface ActorView {
   readonly window: OpenWindowView | undefined;
 }
 
-export interface OpenWindowView {
-  readonly windowStart: string;
-  readonly windowEnd: string;
-  readonly cdn: string;
-  readonly p2p: string;
-  readonly sessions: number;
-  readonly payloads: number;
-  readonly duplicates: number;
-  readonly firstSequence: number;
-  readonly lastSequence: number;
-}
+/** An open window so far, or a sealed one: without the digests of its tokens. */
+export type OpenWindowView = Omit<WindowSealedData, "tokens">;
 
 /** A place in the order of actors: largest weight first, then customer, then content. */
 export interface ActorKey extends ActorName {
@@ -152,6 +144,12 @@ export interface ActorList {
   readonly total: number;
   /** Partitions whose owner did not answer in time. */
   readonly silentPartitions: readonly number[];
+}
+
+/** Something about a partition, and why. */
+export interface PartitionReason {
+  readonly partition: number;
+  readonly reason: string;
 }
 
 /** The living actors of a partition, as its owner lets others look at them. */
@@ -188,7 +186,7 @@ export interface Health {
   readonly partitions: number;
   /** Without an owner whose lease runs. */
   readonly unowned: readonly number[];
-  readonly stopped: readonly { readonly partition: number; readonly reason: string }[];
+  readonly stopped: readonly PartitionReason[];
   /** Owned and not stopped, but sealed long ago. */
   readonly late: readonly LatePartition[];
   readonly projections: readonly ProjectionHealth[];

@@ -10,7 +10,7 @@
 import type { Clock } from "./clock.ts";
 import { type MessageIdentity, PartitionHalted, type PayloadStreams } from "./ports.ts";
 
-export interface ReplicaChecking {
+interface ReplicaChecking {
   readonly partition: number;
   readonly streams: Pick<PayloadStreams, "state" | "message">;
   readonly clock: Pick<Clock, "monotonic" | "sleep">;

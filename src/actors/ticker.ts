@@ -10,7 +10,7 @@ import { PayloadLogUnavailable, type PayloadStreams } from "./ports.ts";
  * everything before it has been read. A tick that does not come back means a dead consumer, which
  * is replaced.
  */
-export interface Ticking {
+interface Ticking {
   readonly partition: number;
   readonly streams: PayloadStreams;
   readonly clock: Clock;

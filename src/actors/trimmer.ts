@@ -7,7 +7,7 @@ import { firstAfter } from "./acceptLoss.ts";
 import type { Clock } from "./clock.ts";
 import type { PartitionStore, PayloadStreams } from "./ports.ts";
 
-export interface Trimming {
+interface Trimming {
   readonly partition: number;
   readonly store: Pick<PartitionStore, "lastSealedSequence">;
   readonly streams: Pick<PayloadStreams, "state" | "message" | "purge">;

@@ -124,7 +124,7 @@ export class WindowActor {
 }
 
 /** Start and end of a window as its events tell them, ISO 8601 UTC. */
-export interface WindowBounds {
+interface WindowBounds {
   readonly windowStart: string;
   readonly windowEnd: string;
 }

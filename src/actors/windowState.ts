@@ -7,18 +7,8 @@ import type { WindowActor } from "./windowActor.ts";
 
 function saveWindow(actor: WindowActor): OpenWindowState {
   const tally = actor.window ?? new Tally();
-  return {
-    customer: actor.customer,
-    content: actor.content,
-    cdn: tally.cdn.toString(),
-    p2p: tally.p2p.toString(),
-    sessions: tally.sessions,
-    payloads: tally.payloads,
-    duplicates: tally.duplicates,
-    firstSequence: tally.firstSequence,
-    lastSequence: tally.lastSequence,
-    tokens: encodeDigests(tally.tokens),
-  };
+  const { customer, content } = actor;
+  return { customer, content, ...tally.numbers(), tokens: encodeDigests(tally.tokens) };
 }
 
 /** The open windows of actors; pauses after each. */

@@ -13,9 +13,9 @@ import type { Clock } from "./clock.ts";
 import type { OwnerContext, OwnerEnd } from "./ownerContext.ts";
 import { PartitionOwner } from "./partitionOwner.ts";
 import type { LeaseStore, Ownership, WorkerIdentity } from "./ports.ts";
-import type { ServeActors } from "./readPorts.ts";
+import type { PartitionReason, ServeActors } from "./readPorts.ts";
 
-export interface WorkerOptions {
+interface WorkerOptions {
   readonly identity: WorkerIdentity;
   readonly leases: LeaseStore;
   readonly leaseMs: number;
@@ -39,14 +39,14 @@ interface Holding {
   readonly stopServing: () => void;
 }
 
-export interface WorkerStatus {
+interface WorkerStatus {
   /** Partitions whose owner was started, and those of them that are read now. */
   readonly owned: number;
   readonly running: number;
   /** Partitions that are owned and not read, and why. */
-  readonly stopped: readonly { readonly partition: number; readonly reason: string }[];
+  readonly stopped: readonly PartitionReason[];
   /** Partitions whose stream has no room for a tick, and why. */
-  readonly full: readonly { readonly partition: number; readonly reason: string }[];
+  readonly full: readonly PartitionReason[];
   /** False when the lease could not be renewed in time. */
   readonly trusted: boolean;
 }

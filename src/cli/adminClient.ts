@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from "../domain/json.ts";
 import { errorMessage } from "../log.ts";
 import { CliFailure, NoAnswer } from "./failure.ts";
 
-export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
+type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
 /** Recounts of a long ledger take their time. */
 const timeoutMs = 10 * 60_000;

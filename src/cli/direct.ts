@@ -12,7 +12,7 @@ import { CliFailure } from "./failure.ts";
 import { databaseUrlOf, natsUrlOf } from "./servers.ts";
 import type { Environment } from "./settings.ts";
 
-export interface Direct {
+interface Direct {
   readonly past: Past;
   readonly database: Database;
 }

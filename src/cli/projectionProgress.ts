@@ -3,7 +3,7 @@ import { isObject, type JsonObject } from "../domain/json.ts";
 import type { AdminClient } from "./adminClient.ts";
 import { CliFailure, NoAnswer } from "./failure.ts";
 
-export interface WatchedBuild {
+interface WatchedBuild {
   /** It waits for a decision; else it has ended. */
   readonly waiting: boolean;
   readonly build: JsonObject;

@@ -19,10 +19,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export function readCliSettings(env: Environment): CliSettings {
   const value = (name: string) => env[name]?.trim() || undefined;
   const host = value("ADMIN_HOST") ?? "127.0.0.1";
-  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
-  const name = reachable.includes(":") ? `[${reachable}]` : reachable;
   return {
-    adminUrl: `http://${name}:${value("ADMIN_PORT") ?? "8081"}`,
+    adminUrl: `http://${authorityOf(reachableHost(host))}:${value("ADMIN_PORT") ?? "8081"}`,
     adminToken: value("ADMIN_TOKEN"),
     decider: `${value("USER") ?? userName()}@${hostname()}`,
     env,
@@ -36,4 +34,14 @@ function userName(): string {
   } catch {
     return "unknown";
   }
+}
+
+/** Where a listener on this host is reached from its own machine. */
+export function reachableHost(host: string): string {
+  return host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+}
+
+/** A host as a URL has it. */
+export function authorityOf(host: string): string {
+  return host.includes(":") ? `[${host}]` : host;
 }

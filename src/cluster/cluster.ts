@@ -14,7 +14,7 @@ import type { Log } from "../log.ts";
 import { isHealthy, type NatsNodePorts, prepareNatsNode } from "./natsNode.ts";
 import { RoleProcess, type RoleProcessSpec } from "./roleProcess.ts";
 
-export interface ClusterOptions {
+interface ClusterOptions {
   readonly dataDir: string;
   /** Where a downloaded nats-server is kept. */
   readonly binDir: string;

@@ -13,7 +13,7 @@ export interface RoleProcessSpec {
   readonly logFile: string;
 }
 
-export type RoleState = "starting" | "running" | "paused" | "down";
+type RoleState = "starting" | "running" | "paused" | "down";
 
 /** A process that ended though nobody had asked it to. */
 export interface UnexpectedEnd {

@@ -39,12 +39,12 @@ export interface Batch {
 }
 
 /** Proves that everything before it has been read, and moves stream time past a window's end. */
-export interface Tick {
+interface Tick {
   readonly kind: "tick";
 }
 
 /** A message that is neither, and why. It goes to quarantine whole. */
-export interface Unreadable {
+interface Unreadable {
   readonly kind: "unreadable";
   readonly reason: string;
 }

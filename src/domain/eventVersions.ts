@@ -8,9 +8,9 @@
  */
 
 /** Turns the data of one version into that of the next. It must not change what it was given. */
-export type UpcastStep = (data: unknown) => unknown;
+type UpcastStep = (data: unknown) => unknown;
 
-export interface EventVersions {
+interface EventVersions {
   /** The version that is written, by type. */
   readonly newest: Readonly<Record<string, number>>;
   /** Steps by type and the version that they start from: `WindowSealed.1` gives version 2. */

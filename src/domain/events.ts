@@ -3,11 +3,8 @@
  * (invariant I4): who sealed a window, under which epoch and when stands in columns beside it.
  */
 
-/** `data` of a `WindowSealed`, version 1. */
-export interface WindowSealedData {
-  /** Start and end of the window, ISO 8601 UTC; start-inclusive, end-exclusive. */
-  readonly windowStart: string;
-  readonly windowEnd: string;
+/** What was counted in a window, as it is written down and shown. */
+export interface WindowNumbers {
   /** Sums of bytes as decimal strings, since JSON numbers are not exact beyond 2^53. */
   readonly cdn: string;
   readonly p2p: string;
@@ -19,6 +16,13 @@ export interface WindowSealedData {
   /** Sequences of the first and the last message that hold a counted payload. */
   readonly firstSequence: number;
   readonly lastSequence: number;
+}
+
+/** `data` of a `WindowSealed`, version 1. */
+export interface WindowSealedData extends WindowNumbers {
+  /** Start and end of the window, ISO 8601 UTC; start-inclusive, end-exclusive. */
+  readonly windowStart: string;
+  readonly windowEnd: string;
   /** Digests of the tokens to remember, 8 bytes each, base64: see domain/digestTable. */
   readonly tokens: string;
 }
@@ -52,7 +56,7 @@ export interface LossAcceptedData {
   readonly continuesFrom: number;
 }
 
-export interface StreamPoint {
+interface StreamPoint {
   readonly sequence: number;
   /** The broker's time of that message, nanoseconds since the epoch, in decimal; empty for none. */
   readonly time: string;

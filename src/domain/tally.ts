@@ -1,4 +1,5 @@
 import { ByteSum } from "./byteSum.ts";
+import type { WindowNumbers } from "./events.ts";
 
 /** What a window actor knows of a window, or of a part of one that is about to be added to it. */
 export class Tally {
@@ -26,6 +27,19 @@ export class Tally {
     this.duplicates += later.duplicates;
     for (const half of later.tokens) this.tokens.push(half);
     return this;
+  }
+
+  /** Its numbers, written out. */
+  numbers(): WindowNumbers {
+    return {
+      cdn: this.cdn.toString(),
+      p2p: this.p2p.toString(),
+      sessions: this.sessions,
+      payloads: this.payloads,
+      duplicates: this.duplicates,
+      firstSequence: this.firstSequence,
+      lastSequence: this.lastSequence,
+    };
   }
 
   /** True when a payload can be added to this tally and `pending` without leaving int64. */

@@ -65,7 +65,7 @@ const windowActions = ["openWindow", "addToWindow", "sealWindow", "forgetWindow"
 export type WindowAction = (typeof windowActions)[number];
 
 /** What an event leads to. */
-export interface WindowStep {
+interface WindowStep {
   readonly snapshot: WindowSnapshot;
   /** What the actor has to do with its window. */
   readonly action: WindowAction;

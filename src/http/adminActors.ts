@@ -20,7 +20,7 @@ import { askPort, unavailable } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
 
-export interface AdminActorsDependencies {
+interface AdminActorsDependencies {
   readonly actors: ActorDirectory;
   readonly queries: AdminQueries;
   readonly history: History;

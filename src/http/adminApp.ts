@@ -21,7 +21,7 @@ import { problemResponses, problemSchema } from "./openApi.ts";
 import { problemResponse } from "./problem.ts";
 import { createRootApp } from "./rootApp.ts";
 
-export interface AdminDependencies {
+interface AdminDependencies {
   readonly log: Log;
   readonly readiness: Readiness;
   /** Undefined: requests need no token, and are served under loopback names only. */

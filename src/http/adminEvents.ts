@@ -13,7 +13,7 @@ import { eventsDefault, eventsMax } from "./adminRules.ts";
 import { askPort } from "./portCall.ts";
 import { QueryReader } from "./queryParams.ts";
 
-export interface AdminEventsDependencies {
+interface AdminEventsDependencies {
   readonly queries: AdminQueries;
   readonly partitions: number;
   readonly log: Log;

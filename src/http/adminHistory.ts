@@ -21,7 +21,7 @@ import { Problem } from "./problem.ts";
 import { parameterProblemKind, pathNames, QueryReader } from "./queryParams.ts";
 import { parseMoment } from "./timeText.ts";
 
-export interface AdminHistoryDependencies {
+interface AdminHistoryDependencies {
   readonly history: History;
   readonly windowMs: number;
   readonly log: Log;

@@ -8,7 +8,7 @@ import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
 
-export interface AdminLedgerDependencies {
+interface AdminLedgerDependencies {
   readonly ledger: LedgerReader;
   readonly partitionControl: PartitionControl;
   readonly log: Log;

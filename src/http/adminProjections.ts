@@ -20,7 +20,7 @@ import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
 
-export interface AdminProjectionsDependencies {
+interface AdminProjectionsDependencies {
   readonly queries: AdminQueries;
   readonly projections: ProjectionControl;
   readonly log: Log;

@@ -21,7 +21,7 @@ import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
 
-export interface AdminQuarantineDependencies {
+interface AdminQuarantineDependencies {
   readonly quarantine: QuarantineControl;
   readonly partitions: number;
   readonly log: Log;

@@ -5,7 +5,7 @@ import { readPayloadText } from "./json.ts";
 import { batchErrorsMax, payloadBytesMax } from "./limits.ts";
 
 /** One reason why a row was refused; `index` counts the rows of the request from 0. */
-export interface RowProblem {
+interface RowProblem {
   readonly index: number;
   readonly pointer: string;
   readonly detail: string;

@@ -1,7 +1,7 @@
 /** Cuts the text of a batch into the texts of its payloads, without parsing them. */
 import { endOfString } from "./json.ts";
 
-export type BatchRows =
+type BatchRows =
   | { readonly kind: "rows"; readonly rows: readonly string[] }
   | { readonly kind: "tooMany" }
   /** Not an array; it may still be JSON of another kind. */

@@ -11,7 +11,7 @@ const cursorVersion = 2;
 const cursorCharsMax = 8_192;
 
 /** The last row of a page: what its list is ordered by, then its names. */
-export interface CursorKey extends ActorName {
+interface CursorKey extends ActorName {
   /** In digits. */
   readonly order: string;
 }

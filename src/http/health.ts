@@ -4,7 +4,7 @@ import type { Readiness, ReadinessCheck } from "../actors/readPorts.ts";
 import { errorMessage } from "../log.ts";
 import { type ApiResponses, jsonResponse } from "./openApi.ts";
 
-export interface HealthOptions {
+interface HealthOptions {
   /** Rejects when the process is not alive, though this thread of it is. */
   readonly alive?: (() => Promise<void>) | undefined;
   /** What a guard before the routes may answer, for their descriptions. */

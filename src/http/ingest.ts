@@ -30,7 +30,7 @@ import { type MediaKind, mediaKind } from "./mediaType.ts";
 import { Problem, type ProblemKind, problemResponse } from "./problem.ts";
 
 /** Counts what ingest answered; a refused payload changes nothing else (invariant I3). */
-export interface IngestCounters {
+interface IngestCounters {
   /** Payloads answered 202. */
   accepted(payloads: number): void;
   /** A refused request, or the refused rows of a batch that was otherwise accepted. */

@@ -31,7 +31,7 @@ export const problemKinds = {
 
 export type ProblemKind = keyof typeof problemKinds;
 
-export interface ProblemOptions {
+interface ProblemOptions {
   readonly errors?: readonly FieldProblem[];
   /** Header names in lower case, for example `retry-after`. */
   readonly headers?: Readonly<Record<string, string>>;

@@ -12,7 +12,7 @@ import { problemSchema } from "./openApi.ts";
 import { createQueryController } from "./queries.ts";
 import { createRootApp } from "./rootApp.ts";
 
-export interface PublicAppDependencies {
+interface PublicAppDependencies {
   readonly log: Log;
   readonly readiness: Readiness;
   /** Rejects when the process is not alive, though this thread is. */

@@ -10,7 +10,7 @@ import { pathNames, QueryReader } from "./queryParams.ts";
 import { bucketMsMax, rowsDefault, rowsMax } from "./queryRules.ts";
 import { csvPage, jsonPage, type RowKind, sessionsRows, statsRows } from "./rows.ts";
 
-export interface QueryDependencies {
+interface QueryDependencies {
   readonly queries: StatsQueries;
   readonly windowMs: number;
   readonly log: Log;

@@ -24,7 +24,7 @@ export const sessionsRows: RowKind<SessionsRow> = {
 const windowColumns = ["time", "windowStart", "windowEnd", "customer", "content"] as const;
 
 /** What a page's answer needs besides its rows. */
-export interface PageLinks {
+interface PageLinks {
   /** Undefined on the last page. */
   readonly cursor: string | undefined;
   /** The query of the next page, relative to this one: `?cursor=…`. */

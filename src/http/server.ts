@@ -6,9 +6,9 @@ import { withOrigin } from "./origin.ts";
 import { type Address, portUnavailable } from "./port.ts";
 import { Problem, problemResponse } from "./problem.ts";
 
-export type Handler = (request: Request) => Response | Promise<Response>;
+type Handler = (request: Request) => Response | Promise<Response>;
 
-export interface ServeOptions extends Address {
+interface ServeOptions extends Address {
   readonly app: AnyElysia;
   /**
    * Whether other threads of this process, which has claimed the port, listen on it too. The kernel

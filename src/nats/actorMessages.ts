@@ -20,7 +20,7 @@ export interface ActorReply {
 }
 
 /** A part of a reply: a long one takes several messages. */
-export interface ActorReplyPart extends ActorReply {
+interface ActorReplyPart extends ActorReply {
   /** The same in all parts of one reply. */
   readonly reply: string;
   readonly last: boolean;

@@ -6,7 +6,7 @@ import { isTransient } from "./apiError.ts";
 import { type NatsAddress, parseNatsUrl } from "./natsUrl.ts";
 import { isAtLeast, versionMin } from "./serverVersion.ts";
 
-export interface NatsOptions {
+interface NatsOptions {
   /** One or several servers, separated by commas. */
   readonly url: string;
   /** How this process or thread is called in the server's list of connections. */

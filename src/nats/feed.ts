@@ -16,7 +16,7 @@ import { streamName } from "./names.ts";
 import { openPullConsumer, type PullConsumer, type PullLimits } from "./pullConsumer.ts";
 import { haltedWhenGone } from "./streamState.ts";
 
-export interface FeedOptions {
+interface FeedOptions {
   readonly partition: number;
   readonly fromSequence: number;
   /** Called before every consumer; a PartitionHalted that it throws ends the feed. */

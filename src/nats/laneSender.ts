@@ -33,7 +33,7 @@ import type { PublisherLimits } from "./publisherLimits.ts";
 
 type Reason = PayloadLogUnavailable["reason"];
 
-export interface LaneSenderParts {
+interface LaneSenderParts {
   readonly link: NatsLink;
   readonly publisher: string;
   readonly lanes: readonly Lane[];

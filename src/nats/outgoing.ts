@@ -77,7 +77,7 @@ export class OutgoingMessage {
 }
 
 /** The message that a partition waits for. */
-export interface Flight {
+interface Flight {
   readonly message: OutgoingMessage;
   readonly number: number;
   readonly text: string;

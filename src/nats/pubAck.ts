@@ -3,7 +3,7 @@ import type { Msg } from "nats";
 import { isObject, type JsonObject } from "../domain/json.ts";
 import { isFullCode } from "./apiError.ts";
 
-export type PublishAnswer =
+type PublishAnswer =
   | { readonly kind: "stored"; readonly sequence: number }
   /** The stream takes no more; trying again now would not help. */
   | { readonly kind: "full"; readonly error: Error }

@@ -3,6 +3,7 @@
  * their partitions. `LaneSender` sends what the lanes hold.
  */
 import { type AppendWaiter, type PayloadLog, PayloadLogUnavailable } from "../actors/ports.ts";
+import type { PartitionReason } from "../actors/readPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
 import type { Payload } from "../domain/payload.ts";
 import type { Receipt } from "../domain/receipt.ts";
@@ -20,12 +21,6 @@ export interface PublisherOptions {
   readonly pending?: Int32Array;
   /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
-}
-
-/** A partition whose stream has no room. */
-export interface FullStream {
-  readonly partition: number;
-  readonly reason: string;
 }
 
 type Reason = PayloadLogUnavailable["reason"];
@@ -63,7 +58,7 @@ export class Publisher implements PayloadLog {
    * Partitions whose stream refused a message for want of room, and none was stored since. Without
    * a message nobody knows, so a refusal is forgotten after a while.
    */
-  get full(): readonly FullStream[] {
+  get full(): readonly PartitionReason[] {
     const since = this.#now() - fullMs;
     return this.#lanes.flatMap(({ partition, full }) =>
       full === undefined || full.atMs < since ? [] : [{ partition, reason: full.reason }],

@@ -29,7 +29,7 @@ export interface PullLimits {
   readonly expiresMs: number;
 }
 
-export interface PullEvents {
+interface PullEvents {
   /** A message, in the order of the stream. */
   message(message: LogMessage): void;
   /** A request has ended, and its rest is over: it is time to pull again. */

@@ -14,7 +14,7 @@ import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { ceilTo } from "../domain/windows.ts";
 import { whileDropped } from "./dropped.ts";
-import { dependsOnMemory, isNewMemory, type Stretch, stretchesOf } from "./memories.ts";
+import { isNewMemory, type Stretch, stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfPartition } from "./sources.ts";
@@ -219,8 +219,7 @@ class Comparison {
         this.#note("missing", { ...event, windowEnd: event.data.windowEnd, position: null }, []);
         continue;
       }
-      const all = eventDifferences(found, event);
-      const fields = isMixed ? all.filter((field) => !dependsOnMemory(field)) : all;
+      const fields = eventDifferences(found, event, isMixed);
       if (fields.length > 0) this.#note("different", found, fields);
       if (found.position < last) this.#note("order", found, []);
       last = found.position;

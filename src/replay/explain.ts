@@ -11,7 +11,7 @@ import { partitionOf } from "../domain/digest.ts";
 import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { windowIndexOf } from "../domain/windows.ts";
-import { dependsOnMemory, rulesOfWindow } from "./memories.ts";
+import { rulesOfWindow } from "./memories.ts";
 import { holding, planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
 import { type Past, tokensOfActor } from "./sources.ts";
@@ -113,8 +113,7 @@ function compare(
   const differences: Difference[] = [];
   if (event !== undefined && replayed !== undefined) {
     compared.push("event");
-    const all = eventDifferences(event, replayed);
-    differences.push(...(isMixed ? all.filter((one) => !dependsOnMemory(one)) : all));
+    differences.push(...eventDifferences(event, replayed, isMixed));
   }
   const window = event && recordedWindow(event);
   for (const what of ["stats", "sessions"] as const) {

@@ -50,7 +50,7 @@ export async function stretchesOf(
   });
 }
 
-export interface WindowRules {
+interface WindowRules {
   readonly rules: Rules;
   /** The memory changed within the window. */
   readonly isMixed: boolean;

@@ -30,12 +30,12 @@ export interface ReplayPlan {
   readonly basis: Exclude<ReplayBasis, { kind: "not-retained" }>;
 }
 
-export interface ReplayStart {
+interface ReplayStart {
   readonly warmUpFromMs: number;
   readonly replayFromMs: number;
 }
 
-export interface NotRetained {
+interface NotRetained {
   readonly kind: "not-retained";
   readonly reason: string;
 }

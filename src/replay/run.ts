@@ -12,7 +12,7 @@ import { type Rules, tokenMemoryMs } from "../domain/rules.ts";
 import { inTime } from "../inTime.ts";
 import type { ReplayPlan } from "./plan.ts";
 
-export interface ReplayRun {
+interface ReplayRun {
   readonly plan: ReplayPlan;
   readonly rules: Rules;
   /** What events say of tokens for windows that end in a range of times, in order. */
@@ -35,7 +35,7 @@ const stretchMs = 8;
 /** Without any message for this long, a replay fails. */
 const silenceMs = 15_000;
 
-export interface ReplayWorld {
+interface ReplayWorld {
   readonly streams: Pick<PayloadStreams, "feed">;
   readonly clock: Clock;
 }

@@ -8,7 +8,7 @@ import { hash32 } from "../domain/digest.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import { formatReceipt, type Receipt } from "../domain/receipt.ts";
 
-export interface TraceQuery extends ActorName {
+interface TraceQuery extends ActorName {
   readonly partition: number;
   readonly windowIndex: number;
   readonly offset: number;

@@ -44,7 +44,7 @@ export interface WhatIfResult {
 }
 
 /** Why there is nothing to run. */
-export interface NothingToRun {
+interface NothingToRun {
   readonly reason: string;
 }
 

@@ -5,7 +5,7 @@ import { drainMs, type PublicServerState } from "./publicServer.ts";
 import type { FirstThread, PublicThread, PublicThreadOptions } from "./publicThread.ts";
 
 /** Bounds on what a thread is asked for, in milliseconds. */
-export interface ThreadPatience {
+interface ThreadPatience {
   /** It loads the program and connects to the broker. */
   readonly startMs: number;
   readonly stateMs: number;

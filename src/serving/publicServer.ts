@@ -3,14 +3,14 @@
  * process has one of these in its first thread, and one in each further one (publicServers.ts).
  */
 import type { AnyElysia } from "elysia";
-import type { Readiness } from "../actors/readPorts.ts";
+import type { PartitionReason, Readiness } from "../actors/readPorts.ts";
 import type { Config } from "../config.ts";
 import { createIngest, type IngestHandlers } from "../http/ingest.ts";
 import { createPublicApp } from "../http/publicApp.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "../nats/connection.ts";
-import { type FullStream, Publisher } from "../nats/publisher.ts";
+import { Publisher } from "../nats/publisher.ts";
 import type { Database } from "../store/database.ts";
 import { PostgresStatsQueries } from "../store/queries.ts";
 
@@ -36,7 +36,7 @@ export interface PublicServerState {
   /** Refusals by reason. */
   readonly refused: ReadonlyMap<string, number>;
   /** Partitions whose stream has no room, as far as it knows. */
-  readonly full: readonly FullStream[];
+  readonly full: readonly PartitionReason[];
   /** Whether the broker is connected. */
   readonly connected: boolean;
 }

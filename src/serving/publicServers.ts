@@ -15,7 +15,7 @@ import {
   portSettings,
 } from "./publicServer.ts";
 
-export interface PublicServersParts
+interface PublicServersParts
   extends Omit<PublicServerParts, "publisherId" | "pending" | "readiness" | "alive"> {
   readonly processId: string;
   readonly databaseUrl: string;

@@ -29,7 +29,7 @@ type Attempt =
   | { readonly kind: "unanswered" };
 
 /** Counts what happened to requests, for the report. */
-export interface DeliveryCounters {
+interface DeliveryCounters {
   answered(ms: number): void;
   retried(): void;
 }

@@ -6,7 +6,7 @@ import type { Expectation } from "./expectation.ts";
 import { Gate } from "./gate.ts";
 import type { Tallies } from "./tallies.ts";
 
-export interface FleetOptions {
+interface FleetOptions {
   /** How many times faster than the clock the devices' time passes. */
   readonly speed: number;
   readonly connections: number;

@@ -18,7 +18,7 @@ export interface SimulateOptions {
   readonly clockSkewMs: number;
 }
 
-export type CommandLine =
+type CommandLine =
   | { readonly kind: "run"; readonly options: SimulateOptions }
   | { readonly kind: "help" }
   | { readonly kind: "problems"; readonly problems: readonly string[] };

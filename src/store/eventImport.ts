@@ -24,7 +24,7 @@ import { migrate } from "./migrate.ts";
 import { prepareDatabase } from "./prepare.ts";
 import { checkSettings, type Settings } from "./settings.ts";
 
-export interface ImportOptions {
+interface ImportOptions {
   /** What whoever imports believes the settings of the log to be. */
   readonly configured?: Partial<Settings>;
   /** The state of a partition that has read nothing. */
@@ -34,7 +34,7 @@ export interface ImportOptions {
   readonly onProgress?: (progress: ExportProgress) => void;
 }
 
-export interface Imported {
+interface Imported {
   readonly events: number;
   /** Events that an earlier, unfinished import had staged already. */
   readonly stagedBefore: number;

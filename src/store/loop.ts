@@ -4,7 +4,7 @@ import { errorMessage, type Log } from "../log.ts";
 /** `again`: there is more to do at once. `wait`: until woken, or until the next poll. */
 export type TurnResult = "again" | "wait" | { readonly waitMs: number };
 
-export interface LoopOptions {
+interface LoopOptions {
   readonly name: string;
   /** The longest wait between two turns; also the wait after a turn that failed. */
   readonly pollMs: number;

@@ -25,7 +25,7 @@ import {
   swapRebuild,
 } from "./rebuildSteps.ts";
 
-export interface RebuilderOptions {
+interface RebuilderOptions {
   readonly batchEventsMax: number;
   readonly log: Log;
 }

@@ -59,7 +59,7 @@ export async function indexRebuild(
   );
 }
 
-export type ComparisonOutcome = "compared" | "behind" | "none";
+type ComparisonOutcome = "compared" | "behind" | "none";
 
 /** Compares the rebuilt table with the live one: see the function `compare_rebuild`. */
 export async function compareRebuild(
@@ -82,7 +82,7 @@ export async function compareRebuild(
   return row?.outcome;
 }
 
-export type SwapOutcome = "swapped" | "behind" | "none" | "different" | "blocked";
+type SwapOutcome = "swapped" | "behind" | "none" | "different" | "blocked";
 
 /**
  * Puts the rebuilt table in the place of the live one: see the function `swap_rebuild`.

@@ -14,7 +14,7 @@ export interface PageColumns {
 }
 
 /** The table of a projection, which is its name too, and the columns in it that are summed. */
-export interface Summed {
+interface Summed {
   readonly table: string;
   readonly sums: readonly string[];
 }

@@ -11,7 +11,7 @@ import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
 import type { AdminClient } from "../adminClient.ts";
 import { CliFailure } from "../failure.ts";
 import { databaseUrlOf, natsUrlOf } from "../servers.ts";
-import type { Environment } from "../settings.ts";
+import { authorityOf, type Environment, reachableHost } from "../settings.ts";
 
 export interface Finding {
   readonly check: string;
@@ -37,10 +37,9 @@ export function checkConfig(env: Environment): { config?: Config; findings: Find
 
 /** A port is good when it is free, or when it is ours already. */
 export async function checkPort(name: string, host: string, port: number): Promise<Finding> {
-  const reachable = host === "0.0.0.0" || host === "::" ? "127.0.0.1" : host;
+  const reachable = reachableHost(host);
   if (!(await isOpen(reachable, port))) return finding(name, "ok", `port ${port} is free`);
-  const authority = reachable.includes(":") ? `[${reachable}]` : reachable;
-  const url = `http://${authority}:${port}/livez`;
+  const url = `http://${authorityOf(reachable)}:${port}/livez`;
   const isOurs = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
     async (response) => response.ok && (await response.text()).includes('"ok"'),
     () => false,

@@ -7,6 +7,7 @@ import {
   type EventDifference,
   type PartitionAudit,
 } from "../../replay/audit.ts";
+import { dependsOnMemory } from "../../replay/memories.ts";
 import { ofPartitions } from "../../replay/tableDifferences.ts";
 import { PostgresTableAudit } from "../../store/tableAudit.ts";
 import { withPast } from "../direct.ts";
@@ -174,6 +175,5 @@ function eventLine({ fields, ...rest }: EventDifference) {
 
 /** True when an event differs in what depends on the memory of tokens, and in nothing else. */
 function isOfMemory({ fields }: EventDifference): boolean {
-  const names = fields.map(({ field }) => field);
-  return names.length > 0 && names.every((name) => name === "sessions" || name === "tokens");
+  return fields.length > 0 && fields.every(dependsOnMemory);
 }

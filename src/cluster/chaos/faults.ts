@@ -2,9 +2,9 @@
 import { Random } from "../../simulator/random.ts";
 
 const targets = ["ingest", "worker", "projector", "admin", "nats", "postgres"] as const;
-export type Target = (typeof targets)[number];
+type Target = (typeof targets)[number];
 
-export type Action =
+type Action =
   /** SIGKILL, and started again soon. */
   | "kill"
   /** SIGKILL, and started again when its lease has run out. */
@@ -70,7 +70,7 @@ const kinds: readonly FaultKind[] = [
  */
 const longNatsPause: FaultKind = { target: "nats", action: "pause for long" };
 
-export interface ScheduleOptions {
+interface ScheduleOptions {
   readonly faults: number;
   readonly leaseMs: number;
   readonly longNatsPauses: boolean;

@@ -8,7 +8,7 @@ import type { Fate, PostedPayload, SentPayload } from "../verifier/posted.ts";
 import { type PayloadMaker, payloadJson } from "./payloads.ts";
 import { type Answer, type Body, post } from "./post.ts";
 
-export interface LoadOptions {
+interface LoadOptions {
   readonly urls: readonly string[];
   readonly payloadsPerSecond: number;
   readonly windowMs: number;

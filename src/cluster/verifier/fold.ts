@@ -24,7 +24,7 @@ export interface Folded {
   readonly lastTimeMs: number;
 }
 
-export interface Copy extends StoredPayload {
+interface Copy extends StoredPayload {
   /** `<partition>.<sequence>.<index>` */
   readonly receipt: string;
   readonly timeMs: number;

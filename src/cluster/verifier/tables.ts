@@ -1,7 +1,7 @@
 /** What the database says, read with SQL of its own. */
 import postgres from "postgres";
 
-export interface SealedRow {
+interface SealedRow {
   readonly name: string;
   readonly partition: number;
   readonly cdn: string;
@@ -13,7 +13,7 @@ export interface SealedRow {
   readonly lastSequence: number;
 }
 
-export interface TableRow {
+interface TableRow {
   readonly name: string;
   /** Null where one of the two tables has no such row. */
   readonly cdn: string | null;
@@ -21,7 +21,7 @@ export interface TableRow {
   readonly sessions: number | null;
 }
 
-export interface PartitionRow {
+interface PartitionRow {
   readonly partition: number;
   readonly sequence: number;
   readonly stopped: string | null;

@@ -14,7 +14,7 @@ export interface Verdict {
   readonly counts: Readonly<Record<string, number>>;
 }
 
-export interface VerifierInput {
+interface VerifierInput {
   readonly natsUrl: string;
   readonly databaseUrl: string;
   readonly partitions: number;
