@@ -1,6 +1,6 @@
 /**
  * The composition root, with system.ts, which knows every adapter. It starts the parts in order
- * and, at SIGTERM or SIGINT, stops them in reverse.
+ * and, at SIGTERM, SIGINT or SIGHUP, stops them in reverse.
  */
 import { ConfigError, readConfig } from "./config.ts";
 import { stderrLog } from "./log.ts";
