@@ -144,27 +144,23 @@ async function startParts(
     ? startWorker(parts, openPool(leaseConnectionsMax, leaseDeadlines(config)))
     : undefined;
   const operations = createOperations(database, link, topologyOf(config), log);
+  const { ledger } = operations;
   if (config.roles.has("admin") || config.roles.has("ingest")) {
-    operations.ledger.start();
-    onStop(async () => operations.ledger.stop());
+    ledger.start();
+    onStop(async () => ledger.stop());
   }
-  const readiness = readinessOf({
-    ...{ config, worker, publicServers, link, ledger: operations.ledger },
-    health: new PostgresHealth(database, config.windowMs),
-  });
+  const health = new PostgresHealth(database, config.windowMs);
+  const readiness = readinessOf({ config, worker, publicServers, link, ledger, health });
   metrics.watch(() => readinessSamples(readiness));
   if (worker) metrics.watch(() => workerSamples(worker));
-  const addresses: [string, string][] = [];
+  if (publicServers) metrics.watch(() => publicServers.samples());
   // The admin listener goes last: who finds it ready can reach the public one.
-  if (publicServers) {
-    metrics.watch(() => publicServers.samples());
-    addresses.push(...(await startPublic(publicServers, parts, readiness)));
-  }
-  if (config.roles.has("admin")) {
-    addresses.push(...startAdmin(parts, readiness, metrics, operations));
-  }
-  addresses.push(["postgres", postgresAddress(databaseUrl)], ["nats", natsAddress(natsUrl)]);
-  return addresses;
+  return [
+    ...(publicServers ? await startPublic(publicServers, parts, readiness) : []),
+    ...(config.roles.has("admin") ? startAdmin(parts, readiness, metrics, operations) : []),
+    ["postgres", postgresAddress(databaseUrl)],
+    ["nats", natsAddress(natsUrl)],
+  ];
 }
 
 /** What most parts need. */

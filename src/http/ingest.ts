@@ -71,68 +71,22 @@ const acceptedHeaders = new Headers({ "content-type": "application/json" });
 
 /** One object a thread that serves: it bounds what all requests to it hold in memory. */
 export function createIngest(dependencies: IngestDependencies): IngestHandlers {
-  const { payloadLog, counters, log } = dependencies;
-  const singles: Door = {
+  return { single: singleHandler(dependencies), batch: batchHandler(dependencies) };
+}
+
+// This is the hottest path there is, and thousands of requests wait at a time. So what waits is a
+// promise and an object, and not an async function with all that it holds: memory that is taken up
+// anew for each request is what costs the most here.
+function singleHandler(dependencies: IngestDependencies): IngestHandlers["single"] {
+  const { payloadLog, counters } = dependencies;
+  const door: Door = {
     media: new Set(["json", "text"]),
     types: "application/json or text/plain",
     bytesMax: payloadBytesMax,
     admission: new Admission(dependencies.singlesInFlight ?? singlesInFlight),
   };
-  const batches: Door = {
-    media: new Set(["json", "text", "lines"]),
-    types: "application/x-ndjson, application/json or text/plain",
-    bytesMax: batchBytesMax,
-    admission: new Admission(dependencies.batchesInFlight ?? batchesInFlight),
-  };
 
-  function refuse(problem: Problem): Response {
-    counters.refused(problem.kind, 1);
-    return problemResponse(problem);
-  }
-
-  /** Answers a request with one payload when its fate is known. */
-  class WaitingSingle implements AppendWaiter {
-    constructor(
-      private readonly answer: (response: Response) => void,
-      private readonly share: Share,
-    ) {}
-
-    stored(_position: number, receipt: Receipt): void {
-      counters.accepted(1);
-      this.#end(accepted(`{"receipt":"${formatReceipt(receipt)}"}`));
-    }
-
-    failed(error: () => unknown): void {
-      this.refused(failureProblem(log, error()));
-    }
-
-    refused(problem: Problem): void {
-      this.#end(refuse(problem));
-    }
-
-    #end(response: Response): void {
-      this.share.leave();
-      this.answer(response);
-    }
-  }
-
-  // This is the hottest path there is, and thousands of requests wait at a time. So what waits is
-  // a promise and an object, and not an async function with all that it holds: memory that is
-  // taken up anew for each request is what costs the most here.
-  function single(request: Request): Response | Promise<Response> {
-    const admitted = admit(request, singles);
-    if (admitted instanceof Problem) return refuse(admitted);
-    return new Promise((answer) => {
-      const { key, plan, share } = admitted;
-      const waiting = new WaitingSingle(answer, share);
-      readBody(request, plan, share).then(
-        (text) => takeSingle(text, key, waiting),
-        (error: unknown) => waiting.failed(() => error),
-      );
-    });
-  }
-
-  function takeSingle(text: string | Problem, key: string | undefined, waiting: WaitingSingle) {
+  function take(text: string | Problem, key: string | undefined, waiting: WaitingSingle) {
     try {
       if (text instanceof Problem) return waiting.refused(text);
       const check = readPayloadText(text);
@@ -146,23 +100,57 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     }
   }
 
-  async function batch(request: Request): Promise<Response> {
-    const admitted = admit(request, batches);
-    if (admitted instanceof Problem) return refuse(admitted);
-    try {
-      const { plan, share, media } = admitted;
-      const decode = media === "lines" ? decodeLines : decodeText;
-      const text = await readBody(request, plan, share, decode);
-      const outcome = text instanceof Problem ? text : await storeBatch(text, admitted);
-      return outcome instanceof Problem ? refuse(outcome) : outcome;
-    } catch (error) {
-      return refuse(failureProblem(log, error));
-    } finally {
-      admitted.share.leave();
-    }
+  return (request) => {
+    const admitted = admit(request, door);
+    if (admitted instanceof Problem) return refuse(counters, admitted);
+    return new Promise((answer) => {
+      const { key, plan, share } = admitted;
+      const waiting = new WaitingSingle(dependencies, share, answer);
+      readBody(request, plan, share).then(
+        (text) => take(text, key, waiting),
+        (error: unknown) => waiting.failed(() => error),
+      );
+    });
+  };
+}
+
+/** Answers a request with one payload when its fate is known. */
+class WaitingSingle implements AppendWaiter {
+  constructor(
+    private readonly dependencies: IngestDependencies,
+    private readonly share: Share,
+    private readonly answer: (response: Response) => void,
+  ) {}
+
+  stored(_position: number, receipt: Receipt): void {
+    this.dependencies.counters.accepted(1);
+    this.#end(accepted(`{"receipt":"${formatReceipt(receipt)}"}`));
   }
 
-  async function storeBatch(text: string, admitted: Admitted): Promise<Response | Problem> {
+  failed(error: () => unknown): void {
+    this.refused(failureProblem(this.dependencies.log, error()));
+  }
+
+  refused(problem: Problem): void {
+    this.#end(refuse(this.dependencies.counters, problem));
+  }
+
+  #end(response: Response): void {
+    this.share.leave();
+    this.answer(response);
+  }
+}
+
+function batchHandler(dependencies: IngestDependencies): IngestHandlers["batch"] {
+  const { payloadLog, counters, log } = dependencies;
+  const door: Door = {
+    media: new Set(["json", "text", "lines"]),
+    types: "application/x-ndjson, application/json or text/plain",
+    bytesMax: batchBytesMax,
+    admission: new Admission(dependencies.batchesInFlight ?? batchesInFlight),
+  };
+
+  async function store(text: string, admitted: Admitted): Promise<Response | Problem> {
     const checked = await readRows(text, admitted);
     if (checked instanceof Problem) return checked;
     const { count, payloads, keyDigests } = checked;
@@ -175,7 +163,21 @@ export function createIngest(dependencies: IngestDependencies): IngestHandlers {
     return accepted(batchAnswer(checked));
   }
 
-  return { single, batch };
+  return async (request) => {
+    const admitted = admit(request, door);
+    if (admitted instanceof Problem) return refuse(counters, admitted);
+    const { plan, share, media } = admitted;
+    try {
+      const decode = media === "lines" ? decodeLines : decodeText;
+      const text = await readBody(request, plan, share, decode);
+      const outcome = text instanceof Problem ? text : await store(text, admitted);
+      return outcome instanceof Problem ? refuse(counters, outcome) : outcome;
+    } catch (error) {
+      return refuse(counters, failureProblem(log, error));
+    } finally {
+      share.leave();
+    }
+  };
 }
 
 /**
@@ -215,6 +217,11 @@ function admit(request: Request, door: Door): Admitted | Problem {
   if (plan instanceof Problem) return plan;
   const share = door.admission.enter(plan.length ?? 0, plan.kind === "stream");
   return share === undefined ? overloaded() : { media, key, plan, share };
+}
+
+function refuse(counters: IngestCounters, problem: Problem): Response {
+  counters.refused(problem.kind, 1);
+  return problemResponse(problem);
 }
 
 function accepted(body: string): Response {
