@@ -3,9 +3,9 @@
  * dropped, whatever the clocks say: they only choose among what is.
  */
 import type { Log } from "../log.ts";
-import { firstAfter } from "./acceptLoss.ts";
 import type { Clock } from "./clock.ts";
 import type { PartitionStore, PayloadStreams } from "./ports.ts";
+import { firstAfter } from "./streamSearch.ts";
 
 interface Trimming {
   readonly partition: number;

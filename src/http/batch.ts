@@ -1,8 +1,8 @@
 /** The rows of a batch, checked one by one: good ones are kept, bad ones are reported. */
 import type { Payload } from "../domain/payload.ts";
 import { keyDigest } from "./idempotency.ts";
-import { readPayloadText } from "./json.ts";
 import { batchErrorsMax, payloadBytesMax } from "./limits.ts";
+import { readPayloadText } from "./payloadJson.ts";
 
 /** One reason why a row was refused; `index` counts the rows of the request from 0. */
 interface RowProblem {

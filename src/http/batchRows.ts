@@ -1,5 +1,5 @@
 /** Cuts the text of a batch into the texts of its payloads, without parsing them. */
-import { endOfString } from "./json.ts";
+import { endOfString } from "./payloadJson.ts";
 
 type BatchRows =
   | { readonly kind: "rows"; readonly rows: readonly string[] }

@@ -18,7 +18,6 @@ import {
   overloaded,
   unsupportedType,
 } from "./ingestProblems.ts";
-import { readPayloadText } from "./json.ts";
 import {
   batchBytesMax,
   batchesInFlight,
@@ -27,6 +26,7 @@ import {
   singlesInFlight,
 } from "./limits.ts";
 import { type MediaKind, mediaKind } from "./mediaType.ts";
+import { readPayloadText } from "./payloadJson.ts";
 import { Problem, type ProblemKind, problemResponse } from "./problem.ts";
 
 /** Counts what ingest answered; a refused payload changes nothing else (invariant I3). */

@@ -3,8 +3,8 @@ import type { AnyElysia } from "elysia";
 import type { Log } from "../log.ts";
 import { unexpectedProblem } from "./errorHandler.ts";
 import { withOrigin } from "./origin.ts";
-import { type Address, portUnavailable } from "./port.ts";
 import { Problem, problemResponse } from "./problem.ts";
+import { type Address, portUnavailable } from "./tcpPort.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
 

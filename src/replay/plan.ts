@@ -9,8 +9,9 @@
  *   … events: tokens ──────────────────────────▶│
  *         warmUpFromMs ── keys and numbers ───▶ replayFromMs ── events, once more …
  */
-import { firstAfter } from "../actors/acceptLoss.ts";
+
 import type { HistoryStore, PartitionPlace, ReplayBasis } from "../actors/historyPorts.ts";
+import { firstAfter } from "../actors/streamSearch.ts";
 import { type Rules, windowsKeyRemembered } from "../domain/rules.ts";
 import { ceilTo, floorTo } from "../domain/windows.ts";
 import { type Past, readStream } from "./sources.ts";

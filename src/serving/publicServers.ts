@@ -4,7 +4,7 @@
  * them gets the same answers: what they count is added up here, and readiness is asked here by all.
  */
 import type { Readiness } from "../actors/readPorts.ts";
-import { claimPort, type PortClaim } from "../http/port.ts";
+import { claimPort, type PortClaim } from "../http/tcpPort.ts";
 import { errorMessage } from "../log.ts";
 import { counter, gauge, type Sample } from "../metrics.ts";
 import { FurtherThread } from "./furtherThread.ts";

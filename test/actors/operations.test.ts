@@ -1,11 +1,11 @@
 /** Where a partition goes on after a loss, what a retry counts, and what the ledger says. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { firstAfter } from "../../src/actors/acceptLoss.ts";
 import { systemClock } from "../../src/actors/clock.ts";
 import { LedgerWatch } from "../../src/actors/ledgerWatch.ts";
 import type { LedgerEntry } from "../../src/actors/operatorPorts.ts";
 import type { LogMessage } from "../../src/actors/ports.ts";
+import { firstAfter } from "../../src/actors/streamSearch.ts";
 import { encodeRetry } from "../../src/domain/envelope.ts";
 import { createLog } from "../../src/log.ts";
 import { logMessage, run } from "../support/streams.ts";

@@ -1,8 +1,8 @@
 /** What a listener says when it cannot be had, and how several share a port. */
 import { describe, expect, test } from "bun:test";
 import { Elysia } from "elysia";
-import { claimPort } from "../../src/http/port.ts";
 import { serveHttp } from "../../src/http/server.ts";
+import { claimPort } from "../../src/http/tcpPort.ts";
 import { createLog } from "../../src/log.ts";
 
 const log = createLog("error", () => {}, Date.now);

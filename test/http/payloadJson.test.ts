@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { integerFields, textFields } from "../../src/domain/payload.ts";
-import { readPayloadText, repeatedFields } from "../../src/http/json.ts";
+import { readPayloadText, repeatedFields } from "../../src/http/payloadJson.ts";
 import { examplePayload } from "../support/api.ts";
 
 const fields: readonly string[] = [...textFields, ...integerFields];
