@@ -27,8 +27,8 @@ export interface PayloadLog {
  * returns. It is called in the middle of the log's own work, so it must not throw.
  */
 export interface AppendWaiter {
-  /** @param position of the payload among those that it waits for, from 0. */
-  stored(position: number, receipt: Receipt): void;
+  /** @param slot of the payload among those that it waits for, from 0. */
+  stored(slot: number, receipt: Receipt): void;
   /** One of its payloads is not known to be stored. */
   failed(error: () => PayloadLogUnavailable): void;
 }

@@ -122,7 +122,7 @@ class WaitingSingle implements AppendWaiter {
     private readonly answer: (response: Response) => void,
   ) {}
 
-  stored(_position: number, receipt: Receipt): void {
+  stored(_slot: number, receipt: Receipt): void {
     this.dependencies.counters.accepted(1);
     this.#end(accepted(`{"receipt":"${formatReceipt(receipt)}"}`));
   }

@@ -20,8 +20,8 @@ export class PendingAppend implements AppendWaiter {
   }
 
   /** One of its payloads is stored. It resolves with the last one. */
-  stored(position: number, receipt: Receipt): void {
-    this.#receipts[position] = receipt;
+  stored(slot: number, receipt: Receipt): void {
+    this.#receipts[slot] = receipt;
     this.#missing--;
     if (this.#missing === 0 && !this.#settled) {
       this.#settled = true;
@@ -41,8 +41,8 @@ export class PendingAppend implements AppendWaiter {
 export class OutgoingMessage {
   readonly #builder = new BatchBuilder();
   readonly #waiters: AppendWaiter[] = [];
-  /** The position of each payload among those its waiter waits for. */
-  readonly #positions: number[] = [];
+  /** The slot of each payload among those its waiter waits for. */
+  readonly #slots: number[] = [];
 
   constructor(readonly queuedAtMs: number) {}
 
@@ -54,10 +54,10 @@ export class OutgoingMessage {
     return this.#builder.bytes;
   }
 
-  add(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter, position: number) {
+  add(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter, slot: number) {
     this.#builder.add(payload, keyDigest);
     this.#waiters.push(waiter);
-    this.#positions.push(position);
+    this.#slots.push(slot);
   }
 
   encode(publisher: string, number: number): string {
@@ -67,7 +67,7 @@ export class OutgoingMessage {
   /** The message is stored: every payload gets its receipt. */
   stored(partition: number, sequence: number): void {
     for (const [index, waiter] of this.#waiters.entries()) {
-      waiter.stored(this.#positions[index] ?? 0, { partition, sequence, index });
+      waiter.stored(this.#slots[index] ?? 0, { partition, sequence, index });
     }
   }
 

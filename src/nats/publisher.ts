@@ -73,10 +73,10 @@ export class Publisher implements PayloadLog {
     return new Promise((resolve, reject) => {
       const append = new PendingAppend(payloads.length, resolve, reject);
       const nowMs = this.#now();
-      for (const [position, payload] of payloads.entries()) {
-        const lane = lanes[position];
+      for (const [slot, payload] of payloads.entries()) {
+        const lane = lanes[slot];
         if (lane !== undefined) {
-          this.#enqueue(lane, nowMs, payload, keyDigests?.[position], append, position);
+          this.#enqueue(lane, nowMs, payload, keyDigests?.[slot], append, slot);
         }
       }
     });
@@ -137,11 +137,11 @@ export class Publisher implements PayloadLog {
     payload: Payload,
     keyDigest: string | undefined,
     waiter: AppendWaiter,
-    position: number,
+    slot: number,
   ): void {
     const message = lane.open(nowMs, this.#limits);
     const before = message.bytes;
-    message.add(payload, keyDigest, waiter, position);
+    message.add(payload, keyDigest, waiter, slot);
     this.#sender.queued(lane, message.bytes - before);
   }
 }
