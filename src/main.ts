@@ -6,6 +6,9 @@ import { ConfigError, readConfig } from "./config.ts";
 import { stderrLog } from "./log.ts";
 import { type System, startSystem } from "./system.ts";
 
+/** `bun start` stays beside the service. When it is killed alone, nobody would know what still runs. */
+const endsWithParent = process.argv.includes("--end-with-parent");
+const parentPollMs = 250;
 /** A graceful stop that takes longer than this is cut short. */
 const stopMsMax = 9_500;
 
@@ -21,6 +24,15 @@ async function main(): Promise<void> {
       ended.resolve({ code: 0, why: signal });
       stopping.abort();
     });
+  }
+  if (endsWithParent) {
+    const parent = process.ppid;
+    const timer = setInterval(() => {
+      if (process.ppid === parent) return;
+      clearInterval(timer);
+      ended.resolve({ code: 0, why: "the end of what started it" });
+      stopping.abort();
+    }, parentPollMs);
   }
   // Nothing may fail unseen: what nobody handled ends the process, and a new one starts clean.
   const failed = (error: Error) => {

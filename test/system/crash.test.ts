@@ -1,5 +1,6 @@
 /** Exactly-once effect, shown on the whole system: killed at random moments, under load. */
 import { afterAll, describe, expect, test } from "bun:test";
+import { connect } from "node:net";
 import { type NaiveRow, naiveRows } from "../support/naiveModel.ts";
 import { type TestSite, testSite } from "../support/process.ts";
 import { readStreams, type StoredMessage } from "../support/streamReader.ts";
@@ -51,23 +52,29 @@ function timesStored(messages: readonly StoredMessage[]): Map<number, number> {
   return times;
 }
 
+/** True when nobody takes connections. */
+function isClosed(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ host: "127.0.0.1", port });
+    socket.once("error", () => resolve(true));
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(false);
+    });
+  });
+}
+
 describe("kill -9 of `bun start` alone", () => {
   test("ends the service too, and the next start goes on", async () => {
     const site = await testSite({ WINDOW: "1s" });
     try {
       const command = [process.execPath, "start"];
-      const { pid, url } = await site.start({}, command);
+      const { pid, url, databaseUrl, natsUrl } = await site.start({}, command);
       process.kill(pid, "SIGKILL");
-      await until(
-        () =>
-          fetch(`${url}/livez`).then(
-            () => false,
-            () => true,
-          ),
-        {
-          what: "nobody listens",
-        },
-      );
+      for (const address of [url, databaseUrl, natsUrl]) {
+        const port = Number(new URL(address).port);
+        await until(() => isClosed(port), { what: `nobody listens on ${address}` });
+      }
       const next = await site.start({}, command);
       expect(await next.stop()).toBe(0);
     } finally {
