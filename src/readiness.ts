@@ -10,12 +10,13 @@ import type {
 } from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
 import { errorMessage } from "./log.ts";
+import type { NatsLink } from "./nats/connection.ts";
 import type { PublicServerState } from "./serving/publicServer.ts";
 
 export interface ReadinessSources {
   readonly health: HealthReader;
   readonly config: { readonly windowMs: number; readonly leaseMs: number };
-  readonly link: { readonly connected: boolean };
+  readonly link: Pick<NatsLink, "answers">;
   readonly ledger: { readonly check: ReadinessCheck };
   /** Undefined without the role worker. */
   readonly worker: Pick<Worker, "status"> | undefined;
@@ -33,20 +34,25 @@ const namedMax = 8;
 /** Each check is asked when it is called. */
 export function readinessOf(sources: ReadinessSources): Readiness {
   return async () => {
-    const [state, database] = await Promise.all([
+    const [state, answers, database] = await Promise.all([
       sources.publicServers?.state(),
+      sources.link.answers(),
       databaseChecks(sources),
     ]);
-    const connected = sources.link.connected && (state?.connected ?? true);
-    const nats = check(
-      "nats",
-      connected ? [] : ["not connected: start the broker, or see NATS_URL"],
-      "connected",
-    );
     const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker.status)];
     const full = [state?.full, sources.worker?.status.full].filter((list) => list !== undefined);
-    return [nats, ...streamsCheck(full), ...database, sources.ledger.check, ...worker];
+    const nats = state?.connected === false ? undefined : answers;
+    return [natsCheck(nats), ...streamsCheck(full), ...database, sources.ledger.check, ...worker];
   };
+}
+
+/** @param answers undefined without a connection. */
+function natsCheck(answers: boolean | undefined): ReadinessCheck {
+  if (answers === undefined) {
+    return check("nats", ["not connected: start the broker, or see NATS_URL"]);
+  }
+  const silent = "JetStream does not answer: see the broker's log, and whether its disk is full";
+  return check("nats", answers ? [] : [silent], "answers");
 }
 
 /** Postgres itself, and what it says of all partitions, whichever process owns them. */

@@ -8,6 +8,7 @@ import { Worker } from "./actors/worker.ts";
 import type { Config } from "./config.ts";
 import { rulesOf } from "./domain/rules.ts";
 import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
+import { restartWhenHung } from "./embedded/hungServer.ts";
 import { isAlive } from "./embedded/processes.ts";
 import { createAdminApp } from "./http/adminApp.ts";
 import { baseUrl, serveHttp } from "./http/server.ts";
@@ -118,6 +119,8 @@ async function startParts(
   signal?.throwIfAborted();
   const link = await openBroker(config, embedded, processId, log, signal);
   onStop(() => link.close());
+  const here = { directory: config.dataDir, clock: systemClock, log };
+  if (embedded.nats) onStop(restartWhenHung(embedded.nats, () => link.answers(), here));
   signal?.throwIfAborted();
   const openPool = (connectionsMax: number, more: Partial<DatabaseOptions> = {}) => {
     const pool = new Database({ ...options, connectionsMax, ...more });

@@ -10,7 +10,7 @@ async function checkOf(name: string, sources: Partial<ReadinessSources>) {
   const checks = await readinessOf({
     health: { health: async () => health },
     config: { windowMs: 300_000, leaseMs: 5_000 },
-    link: { connected: true },
+    link: { answers: async () => true },
     ledger: { check: { name: "ledger", ok: true, detail: "balanced" } },
     worker: undefined,
     publicServers: undefined,
@@ -27,6 +27,15 @@ test("a stopped partition is named once, with its reason", async () => {
     ok: false,
     detail: "2 is stopped: the stream was made anew",
   });
+});
+
+test.each([
+  [true, true, "answers"],
+  [false, false, "JetStream does not answer: see the broker's log, and whether its disk is full"],
+  [undefined, false, "not connected: start the broker, or see NATS_URL"],
+])("a broker that answers: %p", async (answers, ok, detail) => {
+  const link = { answers: async () => answers };
+  expect(await checkOf("nats", { link })).toEqual({ name: "nats", ok, detail });
 });
 
 test("of many stopped partitions the first are named", async () => {

@@ -62,6 +62,11 @@ export class ServerProcess {
     return this.child?.pid;
   }
 
+  /** True from when the server has taken connections until it ends. */
+  get isUp(): boolean {
+    return this.supervised && this.child !== undefined;
+  }
+
   /** How often the server was started again after it had ended by itself. */
   get restarts(): number {
     return this.restartCount;

@@ -52,6 +52,9 @@ export async function connectNats(options: NatsOptions): Promise<NatsLink> {
   }
 }
 
+/** JetStream answers sooner, unless it hangs. */
+const answerMs = 3_000;
+
 /** A live connection. It reconnects by itself; `connected` tells whether it is up now. */
 export class NatsLink {
   #connected = true;
@@ -72,6 +75,19 @@ export class NatsLink {
   /** False while no server is connected; requests made then would only wait in a buffer. */
   get connected(): boolean {
     return this.#connected;
+  }
+
+  /**
+   * Whether JetStream answers; undefined when no server is connected. One whose storage hangs takes
+   * connections all the same.
+   */
+  async answers(): Promise<boolean | undefined> {
+    if (!this.#connected) return undefined;
+    const asked = this.connection.request("$JS.API.INFO", undefined, { timeout: answerMs });
+    return asked.then(
+      () => true,
+      () => (this.#connected ? false : undefined),
+    );
   }
 
   /** The version of the server connected to, for the log and readiness. */

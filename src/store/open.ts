@@ -7,8 +7,8 @@ const oldestServerVersion = 150_000;
 const attemptMs = 5_000;
 const pauseMs = 200;
 
-/** Wrong password, unknown role, no right to connect, unknown database: waiting does not help. */
-const hopelessCodes = new Set(["28P01", "28000", "42501", "3D000"]);
+/** Wrong password, unknown role, no right to connect: waiting does not help. */
+const hopelessCodes = new Set(["28P01", "28000", "42501"]);
 
 /**
  * Opens a pool and waits for Postgres for at most `waitMs`, or until the signal.
@@ -35,7 +35,7 @@ async function waitForServer(
   waitMs: number,
   signal: AbortSignal | undefined,
 ): Promise<void> {
-  const lastMoment = performance.now() + waitMs;
+  const startedAt = performance.now();
   for (;;) {
     try {
       const version = await serverVersion(database, Math.min(attemptMs, waitMs));
@@ -43,12 +43,13 @@ async function waitForServer(
       throw new UnsupportedServer(version);
     } catch (error) {
       if (error instanceof UnsupportedServer) throw error;
-      const isOver = performance.now() + pauseMs > lastMoment || signal?.aborted === true;
+      const waitedMs = performance.now() - startedAt;
+      const isOver = waitedMs + pauseMs > waitMs || signal?.aborted === true;
       if (isHopeless(error) || isOver) {
         const reason = errorMessage(error) || "no answer";
         throw new Error(
-          `Postgres at ${postgresAddress(url)} cannot be used (waited up to ${waitMs} ms): ` +
-            `${reason}. Check DATABASE_URL and that the server runs`,
+          `Postgres at ${postgresAddress(url)} cannot be used (tried for ${Math.ceil(waitedMs)} ms): ` +
+            `${reason}. Check DATABASE_URL, that the server runs, and that it has the database`,
           { cause: error },
         );
       }

@@ -7,13 +7,16 @@ import { getPriority } from "node:os";
 import { join } from "node:path";
 import { connect } from "nats";
 import postgres from "postgres";
+import { systemClock } from "../../src/actors/clock.ts";
 import { type Embedded, type EmbeddedOptions, startEmbedded } from "../../src/embedded/embedded.ts";
 import { EmbeddedError } from "../../src/embedded/embeddedError.ts";
+import { restartWhenHung } from "../../src/embedded/hungServer.ts";
 import { prepareNats } from "../../src/embedded/natsServer.ts";
 import { loopback } from "../../src/embedded/ports.ts";
 import { postgresNiceness, preparePostgres } from "../../src/embedded/postgres.ts";
 import { isAlive, readIfThere } from "../../src/embedded/processes.ts";
 import { createLog } from "../../src/log.ts";
+import { connectNats } from "../../src/nats/connection.ts";
 import { outgoingConnection } from "../support/outgoingConnection.ts";
 import { freePort, temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
@@ -176,6 +179,35 @@ describe("embedded servers", () => {
     timeout,
   );
 });
+
+test(
+  "a nats-server that hangs is started again, and one that answers is left alone",
+  async () => {
+    const dataDir = temporaryDirectory();
+    const { nats, natsUrl = "" } = await start({ dataDir, nats: { port: await freePort() } });
+    if (nats === undefined) throw new Error("there is no nats-server");
+    const link = await connectNats({ url: natsUrl, name: "test", log: silent });
+    let asked = 0;
+    const answers = async () => {
+      asked++;
+      return await link.answers();
+    };
+    const options = { directory: dataDir, clock: systemClock, log: silent, everyMs: 100 };
+    const stop = restartWhenHung(nats, answers, options);
+    const { pid } = nats;
+    await until(() => asked > 20, { what: "it has been asked often" });
+    expect(nats.pid).toBe(pid);
+    await nats.kill("SIGSTOP");
+    await until(() => nats.pid !== undefined && nats.pid !== pid, {
+      what: "another one runs",
+      timeoutMs: 40_000,
+    });
+    await until(async () => (await link.answers()) === true, { what: "it answers" });
+    await stop();
+    await link.close();
+  },
+  timeout,
+);
 
 describe("a start is refused", () => {
   test("on a data directory in use, with the pid of its user", async () => {

@@ -145,11 +145,16 @@ describe("the connection", () => {
     silent.close();
   });
 
-  test("to a database that does not exist fails at once", async () => {
+  test("to a database that does not exist fails after a while, since somebody may make it", async () => {
     const url = new URL(await freshDatabase());
-    url.pathname = "/nowhere";
-    const opened = openDatabase({ ...options, url: url.href }, 600_000);
-    await expect(opened).rejects.toThrow("does not exist");
+    const name = `later_${crypto.randomUUID().slice(0, 8)}`;
+    await using store = new TestStore(url.href);
+    url.pathname = `/${name}`;
+    const never = openDatabase({ ...options, url: url.href }, 300);
+    await expect(never).rejects.toThrow("does not exist");
+    const opening = openDatabase({ ...options, url: url.href }, 60_000);
+    await store.database.run((sql) => sql`create database ${sql(name)}`);
+    await (await opening).close();
   });
 
   test("is made anew after a deadline, and others are not disturbed", async () => {
