@@ -7,7 +7,7 @@ import { stderrLog } from "./log.ts";
 import { type System, startSystem } from "./system.ts";
 
 /** `bun start` stays beside the service. When it is killed alone, nobody would know what still runs. */
-const endsWithParent = process.argv.includes("--end-with-parent");
+const parentFlag = /^--end-with-parent=(\d+)$/;
 const parentPollMs = 250;
 /** A graceful stop that takes longer than this is cut short. */
 const stopMsMax = 9_500;
@@ -25,15 +25,14 @@ async function main(): Promise<void> {
       stopping.abort();
     });
   }
-  if (endsWithParent) {
-    const parent = process.ppid;
-    const timer = setInterval(() => {
-      if (process.ppid === parent) return;
-      clearInterval(timer);
-      ended.resolve({ code: 0, why: "the end of what started it" });
-      stopping.abort();
-    }, parentPollMs);
-  }
+  const parent = process.argv.map((argument) => parentFlag.exec(argument)?.[1]).find(Boolean);
+  const lookAtParent = () => {
+    if (parent === undefined || process.ppid === Number(parent)) return;
+    ended.resolve({ code: 0, why: "the end of what started it" });
+    stopping.abort();
+  };
+  lookAtParent();
+  setInterval(lookAtParent, parentPollMs).unref();
   // Nothing may fail unseen: what nobody handled ends the process, and a new one starts clean.
   const failed = (error: Error) => {
     log.error("unexpected error", { error, stack: error.stack });

@@ -89,6 +89,8 @@ export interface QuarantineStore {
   /** The newest first. */
   list(query: QuarantineQuery): Promise<readonly QuarantineRow[]>;
   find(place: QuarantinePlace): Promise<QuarantineRow | undefined>;
+  /** The incarnation that a partition's stream is in now. */
+  incarnation(partition: number): Promise<number>;
   /** Marks a row `retrying`; one that is so already may be claimed again. */
   claim(id: number, by: string): Promise<ClaimOutcome>;
   /** Marks a claimed row `retried`. */

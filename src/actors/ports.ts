@@ -207,6 +207,8 @@ export interface PartitionStore {
   rememberedTokens(partition: number, afterMs: number): AsyncIterable<readonly RememberedTokens[]>;
   /** Notes why a partition is stopped, for people and readiness; undefined: it runs. */
   markStopped(partition: number, epoch: number, stop: PartitionStop | undefined): Promise<void>;
+  /** Notes that an owner reads it again: what stopped it, if that still stands, has not halted it. */
+  markGoingOn(partition: number, epoch: number): Promise<void>;
   /**
    * The last sequence of the windows that end at or before a time, and were sealed, by the clock of
    * the database, at or before another; 0 when there is none.

@@ -95,6 +95,8 @@ export interface PartitionInfo {
   readonly checkpointedAt: string | undefined;
   /** Why the partition is stopped; undefined while it runs. */
   readonly stopped: string | undefined;
+  /** It is stopped and cannot go on by itself: see `accept-loss`. */
+  readonly halted: boolean;
 }
 
 export interface AdminQueries {

@@ -58,8 +58,10 @@ export class Worker {
   readonly #abort = new AbortController();
   readonly #holdings = new Map<number, Holding>();
   readonly #stopped = new Map<number, { reason: string; untilMs: number; epoch: number }>();
-  /** Partitions that the database has a reason for not to be read, from before one was. */
-  readonly #unstarted = new Set<number>();
+  /** What the database is to be told of stopped partitions once an owner reads them. */
+  readonly #whenRead = new Map<number, "it runs" | "it goes on">();
+  /** What is noted is noted in order. */
+  #noted: Promise<void> = Promise.resolve();
   /** The epoch under which each partition last had an owner here. */
   readonly #used = new Map<number, number>();
   /** Partitions whose owner was told to end, and what has to happen before they are gone. */
@@ -250,27 +252,38 @@ export class Worker {
     const retryMs = isHalted ? haltedRetryMs : failedRetryMs;
     const untilMs = this.#clock.monotonic() + retryMs;
     this.#stopped.set(partition, { reason, untilMs, epoch });
-    if (owner.ready) this.#unstarted.delete(partition);
-    else this.#unstarted.add(partition);
+    this.#whenRead.set(partition, owner.ready ? "it goes on" : "it runs");
     const { store } = this.#options.owner;
-    await store.markStopped(partition, epoch, { reason, isHalted }).catch((error) => {
+    const mark = () => store.markStopped(partition, epoch, { reason, isHalted });
+    await this.#note(mark).catch((error) => {
       this.#log.warn("the reason of a stop could not be noted", { partition, error });
     });
+  }
+
+  #note(mark: () => Promise<void>): Promise<void> {
+    const noting = this.#noted.then(mark);
+    this.#noted = noting.catch(() => {});
+    return noting;
   }
 
   /**
    * What kept an owner from starting is over as soon as one has started. A commit says so too, but
    * without payloads the next one may be a window away. What ended an owner that was reading may
-   * end the next one again: there a commit has to say it.
+   * end the next one again: its reason stays until a commit, but while one reads nobody has to
+   * decide.
    */
   async #sayWhatRuns(): Promise<void> {
-    for (const partition of [...this.#unstarted]) {
+    const { store } = this.#options.owner;
+    for (const [partition, news] of [...this.#whenRead]) {
       const owner = this.#holdings.get(partition)?.owner;
       if (owner === undefined || !owner.ready) continue;
-      this.#unstarted.delete(partition);
-      const { store } = this.#options.owner;
-      await store.markStopped(partition, owner.epoch, undefined).catch((error) => {
-        this.#unstarted.add(partition);
+      this.#whenRead.delete(partition);
+      const mark = () =>
+        news === "it runs"
+          ? store.markStopped(partition, owner.epoch, undefined)
+          : store.markGoingOn(partition, owner.epoch);
+      await this.#note(mark).catch((error) => {
+        if (!this.#whenRead.has(partition)) this.#whenRead.set(partition, news);
         this.#log.debug("that a partition runs could not be noted", { partition, error });
       });
     }

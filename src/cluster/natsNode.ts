@@ -30,7 +30,8 @@ export async function prepareNatsNode(
   const pidFile = join(directory, "nats-server.pid");
   const configFile = join(directory, "nats-server.conf");
   await mkdir(directory, { recursive: true });
-  await writeFile(configFile, configuration(name, directory, pidFile, binary, own, ports));
+  const jetStream = await jetStreamBlock(directory, binary);
+  await writeFile(configFile, configuration(name, pidFile, jetStream, own, ports));
   return {
     name,
     url: embeddedNatsUrl(own.client),
@@ -62,9 +63,8 @@ export async function isHealthy(monitorPort: number, scope = ""): Promise<boolea
 
 function configuration(
   name: string,
-  directory: string,
   pidFile: string,
-  binary: NatsBinary,
+  jetStream: string,
   own: NatsNodePorts,
   all: readonly NatsNodePorts[],
 ): string {
@@ -75,7 +75,7 @@ host: ${loopback}
 port: ${own.client}
 http: "${loopback}:${own.monitor}"
 pid_file: ${JSON.stringify(pidFile)}
-${jetStreamBlock(directory, binary)}cluster {
+${jetStream}cluster {
   name: payload-stats
   host: ${loopback}
   port: ${own.route}

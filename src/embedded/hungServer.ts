@@ -34,12 +34,17 @@ export function restartWhenHung(
   const { directory, clock, log, everyMs = 5_000 } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
+  const stopped = new Promise<undefined>((resolve) => {
+    signal.addEventListener("abort", () => resolve(undefined));
+  });
   const watch = async () => {
     let misses = 0;
     while (!signal.aborted) {
       await clock.sleep(everyMs, signal);
-      const isSilent = (await answers()) !== true && server.isUp && !signal.aborted;
-      misses = isSilent ? misses + 1 : 0;
+      const answered = await Promise.race([answers(), stopped]);
+      if (signal.aborted) return;
+      if (answered === false && server.isUp) misses++;
+      if (answered === true) misses = 0;
       if (misses < missesMax || !(await hasRoom(directory))) continue;
       log.error("the embedded nats-server runs and does not answer; it is started again");
       await server.kill("SIGKILL");

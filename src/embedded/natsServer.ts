@@ -1,5 +1,6 @@
 /** The embedded nats-server: one JetStream server on the loopback interface. */
-import { mkdir, writeFile } from "node:fs/promises";
+import { statSync } from "node:fs";
+import { mkdir, readdir, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../log.ts";
 import { canFlushAlways } from "../nats/serverVersion.ts";
@@ -19,7 +20,8 @@ export async function prepareNats(
   const binary = await findNatsServer(binDir, log);
   const directory = natsDir(dataDir);
   await mkdir(directory, { recursive: true });
-  await writeFile(configFile(dataDir), configuration(directory, port, binary));
+  const jetStream = await jetStreamBlock(directory, binary);
+  await writeFile(configFile(dataDir), configuration(directory, port, jetStream));
   log.info(`durability: ${durability(binary)}`, { version: binary.version });
   return {
     name: "nats-server",
@@ -55,20 +57,35 @@ function pidFile(dataDir: string): string {
   return join(natsDir(dataDir), "nats-server.pid");
 }
 
-function configuration(directory: string, port: number, binary: NatsBinary): string {
+function configuration(directory: string, port: number, jetStream: string): string {
   return `# Written at each start; changes here are lost.
 server_name: payload-stats
 host: ${loopback}
 port: ${port}
 pid_file: ${JSON.stringify(join(directory, "nats-server.pid"))}
-${jetStreamBlock(directory, binary)}`;
+${jetStream}`;
 }
 
-/** The part of a configuration that says what a server keeps, and how. */
-export function jetStreamBlock(directory: string, { version }: NatsBinary): string {
+/**
+ * What a server may store there in all: what it has, and three quarters of what is free. By itself it
+ * takes three quarters of what is free at each start, and counts what it has stored against that.
+ */
+async function storeBytesMax(directory: string): Promise<number> {
+  const { bavail, bsize } = await statfs(directory);
+  const names = await readdir(directory, { recursive: true });
+  const sizes = names.map(
+    (name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size,
+  );
+  const stored = sizes.reduce<number>((sum, size = 0) => sum + size, 0);
+  return Math.floor(stored + bavail * bsize * 0.75);
+}
+
+/** The part of a configuration that says what a server keeps, how, and how many bytes of it. */
+export async function jetStreamBlock(directory: string, { version }: NatsBinary): Promise<string> {
   return `max_payload: 1MB
 jetstream {
   store_dir: ${JSON.stringify(directory)}
+  max_file_store: ${await storeBytesMax(directory)}
 ${canFlushAlways(version) ? "  sync_interval: always\n" : ""}}
 `;
 }

@@ -60,6 +60,11 @@ const partitionSchemas = {
   sealedThrough: nullable(time("All its windows that end at or before it are sealed.")),
   checkpointedAt: nullable(time("When its checkpoint was written.", "2026-01-31T10:10:00.120Z")),
   stopped: nullInExample(text("Why it is stopped; null while it runs.")),
+  halted: {
+    type: "boolean" as const,
+    description: "True when it is stopped and cannot go on by itself.",
+    example: false,
+  },
 };
 
 export const partitionsDetail: DocumentDecoration = {

@@ -95,5 +95,6 @@ function partitionFields(info: PartitionInfo) {
     sealedThrough: info.sealedThrough ?? null,
     checkpointedAt: info.checkpointedAt ?? null,
     stopped: info.stopped ?? null,
+    halted: info.halted,
   };
 }

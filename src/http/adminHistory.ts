@@ -38,7 +38,10 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
         server?.timeout(request, 0);
         const found = await askHistory(log, () => history.explain(query));
         if (found !== undefined) return explanationFields(found);
-        throw new Problem("not-found", "There is no row, no event and no payload of that window.");
+        throw new Problem(
+          "not-found",
+          "There is no row, no event and no payload that is retained of that window.",
+        );
       },
       { detail: explainDetail },
     )

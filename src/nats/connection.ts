@@ -52,8 +52,8 @@ export async function connectNats(options: NatsOptions): Promise<NatsLink> {
   }
 }
 
-/** JetStream answers sooner, unless it hangs. */
-const answerMs = 3_000;
+/** JetStream answers sooner, unless it hangs. Less than readiness waits for all that it asks. */
+const answerMs = 1_500;
 
 /** A live connection. It reconnects by itself; `connected` tells whether it is up now. */
 export class NatsLink {
@@ -79,13 +79,15 @@ export class NatsLink {
 
   /**
    * Whether JetStream answers; undefined when no server is connected. One whose storage hangs takes
-   * connections all the same.
+   * connections all the same. In a cluster another node would answer, the one that leads it, or
+   * none while one is elected; there a connection counts as an answer.
    */
   async answers(): Promise<boolean | undefined> {
     if (!this.#connected) return undefined;
+    if (this.connection.info?.cluster !== undefined) return true;
     const asked = this.connection.request("$JS.API.INFO", undefined, { timeout: answerMs });
     return asked.then(
-      () => true,
+      (msg) => !("error" in msg.json<object>()),
       () => (this.#connected ? false : undefined),
     );
   }

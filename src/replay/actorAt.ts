@@ -97,9 +97,11 @@ async function atTime(
   const then = { at, position: null, throughMs };
   const plan = holding(await planReplay(past, partition, rules, throughMs, isNew), startMs);
   if ("reason" in plan) {
-    // A window that has no event had no payload that counted.
-    const event = await history.sealedEvent(name, startMs + rules.windowMs);
-    const state = event === undefined ? ("idle" as const) : ("unknown" as const);
+    // A window that is sealed and has no event had no payload that counted.
+    const endMs = startMs + rules.windowMs;
+    const isEmpty =
+      endMs <= sealedThroughMs && (await history.sealedEvent(name, endMs)) === undefined;
+    const state = isEmpty ? ("idle" as const) : ("unknown" as const);
     return { ...then, state, unsealed: [], window: undefined, basis: plan };
   }
   const unsealed: DomainEvent[] = [];

@@ -29,9 +29,11 @@ export class PostgresAdminQueries implements AdminQueries {
           sealed_through: Date | null;
           checkpointed_at: Date | null;
           stopped: string | null;
+          halted: boolean;
         }[]
       >`
-        select partition, owner, epoch, sequence, position, sealed_through, checkpointed_at, stopped
+        select partition, owner, epoch, sequence, position, sealed_through, checkpointed_at, stopped,
+          stopped is not null and halted as halted
         from partitions order by partition
       `,
     );
@@ -44,6 +46,7 @@ export class PostgresAdminQueries implements AdminQueries {
       sealedThrough: row.sealed_through?.toISOString(),
       checkpointedAt: row.checkpointed_at?.toISOString(),
       stopped: row.stopped ?? undefined,
+      halted: row.halted,
     }));
   }
 

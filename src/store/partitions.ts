@@ -146,6 +146,15 @@ export class PostgresPartitionStore implements PartitionStore {
     );
   }
 
+  /** Does nothing when the partition is under another epoch. */
+  async markGoingOn(partition: number, epoch: number): Promise<void> {
+    await this.#database.run(
+      (sql) => sql`
+        update partitions set halted = false where partition = ${partition} and epoch = ${epoch}
+      `,
+    );
+  }
+
   /** The position before the first event of a window that ends after a time. */
   async #positionBefore(partition: number, afterMs: number): Promise<bigint | undefined> {
     const [row] = await this.#database.run(

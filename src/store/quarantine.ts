@@ -66,6 +66,15 @@ export class PostgresQuarantineStore implements QuarantineStore {
     return row && toQuarantineRow(row);
   }
 
+  async incarnation(partition: number): Promise<number> {
+    const [row] = await this.database.run(
+      (sql) => sql<{ incarnation: number }[]>`
+        select incarnation from partitions where partition = ${partition}
+      `,
+    );
+    return row?.incarnation ?? 0;
+  }
+
   async claim(id: number, by: string): Promise<ClaimOutcome> {
     const [row] = await this.database.run(
       (sql) => sql<{ outcome: ClaimOutcome }[]>`

@@ -100,6 +100,8 @@ export class FakeStore implements PartitionStore {
     _stop: PartitionStop | undefined,
   ): Promise<void> {}
 
+  async markGoingOn(_partition: number, _epoch: number): Promise<void> {}
+
   async lastSealedSequence(): Promise<number> {
     return 0;
   }
@@ -139,18 +141,19 @@ export interface WorkerWorld {
   readonly clock: Clock;
   readonly store: PartitionStore;
   readonly leases: LeaseStore;
+  readonly streams?: PayloadStreams;
   /** Called for each owner that begins. */
   readonly serveActors?: () => void;
 }
 
 /** A worker that has started. */
-export function startWorker({ clock, store, leases, serveActors }: WorkerWorld): Worker {
+export function startWorker({ clock, store, leases, streams, serveActors }: WorkerWorld): Worker {
   const worker = new Worker({
     identity: { id: "worker", host: "host", pid: 1 },
     leases,
     leaseMs,
     owner: {
-      streams: new FakeStreams("one", 8),
+      streams: streams ?? new FakeStreams("one", 8),
       store,
       clock,
       log: silentLog,

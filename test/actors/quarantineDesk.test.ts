@@ -9,7 +9,7 @@ import { messageText, storableText } from "../../src/domain/quarantineText.ts";
 import { examplePayload } from "../support/api.ts";
 import { logMessage } from "../support/streams.ts";
 
-const place = { partition: 0, sequence: 1, index: -1, incarnation: 0 };
+const place = { partition: 0, sequence: 1, index: -1, incarnation: 1 };
 const held: QuarantineRow = {
   ...{ id: 1, place, reason: "odd", found: "{}", quarantinedAt: "", state: "held" },
   ...{ retriedAs: undefined, decidedAt: undefined, decidedBy: undefined },
@@ -22,6 +22,7 @@ function deskWith(takes: () => boolean, row = held, message?: LogMessage) {
   const store: QuarantineStore = {
     list: async () => [row],
     find: async () => row,
+    incarnation: async () => 1,
     claim: async () => {
       done.push("claimed");
       return "claimed";
@@ -95,7 +96,10 @@ test("a payload of which little was kept is read out of its message", async () =
     payloads: [0, `${"x".repeat(60)} ${cut.index}`, 30_000, Number.MAX_SAFE_INTEGER, 1, 2],
   });
 
-  // Another message may stand under the sequence after an accepted loss.
+  const before = { ...row, place: { ...row.place, incarnation: 0 } };
+  const older = deskWith(() => true, before, message);
+  expect(await older.desk.retry(row.place, "anna")).toEqual({ kind: "lost" });
+  // Another message stands there.
   const other = new BatchBuilder();
   for (let i = 0; i <= cut.index; i++) other.add({ ...examplePayload, content: "other" });
   const gone = [undefined, logMessage(1, 0, other.encode("publisher", 1))];

@@ -1,14 +1,15 @@
 /** What the database is told of a partition that could not be started. */
 import { expect, test } from "bun:test";
-import type { PartitionStop } from "../../src/actors/ports.ts";
+import { PartitionHalted, type PartitionStop } from "../../src/actors/ports.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
-import { FakeLeases, FakeStore, startWorker } from "./fakes.ts";
+import { FakeLeases, FakeStore, FakeStreams, startWorker } from "./fakes.ts";
 
 class NotingStore extends FakeStore {
   /** What stands in the database. */
   stopped: PartitionStop | undefined;
   takesBack = true;
+  goesOn = false;
   /** How often it was asked to take the reason back. */
   takenBack = 0;
 
@@ -16,6 +17,11 @@ class NotingStore extends FakeStore {
     if (stop === undefined) this.takenBack++;
     if (stop === undefined && !this.takesBack) throw new Error("the store is away");
     this.stopped = stop;
+    this.goesOn = false;
+  }
+
+  override async markGoingOn() {
+    this.goesOn = true;
   }
 }
 
@@ -47,4 +53,25 @@ test("that it runs is said once a renewal, until it is noted", () => {
   store.takesBack = true;
   scheduler.run(22_000);
   expect(store.stopped).toBeUndefined();
+});
+
+test("a partition that was halted and is read again is said to go on, with the reason", () => {
+  const scheduler = new Scheduler();
+  const { clock } = new SimulatedProcess("worker", 1, scheduler, 0);
+  const store = new NotingStore();
+  const streams = new FakeStreams("one", 8);
+  const feed = streams.feed.bind(streams);
+  let halts = true;
+  streams.feed = (partition, from, verify) => ({
+    ...feed(partition, from, verify),
+    ...(halts && { next: () => Promise.reject(new PartitionHalted(0, "replicas disagree")) }),
+  });
+  const worker = startWorker({ clock, store, streams, leases: new FakeLeases() });
+  scheduler.run(1_000);
+  expect(store.stopped).toEqual({ reason: "replicas disagree", isHalted: true });
+  halts = false;
+  scheduler.run(20_000);
+  expect(worker.status).toMatchObject({ running: 1, stopped: [] });
+  expect(store.stopped?.reason).toBe("replicas disagree");
+  expect(store.goesOn).toBe(true);
 });

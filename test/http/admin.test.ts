@@ -114,6 +114,7 @@ const partition = {
   sealedThrough: undefined,
   checkpointedAt: undefined,
   stopped: undefined,
+  halted: false,
 };
 
 describe("event log", () => {
@@ -121,7 +122,7 @@ describe("event log", () => {
     api.queries.partitionRows.push(partition);
     const nulls = { owner: null, sealedThrough: null, checkpointedAt: null, stopped: null };
     expect(await readObject(await api.get("/admin/partitions"))).toEqual({
-      partitions: [{ partition: 0, epoch: 0, sequence: 5, position: 1, ...nulls }],
+      partitions: [{ partition: 0, epoch: 0, sequence: 5, position: 1, halted: false, ...nulls }],
     });
   });
 

@@ -1,7 +1,7 @@
 /** An actor as it was: which moments there are. */
 import { describe, expect, test } from "bun:test";
 import type { PastMoment } from "../../src/actors/historyPorts.ts";
-import type { LogMessage } from "../../src/actors/ports.ts";
+import { type LogMessage, PartitionHalted } from "../../src/actors/ports.ts";
 import { BatchBuilder } from "../../src/domain/envelope.ts";
 import { actorAt } from "../../src/replay/actorAt.ts";
 import { run } from "../support/streams.ts";
@@ -37,6 +37,23 @@ function position(position: number): PastMoment {
 }
 
 describe("an actor", () => {
+  test("whose stream is gone is unknown in windows that are not sealed, and known in others", async () => {
+    const past = memoryPast({ stream, events, rules, nowMs: lastMs });
+    const state = async () => {
+      throw new PartitionHalted(0, "its stream is gone");
+    };
+    const gone = { ...past, streams: { ...past.streams, state } };
+    const reason = "the stream that was read is gone";
+    expect(await actorAt(gone, name, time(lastMs), 20)).toMatchObject({
+      state: "unknown",
+      basis: { kind: "not-retained", reason },
+      totals: { windows: 1 },
+    });
+    const nobody = { ...name, content: "nobody's" };
+    expect(await actorAt(gone, nobody, time(startMs), 20)).toBeUndefined();
+    expect(await actorAt(gone, nobody, time(lastMs), 20)).toMatchObject({ state: "unknown" });
+  });
+
   test("at any moment until now is known", async () => {
     expect(await at(time(startMs + 1), lastMs)).toMatchObject({ state: "open" });
     expect(await at(time(lastMs), lastMs)).toMatchObject({ state: "open" });

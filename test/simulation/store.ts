@@ -70,6 +70,10 @@ export class SimulatedPartitionStore implements PartitionStore {
     return this.#run(() => this.database.markStopped(partition, epoch, stop));
   }
 
+  markGoingOn(): Promise<void> {
+    return this.#run(() => {});
+  }
+
   lastSealedSequence(partition: number, windowEndMs: number, sealedMs: number): Promise<number> {
     return this.#run(() => this.database.lastSealedSequence(partition, windowEndMs, sealedMs));
   }

@@ -56,6 +56,12 @@ describe("an accepted loss", () => {
     await store.partitions.markStopped(0, 0, { reason: "TIMEOUT", isHalted: false });
     expect((await losses.left(0))?.halted).toBeUndefined();
     expect(await losses.accept(lossOf(writer))).toBe("running");
+    // Nor is there a loss where an owner reads again what stopped the one before.
+    await store.partitions.markStopped(0, 0, { reason: "replicas disagree", isHalted: true });
+    await store.partitions.markGoingOn(0, 7);
+    expect((await losses.left(0))?.halted).toBe("replicas disagree");
+    await store.partitions.markGoingOn(0, 0);
+    expect((await losses.left(0))?.halted).toBeUndefined();
     await store.partitions.markStopped(0, 0, { reason: "made anew", isHalted: true });
     expect(await losses.left(0)).toMatchObject({ halted: "made anew", lossAcceptedTime: "" });
     expect(await losses.left(99)).toBeUndefined();

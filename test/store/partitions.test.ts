@@ -93,6 +93,7 @@ describe("for the admin API", () => {
       sealedThrough: undefined,
       checkpointedAt: undefined,
       stopped: undefined,
+      halted: false,
     });
     expect(stopped).toMatchObject({
       sequence: 5,

@@ -80,6 +80,7 @@ export function runningPartition(partition: number): PartitionInfo {
     sealedThrough: "2026-01-31T10:10:00.000Z",
     checkpointedAt: "2026-01-31T10:10:00.100Z",
     stopped: undefined,
+    halted: false,
   };
 }
 

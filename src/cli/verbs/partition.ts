@@ -39,9 +39,10 @@ export function addPartitionVerbs(program: Command, settings: CliSettings): void
       const body = await client.get("/admin/partitions");
       const found = objectsIn(body, "partitions").find((row) => row.partition === number);
       if (found === undefined) throw new CliFailure(`there is no partition ${number}`, 2);
-      if (typeof found.stopped === "string") {
-        out.note(`partition ${number} is stopped: ${found.stopped}`);
+      if (found.halted !== true) {
+        throw new CliFailure(`partition ${number} is not stopped, or goes on by itself`);
       }
+      out.note(`partition ${number} is stopped: ${String(found.stopped)}`);
       await confirm(
         `Payloads of partition ${number} that are lost will never be counted, ` +
           "and that is recorded for good.",
