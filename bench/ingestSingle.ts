@@ -92,7 +92,8 @@ await runBench(async () => {
     await load({ url: contender.url, connections, seconds: 2 });
   }
   for (let round = 0; round < rounds; round++) {
-    // In another order each time, since what one leaves to be done in the background slows the next.
+    // In another order each time, since what one leaves to be done in the background slows the
+    // next.
     const first = round % contenders.length;
     const order = [...contenders.slice(first), ...contenders.slice(0, first)];
     for (const contender of order) await run(contender);

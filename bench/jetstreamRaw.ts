@@ -1,6 +1,6 @@
 /**
- * What does JetStream itself take? Messages of the same bytes as ingest sends, up to 64 in flight over
- * 16 streams, by the number of payloads that share a message.
+ * What does JetStream itself take? Messages of the same bytes as ingest sends, up to 64 in flight
+ * over 16 streams, by the number of payloads that share a message.
  */
 import { streamRate } from "./support/backlog.ts";
 import { benchSite, note, rounds, runBench } from "./support/bench.ts";

@@ -1,6 +1,6 @@
 /**
- * How does the rate of batch ingest, until the worker has it all, change with the number of contents, with the
- * rows of a request, and with the number of partitions?
+ * How does the rate of batch ingest, until the worker has it all, change with the number of
+ * contents, with the rows of a request, and with the number of partitions?
  */
 import { type BatchLoad, type BatchSite, openBatchSite } from "./support/batches.ts";
 import { note, rounds, runBench } from "./support/bench.ts";

@@ -1,4 +1,6 @@
-/** The code of an error of the system, of a connection or of Postgres; undefined when it has none. */
+/**
+ * The code of an error of the system, of a connection or of Postgres; undefined when it has none.
+ */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;

@@ -6,7 +6,9 @@ import { ConfigError, readConfig } from "./config.ts";
 import { stderrLog } from "./log.ts";
 import { type System, startSystem } from "./system.ts";
 
-/** `bun start` stays beside the service. When it is killed alone, nobody would know what still runs. */
+/**
+ * `bun start` stays beside the service. When it is killed alone, nobody would know what still runs.
+ */
 const parentFlag = /^--end-with-parent=(\d+)$/;
 const parentPollMs = 250;
 /** A graceful stop that takes longer than this is cut short. */

@@ -48,7 +48,9 @@ export interface System {
 }
 
 const postgresWaitMs = 15_000;
-/** Commits and what owners read have connections of their own, so that no query can hold them up. */
+/**
+ * Commits and what owners read have connections of their own, so that no query can hold them up.
+ */
 const ownerConnectionsMax = 8;
 /**
  * So have leases: a thousand owners that start would wait in front of a renewal. One for that, and

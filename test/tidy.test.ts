@@ -14,7 +14,9 @@ const files = [...new Bun.Glob("{src,test,bench}/**/*.ts").scanSync({ cwd: root 
   }));
 const sources = files.filter(({ path }) => path.startsWith("src/"));
 
-/** What a folder may import of our own; packages by name. A folder that is not here may anything. */
+/**
+ * What a folder may import of our own; packages by name. A folder that is not here may anything.
+ */
 const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "src/domain": [/^src\/domain\//, /^xstate$/],
   "src/actors": [/^src\/(actors|domain)\//, /^src\/log\.ts$/],
@@ -90,6 +92,12 @@ describe("every source file", () => {
       ].map(([, name]) => `${path}#${name}`),
     );
     expect(exported.filter((name) => !imported.has(name))).toEqual([]);
+  });
+  test("has lines that fit on a page", () => {
+    const wide = sources.flatMap(({ path, text }) =>
+      text.split("\n").flatMap((line, at) => (line.length > 100 ? [`${path}:${at + 1}`] : [])),
+    );
+    expect(wide).toEqual([]);
   });
   test("is short enough to be read at once", () => {
     const long = sources.filter(({ text }) => text.split("\n").length > linesMax);

@@ -1,4 +1,6 @@
-/** autocannon in a process of its own: `bun autocannon.ts URL CONNECTIONS SECONDS TOKENS CONTENTS`. */
+/**
+ * autocannon in a process of its own: `bun autocannon.ts URL CONNECTIONS SECONDS TOKENS CONTENTS`.
+ */
 import autocannon from "autocannon";
 import { Random } from "../../src/simulator/random.ts";
 import { payloadBody } from "./load.ts";

@@ -17,7 +17,9 @@ export interface PartitionPlace extends StreamPlace {
   readonly sealedThroughMs: number;
   /** Windows that end by then may name sequences of a stream that is lost, epoch ms. */
   readonly sequencesFromMs: number;
-  /** Of the last message counted before a loss was accepted, ns since the epoch; empty without one. */
+  /**
+   * Of the last message counted before a loss was accepted, ns since the epoch; empty without one.
+   */
   readonly lossAcceptedTime: string;
 }
 

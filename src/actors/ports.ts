@@ -131,7 +131,7 @@ export interface PayloadStreams {
   purge(partition: number, sequence: number): Promise<void>;
 }
 
-// ------------------------------------------------------------------ checkpoints and commits (Postgres)
+// -------------------------------------------------------------- checkpoints and commits (Postgres)
 
 /** The place in a stream up to which a partition's state is the result. */
 export interface Checkpoint {
@@ -192,7 +192,10 @@ export class CommitRejected extends Error {}
 /** Why a partition is stopped. */
 export interface PartitionStop {
   readonly reason: string;
-  /** It must not go on (`PartitionHalted`, `PayloadGap`); else its owner failed, and the next may not. */
+  /**
+   * It must not go on (`PartitionHalted`, `PayloadGap`); else its owner failed, and the next may
+   * not.
+   */
   readonly isHalted: boolean;
 }
 
@@ -200,14 +203,19 @@ export interface PartitionStore {
   load(partition: number): Promise<Checkpoint>;
   /**
    * Writes checkpoint, events and quarantine in one statement, or nothing.
-   * @throws CommitRejected, or another error when the outcome is unknown; load the checkpoint to learn it.
+   * @throws CommitRejected, or another error when the outcome is unknown; load the checkpoint to
+   *   learn it.
    */
   commit(commit: Commit): Promise<CommitOutcome>;
-  /** What the events of a partition say about tokens, for windows that end after a time, in order. */
+  /**
+   * What the events of a partition say about tokens, for windows that end after a time, in order.
+   */
   rememberedTokens(partition: number, afterMs: number): AsyncIterable<readonly RememberedTokens[]>;
   /** Notes why a partition is stopped, for people and readiness; undefined: it runs. */
   markStopped(partition: number, epoch: number, stop: PartitionStop | undefined): Promise<void>;
-  /** Notes that an owner reads it again: what stopped it, if that still stands, has not halted it. */
+  /**
+   * Notes that an owner reads it again: what stopped it, if that still stands, has not halted it.
+   */
   markGoingOn(partition: number, epoch: number): Promise<void>;
   /**
    * The last sequence of the windows that end at or before a time, and were sealed, by the clock of
@@ -216,7 +224,7 @@ export interface PartitionStore {
   lastSealedSequence(partition: number, windowEndMs: number, sealedMs: number): Promise<number>;
 }
 
-// ------------------------------------------------------------------------------ ownership (Postgres)
+// ---------------------------------------------------------------------------- ownership (Postgres)
 
 /** A partition under an epoch, as owned by one worker. */
 export interface Ownership {

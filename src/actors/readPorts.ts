@@ -17,7 +17,9 @@ export interface WindowQuery {
   readonly fromMs?: number | undefined;
   /** Windows that start before this time, epoch ms. */
   readonly toMs?: number | undefined;
-  /** Rows are summed over buckets of this length, a multiple of the window, aligned to the epoch. */
+  /**
+   * Rows are summed over buckets of this length, a multiple of the window, aligned to the epoch.
+   */
   readonly bucketMs: number;
   readonly order: "asc" | "desc";
   readonly limit: number;

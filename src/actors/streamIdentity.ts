@@ -55,9 +55,9 @@ export async function verifyStream(
  * True when a stream is the one that was read up to a place, or none was read yet.
  *
  * A stream that was edited may have another time of creation after the next start of nats-server
- * 2.9, which then writes when it was started itself. It is the same one if it holds the last message
- * under its sequence, with its time in nanoseconds, or was trimmed up to that message. That is asked
- * after the time of creation was, so that the answer is about that stream or a later one.
+ * 2.9, which then writes when it was started itself. It is the same one if it holds the last
+ * message under its sequence, with its time in nanoseconds, or was trimmed up to that message. That
+ * is asked after the time of creation was, so that the answer is about that stream or a later one.
  */
 export async function isSameStream(
   streams: Pick<PayloadStreams, "message">,

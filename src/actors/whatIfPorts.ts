@@ -22,7 +22,9 @@ export interface WhatIfAbout {
 export interface ScratchTable {
   readonly table: string;
   readonly about: WhatIfAbout;
-  /** False while its run goes on, and after one that was killed; undefined where nobody noted it. */
+  /**
+   * False while its run goes on, and after one that was killed; undefined where nobody noted it.
+   */
   readonly isComplete: boolean | undefined;
   readonly rows: number;
 }

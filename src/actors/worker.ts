@@ -27,7 +27,10 @@ interface WorkerOptions {
 
 /** Renewals within a lease, and the part of it that is trusted. */
 const renewalsPerLease = 5;
-/** One that failed is tried again so soon, as part of a lease, that there is time left for an answer. */
+/**
+ * One that failed is tried again so soon, as part of a lease, that there is time left for an
+ * answer.
+ */
 const retryPart = 0.1;
 const trustedPart = 0.8;
 /** A partition whose owner halted, or failed, is tried again after this long. */

@@ -1,6 +1,6 @@
 /**
- * What the command line takes from the environment. Verbs that go to Postgres or NATS themselves read
- * the service's own settings out of `env`.
+ * What the command line takes from the environment. Verbs that go to Postgres or NATS themselves
+ * read the service's own settings out of `env`.
  */
 import { hostname, userInfo } from "node:os";
 

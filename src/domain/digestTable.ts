@@ -16,7 +16,9 @@ export class DigestTable {
   #sweptAt = -1;
   #generation = 0;
 
-  /** @param remembered how many generations after its own an entry is still known, at most 1,000. */
+  /**
+   * @param remembered how many generations after its own an entry is still known, at most 1,000.
+   */
   constructor(private readonly remembered: number) {
     if (remembered > 1_000) throw new RangeError("too many generations for 16 bits");
   }

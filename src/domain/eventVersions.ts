@@ -3,8 +3,8 @@
  * here first, and then deals with the newest version only. `event_data` is the same for SQL.
  *
  * A version that was ever written stays readable. To make a new one: raise it in `newestVersions`,
- * add the step from the one before to `steps`, extend `event_data` in its file and run that in a new
- * version of the schema, and keep an event of the new version in test/fixtures/events.
+ * add the step from the one before to `steps`, extend `event_data` in its file and run that in a
+ * new version of the schema, and keep an event of the new version in test/fixtures/events.
  */
 
 /** Turns the data of one version into that of the next. It must not change what it was given. */

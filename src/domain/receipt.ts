@@ -8,9 +8,9 @@ export interface Receipt {
 }
 
 /**
- * Where something quarantined was found: `7.1042.3` a payload, `7.1042` a whole message. `@1` behind
- * it says in which incarnation of the stream, when its sequences started over after an accepted
- * loss.
+ * Where something quarantined was found: `7.1042.3` a payload, `7.1042` a whole message. `@1`
+ * behind it says in which incarnation of the stream, when its sequences started over after an
+ * accepted loss.
  */
 export interface QuarantinePlace {
   readonly partition: number;

@@ -6,7 +6,9 @@ import { errorCode } from "../errorCode.ts";
 import { EmbeddedError } from "./embeddedError.ts";
 import { readIfThere } from "./processes.ts";
 
-/** An empty Postgres and its first write-ahead log take about 50 MB; below this nothing can work. */
+/**
+ * An empty Postgres and its first write-ahead log take about 50 MB; below this nothing can work.
+ */
 const bytesFreeMin = 128 * 1024 * 1024;
 
 /** A lock whose database the garbage collector found unreachable would be given up. */

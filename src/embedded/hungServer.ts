@@ -1,7 +1,7 @@
 /**
  * A server that runs and takes connections, and whose storage hangs: when a write fails on a full
- * disk, nats-server 2.9 may lock itself up, and it stays so when there is room again. Only a new start
- * helps. What it has acknowledged is on disk.
+ * disk, nats-server 2.9 may lock itself up, and it stays so when there is room again. Only a new
+ * start helps. What it has acknowledged is on disk.
  */
 import { statfs } from "node:fs/promises";
 import type { Clock } from "../actors/clock.ts";

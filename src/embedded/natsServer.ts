@@ -67,8 +67,9 @@ ${jetStream}`;
 }
 
 /**
- * What a server may store there in all: what it has, and three quarters of what is free. By itself it
- * takes three quarters of what is free at each start, and counts what it has stored against that.
+ * What a server may store there in all: what it has, and three quarters of what is free. By itself
+ * it takes three quarters of what is free at each start, and counts what it has stored against
+ * that.
  */
 async function storeBytesMax(directory: string): Promise<number> {
   const { bavail, bsize } = await statfs(directory);

@@ -26,8 +26,8 @@ export interface PortNeeded {
 
 /**
  * Waits until the port can be listened on. A connection from a loopback address may have this port
- * at its own end, while it is open and for a minute after it was closed, and no server can listen there
- * meanwhile. This waits long enough for one that was closed already, and says so.
+ * at its own end, while it is open and for a minute after it was closed, and no server can listen
+ * there meanwhile. This waits long enough for one that was closed already, and says so.
  * @throws EmbeddedError that names the port and what to do; at once when a program listens there.
  */
 export async function requireFreePort(port: number, needed: PortNeeded): Promise<void> {

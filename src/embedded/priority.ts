@@ -9,10 +9,11 @@ const sweepMs = 1_000;
 const againMs = 110;
 
 /**
- * The command, `niceness` below our priority, and as batch work (`chrt` of util-linux or busybox, on
- * Linux). A server that a message wakes then waits for its turn, and does not interrupt the thread
- * that sent the message and has more to send. As batch work alone it gets as much of the cores as
- * before; see sched(7), and decision 0021 for what it gives. What cannot be had is left out.
+ * The command, `niceness` below our priority, and as batch work (`chrt` of util-linux or busybox,
+ * on Linux). A server that a message wakes then waits for its turn, and does not interrupt the
+ * thread that sent the message and has more to send. As batch work alone it gets as much of the
+ * cores as before; see sched(7), and decision 0021 for what it gives. What cannot be had is left
+ * out.
  */
 export function givingWay(command: readonly string[], niceness: number): string[] {
   const script = `
@@ -26,7 +27,8 @@ export function givingWay(command: readonly string[], niceness: number): string[
  * Gives the sessions of a server and of its children a nice value, until it is stopped by what this
  * returns. Where Linux groups processes by session, each session has the same weight, and the nice
  * values of processes count within theirs only (sched(7), "The autogroup feature"): one backend of
- * Postgres, which is a session, would weigh as much as all our threads. What cannot be had is left out.
+ * Postgres, which is a session, would weigh as much as all our threads. What cannot be had is left
+ * out.
  */
 export function niceSessions(pid: number, niceness: number): () => void {
   if (niceness === 0 || !existsSync("/proc/self/autogroup")) return () => {};

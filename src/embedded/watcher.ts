@@ -8,7 +8,9 @@ export interface Watched {
   readonly signal: "QUIT" | "TERM";
 }
 
-/** A watcher that lived shorter ends at once, perhaps again and again: the next one waits so long. */
+/**
+ * A watcher that lived shorter ends at once, perhaps again and again: the next one waits so long.
+ */
 const briefMs = 100;
 
 /** A watcher that the garbage collector took would see its input end, and end the servers. */

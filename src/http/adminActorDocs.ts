@@ -47,7 +47,8 @@ export const actorsDetail: DocumentDecoration = {
   description:
     "Asks the owners of all partitions, in whatever process they run. Partitions whose owner " +
     "does not answer in time are listed, and their actors are missing. By name, pages put " +
-    "together hold every actor once; by a number they are as good as it stays while one reads them. " +
+    "together hold every actor once; by a number they are as good as it stays while one " +
+    "reads them. " +
     "While partitions are silent a page may lack actors, or seem to be the last: ask for it again.",
   parameters: [
     ...nameParameters,
@@ -108,13 +109,15 @@ export const actorDetail: DocumentDecoration = {
   tags: ["actors"],
   summary: "One window actor, with its open window and its last events",
   description:
-    "The state as of now: the owner first reads all that was stored before the question, for up to " +
+    "The state as of now: the owner first reads all that was stored before the question, for " +
+    "up to " +
     `a quarter of a second. And the last ${recentEvents} events, newest first. 404 when no ` +
     "payload of it is known; 503 when the owner of its partition does not answer. With `at`, the " +
     "actor as it was then: the fold of its events until then (`totals`) and, where the stream is " +
     "retained, the window that was open. Then there is no owner and no epoch, and the state is " +
     "`unknown` where the payloads of its window are gone. A moment in the future is refused, and " +
-    "the newest one is named. No path can hold the names `.` and `..`: ask `/admin/actor` for them.",
+    "the newest one is named. No path can hold the names `.` and `..`: ask `/admin/actor` " +
+    "for them.",
   parameters: [...namePathParameters, atParameter],
   responses: {
     200: {

@@ -36,8 +36,8 @@ interface Idling {
 
 /**
  * The plugin with `GET /admin/actors`, `GET /admin/actors/:customer/:content`, and `GET
- * /admin/actor`, which answers the same: no path can hold the names `.` and `..`, since whoever reads
- * a URL takes them for steps in it.
+ * /admin/actor`, which answers the same: no path can hold the names `.` and `..`, since whoever
+ * reads a URL takes them for steps in it.
  */
 export function adminActorsController(dependencies: AdminActorsDependencies) {
   const { actors, log } = dependencies;

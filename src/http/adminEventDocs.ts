@@ -81,7 +81,8 @@ export const eventsDetail: DocumentDecoration = {
   summary: "Events",
   description:
     "Of one partition by position, of one customer by window, else by time of recording. To " +
-    "page through a partition, or through an actor by `customer` and `content`, repeat the request " +
+    "page through a partition, or through an actor by `customer` and `content`, repeat the " +
+    "request " +
     "with `next` as `afterPosition`; without either there are no further pages.",
   parameters: [
     queryParameter("partition", integer("Only of this partition, from 0.", 7)),
@@ -89,7 +90,8 @@ export const eventsDetail: DocumentDecoration = {
     queryParameter(
       "afterPosition",
       integer(
-        "Only after this position, in the order asked for. Needs `partition`, or `customer` and `content`.",
+        "Only after this position, in the order asked for. Needs `partition`, or `customer` " +
+          "and `content`.",
         12,
       ),
     ),

@@ -50,7 +50,8 @@ export const explainDetail: DocumentDecoration = {
   tags: ["history"],
   summary: "From a row to its event and its payloads, added up again",
   description:
-    "Finds the event of a row, who sealed it and when. As long as the payloads are retained, they " +
+    "Finds the event of a row, who sealed it and when. As long as the payloads are retained, " +
+    "they " +
     "are run through the same function once more, and event and rows are compared with the " +
     "result. A window that is not sealed yet is `open`. 404 when there is neither row, event nor " +
     "payload.",

@@ -64,7 +64,8 @@ export const acceptLossDetail: DocumentDecoration = {
   tags: ["event log"],
   summary: "Let a stopped partition go on although messages are lost",
   description:
-    "Only for a partition that is stopped and cannot go on by itself. It goes on at the first message of its stream that is " +
+    "Only for a partition that is stopped and cannot go on by itself. It goes on at the " +
+    "first message of its stream that is " +
     "later than the last one it read; its open windows stay. What was lost is not counted. The " +
     "decision is recorded as an event `LossAccepted`.",
   parameters: [pathParameter("partition", integer("From 0.", 7)), byParameter],

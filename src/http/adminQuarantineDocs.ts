@@ -59,7 +59,8 @@ export const quarantineDetail: DocumentDecoration = {
   tags: ["event log"],
   summary: "What could not be applied, newest first",
   description:
-    "Payloads and messages that were set aside, with the reason. None stops a partition. To page, " +
+    "Payloads and messages that were set aside, with the reason. None stops a partition. To " +
+    "page, " +
     "repeat the request with `next` as `before`.",
   parameters: [
     queryParameter("partition", integer("Only of this partition, from 0.", 7)),

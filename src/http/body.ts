@@ -1,8 +1,8 @@
 /**
  * Reads the body of a request within limits. The declared length is checked before anything is
- * read, and then the body is read in one go, which takes less CPU time than a stream. A body without
- * one, and whatever comes out of a decompressor, takes its room and is bounded chunk by chunk, so that
- * a bomb costs no more memory than an honest body of the largest size.
+ * read, and then the body is read in one go, which takes less CPU time than a stream. A body
+ * without one, and whatever comes out of a decompressor, takes its room and is bounded chunk by
+ * chunk, so that a bomb costs no more memory than an honest body of the largest size.
  */
 import type { Share } from "./admission.ts";
 import { isJsonSpace } from "./batchRows.ts";
@@ -94,8 +94,8 @@ export function decodeText(bytes: Uint8Array): string {
 }
 
 /**
- * Lines that are no UTF-8 become a character that is no JSON, so that the others can be taken. Blank
- * lines are left out, and so is what comes after more rows than a batch may have.
+ * Lines that are no UTF-8 become a character that is no JSON, so that the others can be taken.
+ * Blank lines are left out, and so is what comes after more rows than a batch may have.
  */
 export function decodeLines(bytes: Uint8Array): string {
   try {

@@ -181,9 +181,9 @@ function batchHandler(dependencies: IngestDependencies): IngestHandlers["batch"]
 }
 
 /**
- * The rows of a batch: of an array or of lines, as the text shows, whatever its type says. A type is
- * held to in two things: what is declared as JSON is no single other value, and not lines of which
- * none is good; and of declared lines good ones are taken whatever the others look like.
+ * The rows of a batch: of an array or of lines, as the text shows, whatever its type says. A type
+ * is held to in two things: what is declared as JSON is no single other value, and not lines of
+ * which none is good; and of declared lines good ones are taken whatever the others look like.
  */
 async function readRows(text: string, { media, key }: Admitted): Promise<CheckedRows | Problem> {
   const array = arrayRows(text, batchRowsMax);

@@ -127,7 +127,9 @@ export function repeatedFields(text: string): readonly string[] {
   return [...repeated];
 }
 
-/** The payload's integer fields to which the text of a JSON object gives a number with a fraction. */
+/**
+ * The payload's integer fields to which the text of a JSON object gives a number with a fraction.
+ */
 function fractionFields(text: string): readonly string[] {
   const found = new Set<string>();
   for (const { name, end } of namesOf(text)) {
@@ -182,7 +184,9 @@ function* namesOf(text: string): Generator<{ readonly name: string; readonly end
   }
 }
 
-/** The index after the closing quote of the string that starts at `start`; the text's end if none. */
+/**
+ * The index after the closing quote of the string that starts at `start`; the text's end if none.
+ */
 export function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);
   while (end !== -1 && isEscaped(text, end)) end = text.indexOf('"', end + 1);

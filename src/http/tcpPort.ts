@@ -17,10 +17,10 @@ export interface PortClaim {
 }
 
 /**
- * Two processes on one port would share its requests without either knowing. So before threads share
- * it, it is listened on once without sharing, which fails while anybody else does, and a name is held
- * that one process can have: on Linux, a socket that no file stands for. It keeps two processes that
- * start in the same moment, on the same host and port, from both getting through.
+ * Two processes on one port would share its requests without either knowing. So before threads
+ * share it, it is listened on once without sharing, which fails while anybody else does, and a name
+ * is held that one process can have: on Linux, a socket that no file stands for. It keeps two
+ * processes that start in the same moment, on the same host and port, from both getting through.
  * @throws when the port cannot be had; the message names it and its setting.
  */
 export function claimPort(address: Address): PortClaim {

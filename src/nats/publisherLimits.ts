@@ -1,4 +1,6 @@
-/** The bounds of the publisher. All bytes are the builder's upper estimate, about twice the real. */
+/**
+ * The bounds of the publisher. All bytes are the builder's upper estimate, about twice the real.
+ */
 export interface PublisherLimits {
   /** Payloads and bytes queued or in flight, over all partitions. */
   readonly payloadsMax: number;

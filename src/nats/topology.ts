@@ -47,7 +47,9 @@ export async function ensureStreams(
   return copies;
 }
 
-/** The same at the start of a process, which says so when streams have more copies than it wants. */
+/**
+ * The same at the start of a process, which says so when streams have more copies than it wants.
+ */
 export async function prepareStreams(link: NatsLink, topology: Topology, log: Log): Promise<void> {
   const { replicas } = topology;
   const copies = await ensureStreams(link, topology);
@@ -77,8 +79,8 @@ export async function makeMissingStream(
 }
 
 /**
- * The streams of the partitions. The broker leaves those out that have no leader, for a moment or for
- * good.
+ * The streams of the partitions. The broker leaves those out that have no leader, for a moment or
+ * for good.
  */
 export async function listStreams(link: NatsLink, partitions: number): Promise<StreamInfo[]> {
   const ours = new Set(Array.from({ length: partitions }, (_, p) => streamName(p)));
@@ -90,14 +92,16 @@ export async function listStreams(link: NatsLink, partitions: number): Promise<S
 }
 
 /**
- * How many copies of a stream there are. A server without a cluster takes a larger number in an edit,
- * keeps one copy, and does not open the stream any more at its next start (nats-server#8464).
+ * How many copies of a stream there are. A server without a cluster takes a larger number in an
+ * edit, keeps one copy, and does not open the stream any more at its next start (nats-server#8464).
  */
 export function copiesOf({ config, cluster }: StreamInfo): number {
   return isOfCluster(cluster) ? config.num_replicas : 1;
 }
 
-/** A server alone says nothing of a cluster up to 2.9, and later names itself as a leader of none. */
+/**
+ * A server alone says nothing of a cluster up to 2.9, and later names itself as a leader of none.
+ */
 function isOfCluster(cluster: StreamInfo["cluster"]): boolean {
   return cluster !== undefined && cluster.name !== undefined && cluster.name !== "";
 }

@@ -1,4 +1,6 @@
-/** The oldest messages of a stream are dropped all the time, also those that a replay begins with. */
+/**
+ * The oldest messages of a stream are dropped all the time, also those that a replay begins with.
+ */
 import { PayloadGap } from "../actors/ports.ts";
 
 const attemptsMax = 3;

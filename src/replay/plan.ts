@@ -42,8 +42,8 @@ interface NotRetained {
 }
 
 /**
- * How long the warm-up takes at least, ms: a multiple of the window of keys. The numbers come before
- * the keys, since a repeat that is taken for the original would have its key seen too late.
+ * How long the warm-up takes at least, ms: a multiple of the window of keys. The numbers come
+ * before the keys, since a repeat that is taken for the original would have its key seen too late.
  */
 export function warmUpMs({ windowMs, keyWindowMs = windowMs }: Rules): number {
   return ceilTo(windowsKeyRemembered * keyWindowMs + repeatsMaxMs, keyWindowMs);

@@ -95,7 +95,8 @@ export class PublicServer {
       isShared,
       settings: portSettings,
       log: this.parts.log,
-      // Who sends payloads to a path with a slash at its end means this one: there are no names in it.
+      // Who sends payloads to a path with a slash at its end means this one: there are no names in
+      // it.
       directPosts: {
         "/stats": single,
         "/stats/": single,

@@ -32,8 +32,8 @@ export class PostgresAdminQueries implements AdminQueries {
           halted: boolean;
         }[]
       >`
-        select partition, owner, epoch, sequence, position, sealed_through, checkpointed_at, stopped,
-          stopped is not null and halted as halted
+        select partition, owner, epoch, sequence, position, sealed_through, checkpointed_at,
+          stopped, stopped is not null and halted as halted
         from partitions order by partition
       `,
     );

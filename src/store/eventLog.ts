@@ -16,7 +16,8 @@ export const eventsChannel = "payload_stats_events";
 const largeLength = 100_000;
 /**
  * What a commit may take longer for each event, and for each character of events, state and
- * quarantine: many times what they take. One that is given up too early is done again, with the same outcome.
+ * quarantine: many times what they take. One that is given up too early is done again, with the
+ * same outcome.
  */
 const eventDeadlineMs = 0.5;
 const characterDeadlineMs = 1e-4;
@@ -71,8 +72,8 @@ const passingLimits: readonly unknown[] = [
 ];
 
 /**
- * Bad data, a broken constraint, or more than Postgres can hold (SQLSTATE classes 22, 23 and 54): the
- * same again would fail again.
+ * Bad data, a broken constraint, or more than Postgres can hold (SQLSTATE classes 22, 23 and 54):
+ * the same again would fail again.
  */
 export function isRejection(error: unknown): boolean {
   if (!(error instanceof Error && "code" in error)) return false;
@@ -80,7 +81,9 @@ export function isRejection(error: unknown): boolean {
   return /^(2[23]|54)...$/.test(String(error.code));
 }
 
-/** What `commit_partition` takes the events as: lines of text, since Postgres splits these fastest. */
+/**
+ * What `commit_partition` takes the events as: lines of text, since Postgres splits these fastest.
+ */
 interface EventColumns {
   /** The events of a commit are of one kind. */
   readonly type: string;

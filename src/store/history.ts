@@ -1,4 +1,6 @@
-/** Reads the event log and the tables for questions about the past. Nothing here locks or writes. */
+/**
+ * Reads the event log and the tables for questions about the past. Nothing here locks or writes.
+ */
 import type {
   ActorTotals,
   HistoryStore,
@@ -57,7 +59,8 @@ export class PostgresHistoryStore implements HistoryStore {
   async lastWindowThrough(partition: number, timeMs: number): Promise<SealedWindow | undefined> {
     const [row] = await this.#database.run(
       (sql) => sql<{ window_end: Date; sequence: bigint }[]>`
-        select window_end, max((event_data(type, version, data) ->> 'lastSequence')::bigint) as sequence
+        select window_end,
+          max((event_data(type, version, data) ->> 'lastSequence')::bigint) as sequence
         from events
         where partition = ${partition} and type = 'WindowSealed' and window_end = (
           select max(window_end) from events
@@ -141,9 +144,12 @@ export class PostgresHistoryStore implements HistoryStore {
         select count(*)::text as windows,
           coalesce(sum((event_data(type, version, data) ->> 'cdn')::numeric), 0)::text as cdn,
           coalesce(sum((event_data(type, version, data) ->> 'p2p')::numeric), 0)::text as p2p,
-          coalesce(sum((event_data(type, version, data) ->> 'sessions')::numeric), 0)::text as sessions,
-          coalesce(sum((event_data(type, version, data) ->> 'payloads')::numeric), 0)::text as payloads,
-          coalesce(sum((event_data(type, version, data) ->> 'duplicates')::numeric), 0)::text as dups
+          coalesce(sum((event_data(type, version, data) ->> 'sessions')::numeric), 0)::text
+            as sessions,
+          coalesce(sum((event_data(type, version, data) ->> 'payloads')::numeric), 0)::text
+            as payloads,
+          coalesce(sum((event_data(type, version, data) ->> 'duplicates')::numeric), 0)::text
+            as dups
         from events
         where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
           and position <= ${position}

@@ -48,7 +48,8 @@ async function waitForServer(
       if (isHopeless(error) || isOver) {
         const reason = errorMessage(error) || "no answer";
         throw new Error(
-          `Postgres at ${postgresAddress(url)} cannot be used (tried for ${Math.ceil(waitedMs)} ms): ` +
+          `Postgres at ${postgresAddress(url)} cannot be used (tried for ` +
+            `${Math.ceil(waitedMs)} ms): ` +
             `${reason}. Check DATABASE_URL, that the server runs, and that it has the database`,
           { cause: error },
         );
@@ -79,7 +80,9 @@ function isHopeless(error: unknown): boolean {
   return hopelessCodes.has(errorCode(error) ?? "");
 }
 
-/** A `DATABASE_URL` that may be printed: without its password, and its query, which may hold one. */
+/**
+ * A `DATABASE_URL` that may be printed: without its password, and its query, which may hold one.
+ */
 export function postgresAddress(url: string): string {
   const parsed = new URL(url);
   parsed.password = "";

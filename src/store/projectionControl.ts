@@ -22,7 +22,8 @@ export class PostgresProjectionControl implements ProjectionControl {
       name,
       (sql) => sql`
         insert into rebuilds (projection, kind, version, limits, accepts_differences)
-        select name, ${verify ? "verify" : "rebuild"}, version, ${JSON.stringify(limits)}::text::jsonb,
+        select name, ${verify ? "verify" : "rebuild"}, version,
+          ${JSON.stringify(limits)}::text::jsonb,
           ${acceptDifferences}
         from projections where name = ${name}
         on conflict do nothing

@@ -2,9 +2,9 @@
  * Applies the events of the log to the tables of the projections.
  *
  * Each projection has two loops: one keeps its table up to date, the other builds one beside it
- * when that was asked for. A step moves the table and its positions in one statement, so a step that is
- * lost, repeated or done by two projectors at once does no harm. Notifications start a step at
- * once; a poll makes up for those that are lost.
+ * when that was asked for. A step moves the table and its positions in one statement, so a step
+ * that is lost, repeated or done by two projectors at once does no harm. Notifications start a step
+ * at once; a poll makes up for those that are lost.
  */
 import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
@@ -42,7 +42,9 @@ export interface ProjectorOptions {
 const stepDeadlineMs = 60_000;
 /** How long a stop waits for steps under way. What one has not done yet the next projector does. */
 const stopMs = 2_000;
-/** A step that is not waited for may hold the row of its projection, or the last free connection. */
+/**
+ * A step that is not waited for may hold the row of its projection, or the last free connection.
+ */
 const releaseMs = 1_000;
 const nothing: Applied = { applied: 0n, behind: 0n };
 
@@ -148,7 +150,9 @@ export class Projector {
     return rebuilder.turn(rebuild);
   }
 
-  /** Undefined also once it is to stop: a turn that waited takes nothing again that was given back. */
+  /**
+   * Undefined also once it is to stop: a turn that waited takes nothing again that was given back.
+   */
   async #hold(definition: ProjectionDefinition): Promise<Held | undefined> {
     if (this.#stopped !== undefined) return undefined;
     return holdProjection(this.#database, definition, this.#workerId, this.#leaseMs);

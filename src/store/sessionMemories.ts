@@ -15,7 +15,8 @@ export async function noteSessionMemory(
 ): Promise<void> {
   await database.run(
     (sql) => sql`
-      insert into session_memories (worker, session_memory_ms) values (${worker}, ${sessionMemoryMs})
+      insert into session_memories (worker, session_memory_ms)
+      values (${worker}, ${sessionMemoryMs})
       on conflict (worker) do nothing
     `,
   );

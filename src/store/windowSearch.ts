@@ -59,7 +59,8 @@ async function probeAt(
 ): Promise<Probe | undefined> {
   const [row] = await database.run(
     (sql) => sql<{ position: bigint; window_end: Date; sequence: bigint }[]>`
-      select position, window_end, (event_data(type, version, data) ->> 'lastSequence')::bigint as sequence
+      select position, window_end,
+        (event_data(type, version, data) ->> 'lastSequence')::bigint as sequence
       from events
       where partition = ${partition} and position >= ${position} and type = 'WindowSealed'
       order by position limit 1
@@ -80,7 +81,8 @@ async function windowAt(
 ): Promise<SealedWindow | undefined> {
   const [row] = await database.run(
     (sql) => sql<{ sequence: bigint | null }[]>`
-      select max((event_data(type, version, data) ->> 'lastSequence')::bigint) as sequence from events
+      select max((event_data(type, version, data) ->> 'lastSequence')::bigint) as sequence
+      from events
       where partition = ${partition} and type = 'WindowSealed'
         and window_end = ${new Date(windowEndMs)}
     `,

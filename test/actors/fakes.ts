@@ -1,4 +1,6 @@
-/** The outside world of an owner and of a worker, as little of it as a test of one promise needs. */
+/**
+ * The outside world of an owner and of a worker, as little of it as a test of one promise needs.
+ */
 import type { Clock } from "../../src/actors/clock.ts";
 import type {
   Checkpoint,

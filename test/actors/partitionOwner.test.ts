@@ -66,7 +66,10 @@ class NotingStore extends FakeStore {
   }
 }
 
-/** Messages are of the first milliseconds of 1970, where it stays, so that no boundary brings a tick. */
+/**
+ * Messages are of the first milliseconds of 1970, where it stays, so that no boundary brings a
+ * tick.
+ */
 const stillClock = { ...systemClock, now: () => 0 };
 
 function ownerOn(

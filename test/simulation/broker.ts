@@ -140,7 +140,9 @@ export class Broker implements Reachability {
     return stream;
   }
 
-  /** Stores a message, and returns its sequence. A repeat inside the duplicate window is dropped. */
+  /**
+   * Stores a message, and returns its sequence. A repeat inside the duplicate window is dropped.
+   */
   publish(partition: number, text: string, meaning: Meaning, repeats: "dropped" | "stored") {
     const id = `${partition}.${meaning.publisher}.${meaning.number}`;
     const known = this.#stored.get(id);

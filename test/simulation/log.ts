@@ -1,4 +1,6 @@
-/** Takes the log of the workers, for the trace of a replay, and looks for what must not be in it. */
+/**
+ * Takes the log of the workers, for the trace of a replay, and looks for what must not be in it.
+ */
 import { PartitionHalted, PayloadGap } from "../../src/actors/ports.ts";
 import { errorMessage, type Log, type LogFields } from "../../src/log.ts";
 import type { Audit } from "./audit.ts";

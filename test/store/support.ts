@@ -200,7 +200,9 @@ export interface RawEvent {
   readonly data: unknown;
 }
 
-/** Commits events of one kind to partition 0 under its first epoch, as no program would write them. */
+/**
+ * Commits events of one kind to partition 0 under its first epoch, as no program would write them.
+ */
 export async function commitRaw(
   store: TestStore,
   events: readonly RawEvent[],

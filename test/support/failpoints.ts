@@ -13,7 +13,9 @@ const commitsMax = 3;
 export class Failpoints {
   readonly #times = new Map<string, number>();
 
-  /** @param dieAt the place where this process ends, for example `before tick #2`; none if empty. */
+  /**
+   * @param dieAt the place where this process ends, for example `before tick #2`; none if empty.
+   */
   constructor(private readonly dieAt: string) {}
 
   /** Says where the process is, so that its parent knows, also of the last place. */

@@ -24,7 +24,8 @@ export async function outgoingConnection(): Promise<OutgoingConnection> {
   const serverEnd = await accepted.promise;
   return {
     port: serverEnd.remotePort ?? 0,
-    // The end that closes first keeps its port for a minute, so that the other one's is free at once.
+    // The end that closes first keeps its port for a minute, so that the other one's is free at
+    // once.
     async close() {
       serverEnd.end();
       await closed;

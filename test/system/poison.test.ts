@@ -135,7 +135,8 @@ describe("poison in a stream", () => {
     await until(async () => (await sumsOf("huge")).cdn === expected.cdn, {
       what: "the retried payload to be counted",
     });
-    // Of two that ask in the same moment both may store it: each answer of 200 stands for one message.
+    // Of two that ask in the same moment both may store it: each answer of 200 stands for one
+    // message.
     const repeats = answers.filter(({ status }) => status === 200).length;
     await until(async () => asObject((await get("/admin/ledger")).total).duplicates === repeats, {
       what: "the repeat to be recognised",

@@ -1,4 +1,6 @@
-/** Starts: the order of their parts, and that one that is refused or given up leaves nothing behind. */
+/**
+ * Starts: the order of their parts, and that one that is refused or given up leaves nothing behind.
+ */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { connect } from "nats";

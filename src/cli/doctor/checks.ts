@@ -144,7 +144,8 @@ function copiesFindings(copies: ReadonlyMap<string, number>, setting: number): F
     findings.push(finding(name, "warning", detail));
   }
   if (fewer.length > 0) {
-    const detail = `fewer than STREAM_REPLICAS=${setting}: ${list(fewer)}; the next start adds them`;
+    const missing = `fewer than STREAM_REPLICAS=${setting}: ${list(fewer)}`;
+    const detail = `${missing}; the next start adds them`;
     findings.push(finding(name, "warning", detail));
   }
   return findings;

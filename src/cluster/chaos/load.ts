@@ -51,7 +51,9 @@ export class Load {
     await Promise.all(this.#inFlight);
   }
 
-  /** Posts one payload for each of `actors` in one batch, once. Says whether it was acknowledged. */
+  /**
+   * Posts one payload for each of `actors` in one batch, once. Says whether it was acknowledged.
+   */
   async probe(actors: readonly (readonly [string, string])[], timeoutMs: number): Promise<boolean> {
     const payloads = actors.map((actor) => this.#record(this.maker.make(false, actor)));
     const answer = await post(this.#url(), batchBody(payloads, 0, false), undefined, timeoutMs);

@@ -167,7 +167,8 @@ export class Chaos {
     const acknowledged = posted.filter(({ fate }) => fate === "acknowledged").length;
     const lagMs = Date.now() - this.#seals.throughMs;
     this.say(
-      `${String(index + 1).padStart(3)}/${this.options.blows.length} ${hits.join(" + ")}: healed in ` +
+      `${String(index + 1).padStart(3)}/${this.options.blows.length} ${hits.join(" + ")}: ` +
+        "healed in " +
         `${Date.now() - startMs} ms; ${posted.length} payloads, ${acknowledged} acknowledged; ` +
         `sealed until ${Math.round(lagMs / 100) / 10} s ago`,
     );
