@@ -4,7 +4,9 @@
  */
 import { parseArgs } from "node:util";
 import { Output } from "../src/cli/output.ts";
+import { readConfig } from "../src/config.ts";
 import { formatDuration, parseDuration } from "../src/domain/duration.ts";
+import { errorMessage } from "../src/log.ts";
 import type { TestProcess } from "../test/support/process.ts";
 import { benchSite, note, runBench } from "./support/bench.ts";
 import { openSql, payloadsSealed, reach, sealedMs } from "./support/counted.ts";
@@ -82,6 +84,8 @@ function readOptions(args: string[]): Options | undefined {
     },
   });
   if (values.help === true) return undefined;
+  // Checked before anything is started, by the rules that the service goes by.
+  readConfig({ WINDOW: values.window, RAW_RETENTION: values.retention });
   return {
     forMs: duration("for", values.for),
     rate: positive("rate", values.rate),
@@ -237,9 +241,18 @@ async function soak(options: Options): Promise<boolean> {
   return exact && codes.every((code) => code === 0) && lines.every(({ good }) => good);
 }
 
-const options = readOptions(process.argv.slice(2));
-if (options === undefined) {
-  process.stdout.write(help);
-} else {
-  await runBench(() => soak(options));
+/** Ends the process when they make no sense, or ask for help. */
+function optionsOrExit(args: string[]): Options {
+  try {
+    const options = readOptions(args);
+    if (options !== undefined) return options;
+    process.stdout.write(help);
+    process.exit(0);
+  } catch (error) {
+    process.stderr.write(`${errorMessage(error)}\nSee: bun run soak --help\n`);
+    process.exit(2);
+  }
 }
+
+const options = optionsOrExit(process.argv.slice(2));
+await runBench(() => soak(options));

@@ -5,6 +5,9 @@ import { CliFailure, NoAnswer } from "./failure.ts";
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** What a listener says of a path that it does not serve. */
+const noRoute = "No route has this path.";
+
 /** Recounts of a long ledger take their time. */
 const timeoutMs = 10 * 60_000;
 
@@ -26,7 +29,10 @@ export class AdminClient {
   async #ask(method: string, path: string, query: Query): Promise<JsonObject> {
     const { response, body } = await this.#fetch(method, path, query);
     if (response.ok && isObject(body)) return body;
-    const problem = problemOf(response.status, body);
+    const isElsewhere = isObject(body) && body.detail === noRoute;
+    const problem = isElsewhere
+      ? `${this.url} is not the admin listener, or of another version: it has no ${path}`
+      : problemOf(response.status, body);
     if (response.status >= 500) throw new NoAnswer(problem);
     throw new CliFailure(problem, isUsage(response.status) ? 2 : 1);
   }
@@ -63,8 +69,10 @@ function isUsage(status: number): boolean {
   return status === 400 || status === 422;
 }
 
+export const tokenProblem = "the admin token is missing or wrong: set ADMIN_TOKEN, or use --token";
+
 function problemOf(status: number, body: unknown): string {
-  if (status === 401) return "the admin token is missing or wrong: set ADMIN_TOKEN, or use --token";
+  if (status === 401) return tokenProblem;
   if (!isObject(body) || typeof body.detail !== "string") return `the server answered ${status}`;
   const errors = Array.isArray(body.errors) ? body.errors.filter(isObject) : [];
   const details = errors.map(({ pointer, detail }) => `\n  ${String(pointer)} ${String(detail)}`);

@@ -14,8 +14,13 @@ export const eventColumns: readonly Column[] = [
   ["P2P", (event) => dataOf(event).p2p],
   ["SESSIONS", (event) => dataOf(event).sessions],
   ["PAYLOADS", (event) => dataOf(event).payloads],
-  ["DETAIL", (event) => (event.type === "WindowSealed" ? "" : event.data)],
+  ["DETAIL", (event) => (event.type === "WindowSealed" ? "" : decisionOf(event))],
 ];
+
+/** What is about no window is somebody's decision. */
+function decisionOf(event: JsonObject): JsonObject {
+  return { by: event.sealedBy, ...dataOf(event) };
+}
 
 function dataOf({ data }: JsonObject): JsonObject {
   return isObject(data) ? data : {};

@@ -3,14 +3,21 @@ import { styleText } from "node:util";
 import { errorMessage } from "../log.ts";
 import { help, parseCommandLine, type SimulateOptions } from "../simulator/options.ts";
 import type { Screen } from "../simulator/progress.ts";
-import { describeRun, isGood } from "../simulator/report.ts";
+import { describeRun, isGood, runFields } from "../simulator/report.ts";
 import { simulate } from "../simulator/simulation.ts";
 import { Tables } from "../simulator/tables.ts";
+import type { OutputForm } from "./output.ts";
 
 const givenUp = 130;
 
-/** Resolves with the exit code: 0 no difference, 1 a difference, 2 wrong usage. */
-export async function runSimulation(args: readonly string[]): Promise<number> {
+/**
+ * Resolves with the exit code: 0 no difference, 1 a difference, 2 wrong usage.
+ * @param form of the report.
+ */
+export async function runSimulation(
+  args: readonly string[],
+  form: OutputForm = "table",
+): Promise<number> {
   const commandLine = parseCommandLine(args);
   switch (commandLine.kind) {
     case "help":
@@ -21,11 +28,11 @@ export async function runSimulation(args: readonly string[]): Promise<number> {
       process.stderr.write("See: bun run simulate --help\n");
       return 2;
     case "run":
-      return await run(commandLine.options);
+      return await run(commandLine.options, form);
   }
 }
 
-async function run(options: SimulateOptions): Promise<number> {
+async function run(options: SimulateOptions, form: OutputForm): Promise<number> {
   const tables = new Tables(options.url);
   let windowMs: number;
   try {
@@ -42,7 +49,9 @@ async function run(options: SimulateOptions): Promise<number> {
       `customers ${runName}-*, ${options.url}\n`,
   );
   const result = await simulate(settled, tables, interruption(), standardError());
-  process.stdout.write(`${describeRun(settled, result)}\n`);
+  const text =
+    form === "json" ? JSON.stringify(runFields(settled, result)) : describeRun(settled, result);
+  process.stdout.write(`${text}\n`);
   return isGood(result) ? 0 : 1;
 }
 

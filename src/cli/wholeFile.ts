@@ -1,6 +1,7 @@
 /** A file that is there whole or not at all. */
 import { createWriteStream, existsSync, statSync } from "node:fs";
-import { link, open, realpath, rename, rm } from "node:fs/promises";
+import { link, open, readlink, realpath, rename, rm } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { errorCode } from "../errorCode.ts";
 import { CliFailure } from "./failure.ts";
@@ -31,7 +32,7 @@ export async function writeWhole(
 ): Promise<void> {
   checkAbsent(file, force);
   // A link stays, and the file that it names is overwritten.
-  const target = existsSync(file) ? await realpath(file) : file;
+  const target = await targetOf(file);
   // Of this process, so that two exports to one file do not mix.
   const unfinished = `${target}.${process.pid}.unfinished`;
   try {
@@ -42,6 +43,13 @@ export async function writeWhole(
   } finally {
     await rm(unfinished, { force: true });
   }
+}
+
+/** The file itself, or the one that a link names, whether that is there or not. */
+async function targetOf(file: string): Promise<string> {
+  if (existsSync(file)) return await realpath(file);
+  const named = await readlink(file).catch(() => undefined);
+  return named === undefined ? file : await targetOf(resolve(dirname(file), named));
 }
 
 async function sync(file: string): Promise<void> {

@@ -69,7 +69,7 @@ function readEventQuery(url: string, partitions: number): EventQuery {
     reader.integer("partition", 0, partitions - 1) ??
     (isOneActor ? partitionOf(customer, content, partitions) : undefined);
   const afterPosition = reader.integer("afterPosition", 0, Number.MAX_SAFE_INTEGER);
-  if (afterPosition !== undefined && partition === undefined) {
+  if (afterPosition !== undefined && partition === undefined && !reader.has("partition")) {
     const needed = "needs partition, or customer and content: every partition counts for itself";
     reader.refuse("afterPosition", needed);
   }

@@ -12,6 +12,20 @@ export function isGood(result: SimulationResult): boolean {
   return failure === undefined && differences.length === 0 && tallies.acknowledged > 0;
 }
 
+/** The same for programs. */
+export function runFields(options: SimulationOptions, result: SimulationResult) {
+  const { tallies, failure, ...compared } = result;
+  const { sent, acknowledged, refused, unknown, repeats, retries, latencies } = tallies;
+  return {
+    ...{ seed: options.seed, run: options.runName, window: formatDuration(options.windowMs) },
+    ...{ sent, acknowledged, refused, unknown, repeats, retries },
+    ...{ p50Ms: latencies.quantile(0.5), p99Ms: latencies.quantile(0.99) },
+    ...compared,
+    failure: failure ?? null,
+    good: isGood(result),
+  };
+}
+
 export function describeRun(options: SimulationOptions, result: SimulationResult): string {
   const { tallies } = result;
   const p50 = milliseconds(tallies.latencies.quantile(0.5));

@@ -39,7 +39,7 @@ interface Imported {
   /** Events that an earlier, unfinished import had staged already. */
   readonly stagedBefore: number;
   /** The whole log was there already. */
-  readonly done: boolean;
+  readonly importedBefore: boolean;
   /** Those of the log, which are fixed in the database now. */
   readonly settings: Settings;
 }
@@ -82,7 +82,7 @@ export async function importEvents(
   await checkSettings(database, settings);
   const started = await startImport(database, header, restart);
   const of = partitions.reduce((sum, { position }) => sum + position, 0);
-  if (started === "done") return { events: of, stagedBefore: of, done: true, settings };
+  const importedBefore = started === "done";
   const staged = await stagedPositions(database);
   const stagedBefore = [...staged.values()].reduce((sum, position) => sum + position, 0);
 
@@ -91,14 +91,16 @@ export async function importEvents(
   const progress = () => onProgress({ events: order.events, of });
   for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
     const event = order.read(next.value);
-    if (event !== undefined && (await stage.add(next.value, event))) progress();
+    if (event === undefined || importedBefore) continue;
+    if (await stage.add(next.value, event)) progress();
   }
   order.finish();
+  if (importedBefore) return { events: of, stagedBefore: of, importedBefore, settings };
   await stage.flush();
   progress();
   await prepareDatabase(database, settings);
   await finishImport(database, header, emptyState);
-  return { events: of, stagedBefore, done: false, settings };
+  return { events: of, stagedBefore, importedBefore, settings };
 }
 
 function checkConfigured({ windowMs, partitions }: Partial<Settings>, log: Settings): void {

@@ -1,6 +1,7 @@
 /** What a check-up wants to know of Postgres. */
 import type { Log } from "../log.ts";
 import { Database } from "./database.ts";
+import { fixedSettings, type Settings } from "./settings.ts";
 
 export interface PostgresFacts {
   readonly version: string;
@@ -12,6 +13,8 @@ export interface PostgresFacts {
   readonly unsafe: readonly string[];
   /** Version of our tables; undefined before the first start. */
   readonly schemaVersion: number | undefined;
+  /** What was fixed at the first start. */
+  readonly settings: Settings | undefined;
 }
 
 const deadlineMs = 3_000;
@@ -48,6 +51,7 @@ export async function inspectPostgres(url: string, log: Log): Promise<PostgresFa
       clockMs: row.clock.getTime(),
       unsafe: row.unsafe,
       schemaVersion: row.migrated ? await schemaVersion(database) : undefined,
+      settings: await fixedSettings(database),
     };
   } finally {
     await database.close();

@@ -46,7 +46,8 @@ export async function checkSettings(database: Database, settings: Settings): Pro
   checkEqual(settings, await fixedSettings(database));
 }
 
-function checkEqual(settings: Settings, fixed: Settings = settings): void {
+/** @throws SettingsMismatch */
+export function checkEqual(settings: Settings, fixed: Settings = settings): void {
   const differences: Difference[] = [];
   if (fixed.windowMs !== settings.windowMs) {
     const configured = formatDuration(settings.windowMs);

@@ -75,7 +75,12 @@ describe("an export", () => {
     expect((await archive("export", [name, "--force"])).code).toBe(0);
     expect(lstatSync(name).isSymbolicLink()).toBe(true);
     expect(Bun.file(there).size).toBeGreaterThan(3);
-    expect(readdirSync(own).sort()).toEqual(["link", "pipe", "there"]);
+    // Also where it names a file that is not there yet.
+    const later = join(own, "later");
+    symlinkSync("new", later);
+    expect((await archive("export", [later])).code).toBe(0);
+    expect(lstatSync(later).isSymbolicLink()).toBe(true);
+    expect(readdirSync(own).sort()).toEqual(["later", "link", "new", "pipe", "there"]);
   });
 
   test.skipIf(!existsSync("/dev/full"))(

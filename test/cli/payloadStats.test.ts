@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Command } from "commander";
 import { createProgram } from "../../src/cli/program.ts";
 import { readCliSettings } from "../../src/cli/settings.ts";
+import { freshStore } from "../store/support.ts";
 import {
   type AdminServer,
   idleProjection,
@@ -20,7 +21,8 @@ const token = "a-secret-of-32-characters-or-more";
 
 beforeAll(() => {
   api = startAdminServer(token);
-  api.queries.partitionRows.push(runningPartition(1));
+  const halted = { ...runningPartition(2), stopped: "made anew", halted: true };
+  api.queries.partitionRows.push(runningPartition(1), halted);
   api.queries.projectionRows.push(idleProjection("stats"));
   env = { ADMIN_PORT: new URL(api.server.url).port, ADMIN_TOKEN: token };
 });
@@ -70,7 +72,7 @@ describe("wrong usage ends with exit code 2 and says why on stderr", () => {
     ["partition", "ls", "more"],
     ["partition", "accept-loss"],
     ["partition", "accept-loss", "x", "--yes"],
-    ["partition", "accept-loss", "1"],
+    ["partition", "accept-loss", "2"],
     ["partition", "accept-loss", "-1", "--yes"],
     ["partition", "accept-loss", "99", "--yes"],
     ["quarantine", "ls", "--state", "lost"],
@@ -284,6 +286,20 @@ describe("doctor", () => {
     const { code, stdout } = await payloadStats(["doctor"], { ...env, WINDOW: "7s" });
     expect(code).toBe(1);
     expect(stdout).toMatch(/^config +bad +WINDOW: 7s does not divide a day/m);
+  });
+
+  test("says that the token is wrong, and when the database was started with other settings", async () => {
+    await using store = await freshStore(3);
+    const settings = {
+      WINDOW: "5m",
+      PARTITIONS: "4",
+      DATABASE_URL: store.url,
+      ADMIN_TOKEN: "other",
+    };
+    const { code, stdout } = await payloadStats(["doctor"], { ...env, ...settings });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^service +bad +the admin token is missing or wrong/m);
+    expect(stdout).toMatch(/^settings +bad +PARTITIONS is 4, but .* with PARTITIONS=3,/m);
   });
 
   test("looks at a running service, its servers and their clocks", async () => {

@@ -1,6 +1,6 @@
 /** The simulator against a service that counts rightly, and against ones that do not. */
 import { describe, expect, test } from "bun:test";
-import { describeRun, isGood } from "../../src/simulator/report.ts";
+import { describeRun, isGood, runFields } from "../../src/simulator/report.ts";
 import { type SimulationOptions, simulate } from "../../src/simulator/simulation.ts";
 import { Tables } from "../../src/simulator/tables.ts";
 import { type FakeService, startFakeService } from "./fakeService.ts";
@@ -30,16 +30,19 @@ async function simulateOn(service: FakeService, changes: Partial<SimulationOptio
   const options = { ...optionsFor(service.url, "sim-test"), ...changes };
   const never = new AbortController().signal;
   const result = await simulate(options, new Tables(service.url), never, quietScreen);
-  return { result, report: describeRun(options, result), good: isGood(result) };
+  const fields = JSON.parse(JSON.stringify(runFields(options, result)));
+  return { result, report: describeRun(options, result), fields, good: isGood(result) };
 }
 
 describe("simulate", () => {
   test("finds no difference where everything is counted once", async () => {
     await using service = startFakeService(windowMs);
     expect(await new Tables(service.url).windowMs()).toBe(windowMs);
-    const { result, report, good } = await simulateOn(service);
+    const { result, report, fields, good } = await simulateOn(service);
     expect(report).toContain("no difference");
     expect(good).toBe(true);
+    const { acknowledged } = result.tallies;
+    expect(fields).toMatchObject({ good: true, acknowledged, differences: [], failure: null });
     expect(result.tallies.acknowledged).toBeGreaterThan(400);
     expect(result.tallies.repeats).toBeGreaterThan(0);
     expect(service.received).toBe(result.tallies.acknowledged + result.tallies.repeats);

@@ -8,7 +8,8 @@ import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
 import { canFlushAlways, isAtLeast } from "../../nats/serverVersion.ts";
 import { lowerCopiesCommand } from "../../nats/topology.ts";
 import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
-import type { AdminClient } from "../adminClient.ts";
+import { checkEqual } from "../../store/settings.ts";
+import { type AdminClient, tokenProblem } from "../adminClient.ts";
 import { CliFailure } from "../failure.ts";
 import { databaseUrlOf, natsUrlOf } from "../servers.ts";
 import { authorityOf, type Environment, reachableHost } from "../settings.ts";
@@ -53,6 +54,7 @@ export async function checkService(client: AdminClient): Promise<Finding[]> {
   try {
     const { status, body } = await client.probe("/readyz");
     const checks = Array.isArray(body.checks) ? body.checks.filter(isObject) : [];
+    if (status === 401) return [finding("service", "bad", tokenProblem)];
     if (checks.length === 0) {
       return [finding("service", "bad", `${client.url}/readyz answers ${status}`)];
     }
@@ -65,14 +67,29 @@ export async function checkService(client: AdminClient): Promise<Finding[]> {
   }
 }
 
-export async function checkPostgres(config: Config): Promise<Finding[]> {
+/** The database, with how many partitions were fixed in it. */
+export async function checkPostgres(
+  config: Config,
+): Promise<{ readonly findings: readonly Finding[]; readonly partitions?: number | undefined }> {
   if (config.databaseUrl === undefined && !(await isOpen(loopback, config.embeddedPgPort))) {
-    return [finding("postgres", "ok", "embedded: is started with the service")];
+    return { findings: [finding("postgres", "ok", "embedded: is started with the service")] };
   }
   try {
-    return describePostgres(await inspectPostgres(databaseUrlOf(config), quiet));
+    const facts = await inspectPostgres(databaseUrlOf(config), quiet);
+    const findings = [...describePostgres(facts), ...settingsFindings(config, facts)];
+    return { findings, partitions: facts.settings?.partitions };
   } catch (error) {
-    return [finding("postgres", "bad", errorMessage(error))];
+    return { findings: [finding("postgres", "bad", errorMessage(error))] };
+  }
+}
+
+function settingsFindings(config: Config, { settings }: PostgresFacts): Finding[] {
+  if (settings === undefined) return [];
+  try {
+    checkEqual(config, settings);
+    return [finding("settings", "ok", "WINDOW and PARTITIONS are those of the database")];
+  } catch (error) {
+    return [finding("settings", "bad", errorMessage(error))];
   }
 }
 
@@ -90,12 +107,19 @@ function describePostgres(facts: PostgresFacts): Finding[] {
   ];
 }
 
-export async function checkNats(config: Config): Promise<Finding[]> {
+/** @param partitions of the database. */
+export async function checkNats(
+  config: Config,
+  partitions = config.partitions,
+): Promise<Finding[]> {
   if (config.natsUrl === undefined && !(await isOpen(loopback, config.embeddedNatsPort))) {
     return [finding("nats", "ok", "embedded: is started with the service")];
   }
   try {
-    return describeNats(await inspectNats(natsUrlOf(config), config.partitions, quiet), config);
+    return describeNats(await inspectNats(natsUrlOf(config), partitions, quiet), {
+      ...config,
+      partitions,
+    });
   } catch (error) {
     return [finding("nats", "bad", errorMessage(error))];
   }

@@ -5,7 +5,7 @@ import { objectsIn } from "../json.ts";
 import type { Column } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { moment } from "../times.ts";
-import { contextOf, count, example } from "../verb.ts";
+import { contextOf, example, ordinal } from "../verb.ts";
 
 interface ListOptions {
   readonly customer?: string;
@@ -53,7 +53,7 @@ export function addActorVerbs(program: Command, settings: CliSettings): void {
         "sessions",
       ]),
     )
-    .option("--limit <number>", "actors at most", count)
+    .option("--limit <number>", "actors at most", ordinal)
     .option("--cursor <cursor>", "of the page before: the next page")
     .addHelpText("after", example("actor ls --sort bytes --limit 10"))
     .action(async (options: ListOptions, command: Command) => {

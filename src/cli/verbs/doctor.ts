@@ -42,6 +42,7 @@ async function examine({ client, settings }: VerbContext): Promise<Finding[]> {
   findings.push(...(await checkService(client)));
   if (config === undefined) return findings;
   const { host, port, adminHost, adminPort, dataDir } = config;
+  const postgres = await checkPostgres(config);
   return [
     ...findings,
     ...(await Promise.all([
@@ -49,8 +50,8 @@ async function examine({ client, settings }: VerbContext): Promise<Finding[]> {
       checkPort("ADMIN_PORT", adminHost, adminPort),
       checkDisk(dataDir),
     ])),
-    ...(await checkPostgres(config)),
-    ...(await checkNats(config)),
+    ...postgres.findings,
+    ...(await checkNats(config, postgres.partitions)),
   ];
 }
 

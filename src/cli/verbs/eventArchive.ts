@@ -58,7 +58,7 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
         const WINDOW = formatDuration(fixed.windowMs);
         out.record({ ...counts, window: WINDOW, partitions: fixed.partitions });
         out.note(
-          imported.done
+          imported.importedBefore
             ? "this log was imported before"
             : "the projections are built when a projector runs; partitions go on after accept-loss",
         );

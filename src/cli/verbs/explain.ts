@@ -6,7 +6,7 @@ import type { Column } from "../output.ts";
 import { receipt as receiptText } from "../receipts.ts";
 import type { CliSettings } from "../settings.ts";
 import { time as timeMs } from "../times.ts";
-import { contextOf, count, example } from "../verb.ts";
+import { contextOf, count, example, ordinal } from "../verb.ts";
 
 interface ExplainOptions {
   readonly time: number;
@@ -42,7 +42,7 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
     .requiredOption("--time <time>", "the row's time: the end of its window", timeMs)
     .requiredOption("--customer <name>", "exactly this customer")
     .requiredOption("--content <name>", "exactly this content")
-    .option("--limit <number>", "payloads to list at most", count)
+    .option("--limit <number>", "payloads to list at most", ordinal)
     .option("--offset <number>", "leave out so many", count)
     .option("--tokens", "show tokens, not digests of them")
     .addHelpText(

@@ -13,7 +13,9 @@ export function addSimulateVerb(program: Command): void {
     .allowUnknownOption()
     .allowExcessArguments()
     .action(async (_options: unknown, command: Command) => {
-      const exitCode = await runSimulation(command.args);
+      const { output } = command.optsWithGlobals<{ output?: unknown }>();
+      const form = output === "json" ? "json" : "table";
+      const exitCode = await runSimulation(command.args, form);
       if (exitCode !== 0) throw new CliFailure("", exitCode === 2 ? 2 : 1);
     });
 }

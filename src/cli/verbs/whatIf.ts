@@ -9,7 +9,7 @@ import { CliFailure } from "../failure.ts";
 import type { Column, Output } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { checkRange, duration, time, windowLength } from "../times.ts";
-import { contextOf, count, example, yesOption } from "../verb.ts";
+import { contextOf, example, ordinal, yesOption } from "../verb.ts";
 
 interface WhatIfOptions {
   readonly window?: number;
@@ -37,7 +37,7 @@ export function addWhatIfVerb(program: Command, settings: CliSettings): void {
     .option("--session-memory <duration>", "how long tokens are remembered", duration)
     .option("--from <time>", "windows that start at or after", time)
     .option("--to <time>", "windows that start before", time)
-    .option("--limit <number>", "sums to show at most, those that differ first", count)
+    .option("--limit <number>", "sums to show at most, those that differ first", ordinal)
     .addOption(new Option("--list", "list the tables of earlier runs").conflicts(runOptions))
     .addOption(new Option("--drop <table>", "drop one of them").conflicts([...runOptions, "list"]))
     .addOption(yesOption())
