@@ -246,7 +246,7 @@ describe("results", () => {
     expect(rebuild.code).toBe(0);
     expect(api.projections.commands.at(-1)).toStartWith("pause stats");
     api.partitionControl.outcome = { kind: "running" };
-    const loss = await payloadStats(["partition", "accept-loss", "1", "--yes"], env);
+    const loss = await payloadStats(["partition", "accept-loss", "2", "--yes"], env);
     expect(loss).toMatchObject({ code: 1, stdout: "" });
     expect(loss.stderr).toContain("not stopped");
   });
