@@ -40,6 +40,7 @@ export class PartitionOwner {
   /** Time of the last message applied; with its sequence it tells the stream from another. */
   #messageTime = "";
   #committed: Checkpoint | undefined;
+  #wasStopped = false;
   #committedAt = 0;
   #committedPayloads = 0;
   #committedDigests = 0;
@@ -76,6 +77,11 @@ export class PartitionOwner {
   /** True from the moment the checkpoint is restored. */
   get ready(): boolean {
     return this.#feed !== undefined;
+  }
+
+  /** True when it was started although it was noted that the partition is stopped. */
+  get wasStopped(): boolean {
+    return this.#wasStopped;
   }
 
   /** Why the stream takes no more messages; undefined when it does. */
@@ -142,6 +148,7 @@ export class PartitionOwner {
     const { store, streams, clock, rules } = this.#context;
     const checkpoint = await store.load(this.partition);
     this.#committed = checkpoint;
+    this.#wasStopped = checkpoint.isStopped ?? false;
     this.#committedAt = clock.monotonic();
     this.#streamCreated = checkpoint.streamCreated;
     this.#messageTime = checkpoint.messageTime;

@@ -189,6 +189,11 @@ export interface RememberedTokens {
 /** The database refuses what a commit holds; trying again would not help. Nothing was written. */
 export class CommitRejected extends Error {}
 
+export interface LoadedCheckpoint extends Checkpoint {
+  /** It is noted that the partition is stopped, by whichever worker. */
+  readonly isStopped?: boolean;
+}
+
 /** Why a partition is stopped. */
 export interface PartitionStop {
   readonly reason: string;
@@ -200,7 +205,7 @@ export interface PartitionStop {
 }
 
 export interface PartitionStore {
-  load(partition: number): Promise<Checkpoint>;
+  load(partition: number): Promise<LoadedCheckpoint>;
   /**
    * Writes checkpoint, events and quarantine in one statement, or nothing.
    * @throws CommitRejected, or another error when the outcome is unknown; load the checkpoint to

@@ -77,10 +77,10 @@ export class QuarantineDesk implements QuarantineControl {
 
   /** A payload of which less was kept than there is, out of its message. */
   async #payloadOf({ place, found }: QuarantineRow): Promise<Uint8Array | undefined> {
+    const held = await this.streams.message(place.partition, place.sequence);
     // After an accepted loss another message may stand under this sequence, and little tells them
     // apart.
     if (place.incarnation !== (await this.store.incarnation(place.partition))) return undefined;
-    const held = await this.streams.message(place.partition, place.sequence);
     const batch = held && decodeMessage(held.data);
     if (batch?.kind !== "batch") return undefined;
     const text = payloadText(batch, place.index);

@@ -61,8 +61,10 @@ export class Worker {
   readonly #abort = new AbortController();
   readonly #holdings = new Map<number, Holding>();
   readonly #stopped = new Map<number, { reason: string; untilMs: number; epoch: number }>();
-  /** What the database is to be told of stopped partitions once an owner reads them. */
-  readonly #whenRead = new Map<number, "it runs" | "it goes on">();
+  /** Partitions that could not be started here: a start ends what the database says of them. */
+  readonly #unstarted = new Set<number>();
+  /** Owners of which the database need not be told that they read. */
+  readonly #told = new WeakSet<PartitionOwner>();
   /** What is noted is noted in order. */
   #noted: Promise<void> = Promise.resolve();
   /** The epoch under which each partition last had an owner here. */
@@ -255,7 +257,8 @@ export class Worker {
     const retryMs = isHalted ? haltedRetryMs : failedRetryMs;
     const untilMs = this.#clock.monotonic() + retryMs;
     this.#stopped.set(partition, { reason, untilMs, epoch });
-    this.#whenRead.set(partition, owner.ready ? "it goes on" : "it runs");
+    if (owner.ready) this.#unstarted.delete(partition);
+    else this.#unstarted.add(partition);
     const { store } = this.#options.owner;
     const mark = () => store.markStopped(partition, epoch, { reason, isHalted });
     await this.#note(mark).catch((error) => {
@@ -277,16 +280,18 @@ export class Worker {
    */
   async #sayWhatRuns(): Promise<void> {
     const { store } = this.#options.owner;
-    for (const [partition, news] of [...this.#whenRead]) {
-      const owner = this.#holdings.get(partition)?.owner;
-      if (owner === undefined || !owner.ready) continue;
-      this.#whenRead.delete(partition);
+    for (const [partition, { owner }] of [...this.#holdings]) {
+      if (!owner.ready || this.#told.has(owner)) continue;
+      this.#told.add(owner);
+      const isStarted = this.#unstarted.delete(partition);
+      if (!isStarted && !owner.wasStopped) continue;
       const mark = () =>
-        news === "it runs"
+        isStarted
           ? store.markStopped(partition, owner.epoch, undefined)
           : store.markGoingOn(partition, owner.epoch);
       await this.#note(mark).catch((error) => {
-        if (!this.#whenRead.has(partition)) this.#whenRead.set(partition, news);
+        this.#told.delete(owner);
+        if (isStarted) this.#unstarted.add(partition);
         this.#log.debug("that a partition runs could not be noted", { partition, error });
       });
     }

@@ -49,7 +49,9 @@ export async function writeWhole(
 async function targetOf(file: string): Promise<string> {
   if (existsSync(file)) return await realpath(file);
   const named = await readlink(file).catch(() => undefined);
-  return named === undefined ? file : await targetOf(resolve(dirname(file), named));
+  // Where the link is, and not where the path to it seems to be.
+  if (named === undefined) return file;
+  return await targetOf(resolve(await realpath(dirname(file)), named));
 }
 
 async function sync(file: string): Promise<void> {

@@ -43,8 +43,10 @@ export function restartWhenHung(
       await clock.sleep(everyMs, signal);
       const answered = await Promise.race([answers(), stopped]);
       if (signal.aborted) return;
-      if (answered === false && server.isUp) misses++;
-      if (answered === true) misses = 0;
+      // A new process has not missed anything.
+      if (answered === true || !server.isUp) misses = 0;
+      if (answered !== false || !server.isUp) continue;
+      misses++;
       if (misses < missesMax || !(await hasRoom(directory))) continue;
       log.error("the embedded nats-server runs and does not answer; it is started again");
       await server.kill("SIGKILL");

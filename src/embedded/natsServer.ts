@@ -1,5 +1,5 @@
 /** The embedded nats-server: one JetStream server on the loopback interface. */
-import { statSync } from "node:fs";
+import { lstatSync } from "node:fs";
 import { mkdir, readdir, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Log } from "../log.ts";
@@ -66,29 +66,32 @@ pid_file: ${JSON.stringify(join(directory, "nats-server.pid"))}
 ${jetStream}`;
 }
 
+/** The part of a configuration that says what a server keeps, how, and how many bytes of it. */
+export async function jetStreamBlock(directory: string, { version }: NatsBinary): Promise<string> {
+  const bytesMax = await storeBytesMax(join(directory, "jetstream"));
+  const lines = [
+    `store_dir: ${JSON.stringify(directory)}`,
+    ...(bytesMax === undefined ? [] : [`max_file_store: ${bytesMax}`]),
+    ...(canFlushAlways(version) ? ["sync_interval: always"] : []),
+  ];
+  return `max_payload: 1MB\njetstream {\n${lines.map((line) => `  ${line}\n`).join("")}}\n`;
+}
+
 /**
  * What a server may store there in all: what it has, and three quarters of what is free. By itself
  * it takes three quarters of what is free at each start, and counts what it has stored against
- * that.
+ * that. Undefined where this cannot be told: then it may do so.
  */
-async function storeBytesMax(directory: string): Promise<number> {
-  const { bavail, bsize } = await statfs(directory);
-  const names = await readdir(directory, { recursive: true });
-  const sizes = names.map(
-    (name) => statSync(join(directory, name), { throwIfNoEntry: false })?.size,
-  );
-  const stored = sizes.reduce<number>((sum, size = 0) => sum + size, 0);
-  return Math.floor(stored + bavail * bsize * 0.75);
-}
-
-/** The part of a configuration that says what a server keeps, how, and how many bytes of it. */
-export async function jetStreamBlock(directory: string, { version }: NatsBinary): Promise<string> {
-  return `max_payload: 1MB
-jetstream {
-  store_dir: ${JSON.stringify(directory)}
-  max_file_store: ${await storeBytesMax(directory)}
-${canFlushAlways(version) ? "  sync_interval: always\n" : ""}}
-`;
+async function storeBytesMax(store: string): Promise<number | undefined> {
+  try {
+    await mkdir(store, { recursive: true });
+    const { bavail, bsize } = await statfs(store);
+    const names = await readdir(store, { recursive: true });
+    const sizes = names.map((name) => lstatSync(join(store, name)).size);
+    return sizes.reduce((sum, size) => sum + size, Math.floor(bavail * bsize * 0.75));
+  } catch {
+    return undefined;
+  }
 }
 
 function durability({ version }: NatsBinary): string {

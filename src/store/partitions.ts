@@ -1,8 +1,8 @@
 /** Checkpoints, commits, and what the event log tells an owner about the past of its partition. */
 import type {
-  Checkpoint,
   Commit,
   CommitOutcome,
+  LoadedCheckpoint,
   PartitionStop,
   PartitionStore,
   RememberedTokens,
@@ -54,7 +54,7 @@ export class PostgresPartitionStore implements PartitionStore {
    * its own. Waits for a commit of the partition that is under way in the server; one that only
    * arrives later still meets the checks of `commit_partition`.
    */
-  async load(partition: number): Promise<Checkpoint> {
+  async load(partition: number): Promise<LoadedCheckpoint> {
     const [row] = await this.#database.run(
       (sql) => sql<
         {
@@ -64,9 +64,11 @@ export class PostgresPartitionStore implements PartitionStore {
           position: bigint;
           sealed_through: Date | null;
           state: unknown;
+          stopped: boolean;
         }[]
       >`
-        select stream_created, sequence, message_time, position, sealed_through, state
+        select stream_created, sequence, message_time, position, sealed_through, state,
+          stopped is not null as stopped
         from partitions where partition = ${partition} for update
       `,
     );
@@ -78,6 +80,7 @@ export class PostgresPartitionStore implements PartitionStore {
       position: Number(row.position),
       sealedThroughMs: row.sealed_through?.getTime() ?? 0,
       state: row.state ?? undefined,
+      isStopped: row.stopped,
     };
   }
 

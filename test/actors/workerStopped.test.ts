@@ -13,6 +13,10 @@ class NotingStore extends FakeStore {
   /** How often it was asked to take the reason back. */
   takenBack = 0;
 
+  override async load() {
+    return { ...(await super.load()), isStopped: this.stopped !== undefined };
+  }
+
   override async markStopped(_partition: number, _epoch: number, stop: PartitionStop | undefined) {
     if (stop === undefined) this.takenBack++;
     if (stop === undefined && !this.takesBack) throw new Error("the store is away");
@@ -74,4 +78,18 @@ test("a partition that was halted and is read again is said to go on, with the r
   expect(worker.status).toMatchObject({ running: 1, stopped: [] });
   expect(store.stopped?.reason).toBe("replicas disagree");
   expect(store.goesOn).toBe(true);
+});
+
+test("another worker that reads a halted partition says so too, once", () => {
+  const scheduler = new Scheduler();
+  const { clock } = new SimulatedProcess("worker", 1, scheduler, 0);
+  const store = new NotingStore();
+  store.stopped = { reason: "the stream was made anew", isHalted: true };
+  let noted = 0;
+  store.markGoingOn = async () => {
+    noted++;
+  };
+  startWorker({ clock, store, leases: new FakeLeases() });
+  scheduler.run(20_000);
+  expect(noted).toBe(1);
 });

@@ -39,10 +39,11 @@ export function addPartitionVerbs(program: Command, settings: CliSettings): void
       const body = await client.get("/admin/partitions");
       const found = objectsIn(body, "partitions").find((row) => row.partition === number);
       if (found === undefined) throw new CliFailure(`there is no partition ${number}`, 2);
-      if (found.halted !== true) {
+      // The service knows better: one of an earlier version does not say so here.
+      if (found.halted === false || typeof found.stopped !== "string") {
         throw new CliFailure(`partition ${number} is not stopped, or goes on by itself`);
       }
-      out.note(`partition ${number} is stopped: ${String(found.stopped)}`);
+      out.note(`partition ${number} is stopped: ${found.stopped}`);
       await confirm(
         `Payloads of partition ${number} that are lost will never be counted, ` +
           "and that is recorded for good.",
