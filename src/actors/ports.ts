@@ -191,7 +191,7 @@ export class CommitRejected extends Error {}
 
 export interface LoadedCheckpoint extends Checkpoint {
   /** It is noted that the partition is stopped, by whichever worker. */
-  readonly isStopped?: boolean;
+  readonly isStopped?: true;
 }
 
 /** Why a partition is stopped. */

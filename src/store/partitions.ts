@@ -80,7 +80,7 @@ export class PostgresPartitionStore implements PartitionStore {
       position: Number(row.position),
       sealedThroughMs: row.sealed_through?.getTime() ?? 0,
       state: row.state ?? undefined,
-      isStopped: row.stopped,
+      ...(row.stopped && { isStopped: true }),
     };
   }
 

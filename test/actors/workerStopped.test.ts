@@ -14,7 +14,8 @@ class NotingStore extends FakeStore {
   takenBack = 0;
 
   override async load() {
-    return { ...(await super.load()), isStopped: this.stopped !== undefined };
+    const checkpoint = await super.load();
+    return this.stopped === undefined ? checkpoint : { ...checkpoint, isStopped: true as const };
   }
 
   override async markStopped(_partition: number, _epoch: number, stop: PartitionStop | undefined) {

@@ -3,11 +3,11 @@
  * statement is atomic: it runs at one instant, and changes nothing when it throws.
  */
 import {
-  type Checkpoint,
   type Commit,
   type CommitOutcome,
   CommitRejected,
   type LeaseState,
+  type LoadedCheckpoint,
   type PartitionStop,
   type RememberedTokens,
   type WorkerIdentity,
@@ -50,11 +50,12 @@ export class Database implements Reachability {
     return row;
   }
 
-  load(partition: number): Checkpoint {
+  load(partition: number): LoadedCheckpoint {
     const row = this.row(partition);
     const { streamCreated, sequence, messageTime, position, sealedThroughMs } = row;
     const state: unknown = row.state === undefined ? undefined : JSON.parse(row.state);
-    return { streamCreated, sequence, messageTime, position, sealedThroughMs, state };
+    const checkpoint = { streamCreated, sequence, messageTime, position, sealedThroughMs, state };
+    return row.stopped === undefined ? checkpoint : { ...checkpoint, isStopped: true };
   }
 
   commit(commit: Commit): CommitOutcome {
