@@ -110,8 +110,8 @@ export function isLoopback(host: string): boolean {
 function crossFieldProblems(config: Config, problems: string[]): void {
   if (!isWindowLength(config.windowMs)) {
     problems.push(
-      `WINDOW: ${formatDuration(config.windowMs)} does not divide a day; use for example 1m, ` +
-        "5m, 1h",
+      `WINDOW: ${formatDuration(config.windowMs)} does not divide a day; ` +
+        "use for example 1m, 5m, 1h",
     );
   }
   if (config.sessionMemoryMs < 2 * config.windowMs) {

@@ -128,8 +128,7 @@ function streamsCheck(sources: readonly (readonly PartitionReason[])[]): Readine
   const reasons = [...byReason].map(
     ([reason, partitions]) =>
       `${named([...partitions])}: no room (${reason}); raise the bound of the stream, make ` +
-      "room on " +
-      "the broker's disk, or lower RAW_RETENTION",
+      "room on the broker's disk, or lower RAW_RETENTION",
   );
   return [check("streams", reasons, "take messages")];
 }

@@ -1,12 +1,10 @@
 /** Asks the admin API. */
 import { isObject, type JsonObject } from "../domain/json.ts";
+import { noRoute } from "../http/problem.ts";
 import { errorMessage } from "../log.ts";
 import { CliFailure, NoAnswer } from "./failure.ts";
 
 type Query = Readonly<Record<string, string | number | boolean | undefined>>;
-
-/** What a listener says of a path that it does not serve. */
-const noRoute = "No route has this path.";
 
 /** Recounts of a long ledger take their time. */
 const timeoutMs = 10 * 60_000;

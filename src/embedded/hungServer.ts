@@ -45,8 +45,8 @@ export function restartWhenHung(
       if (signal.aborted) return;
       // A new process has not missed anything.
       if (answered === true || !server.isUp) misses = 0;
-      if (answered !== false || !server.isUp) continue;
-      misses++;
+      else if (answered === false) misses++;
+      else continue;
       if (misses < missesMax || !(await hasRoom(directory))) continue;
       log.error("the embedded nats-server runs and does not answer; it is started again");
       await server.kill("SIGKILL");

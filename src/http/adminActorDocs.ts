@@ -47,9 +47,9 @@ export const actorsDetail: DocumentDecoration = {
   description:
     "Asks the owners of all partitions, in whatever process they run. Partitions whose owner " +
     "does not answer in time are listed, and their actors are missing. By name, pages put " +
-    "together hold every actor once; by a number they are as good as it stays while one " +
-    "reads them. " +
-    "While partitions are silent a page may lack actors, or seem to be the last: ask for it again.",
+    "together hold every actor once; by a number they are as good as it stays while one reads " +
+    "them. While partitions are silent a page may lack actors, or seem to be the last: ask for " +
+    "it again.",
   parameters: [
     ...nameParameters,
     queryParameter("state", { type: "string", enum: ["idle", "open", "sealing"] }),

@@ -82,8 +82,7 @@ export const eventsDetail: DocumentDecoration = {
   description:
     "Of one partition by position, of one customer by window, else by time of recording. To " +
     "page through a partition, or through an actor by `customer` and `content`, repeat the " +
-    "request " +
-    "with `next` as `afterPosition`; without either there are no further pages.",
+    "request with `next` as `afterPosition`; without either there are no further pages.",
   parameters: [
     queryParameter("partition", integer("Only of this partition, from 0.", 7)),
     ...nameParameters,

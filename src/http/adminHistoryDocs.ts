@@ -51,8 +51,7 @@ export const explainDetail: DocumentDecoration = {
   summary: "From a row to its event and its payloads, added up again",
   description:
     "Finds the event of a row, who sealed it and when. As long as the payloads are retained, " +
-    "they " +
-    "are run through the same function once more, and event and rows are compared with the " +
+    "they are run through the same function once more, and event and rows are compared with the " +
     "result. A window that is not sealed yet is `open`. 404 when there is neither row, event nor " +
     "payload.",
   parameters: [

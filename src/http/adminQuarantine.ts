@@ -34,9 +34,8 @@ const refusals: Readonly<Record<Exclude<RetryOutcome["kind"], "retried" | "unkno
   oversized:
     "In the envelope of a retry it is larger than what the broker takes; raise its max_payload.",
   uncertain:
-    "A retry failed long ago, and whether it took effect is not known: another could count " +
-    "twice. " +
-    "It can be discarded.",
+    "A retry failed long ago, and whether it took effect is not known: " +
+    "another could count twice. It can be discarded.",
   busy: "Too much of this partition was retried within a day. Go on later.",
 };
 

@@ -60,8 +60,7 @@ export const quarantineDetail: DocumentDecoration = {
   summary: "What could not be applied, newest first",
   description:
     "Payloads and messages that were set aside, with the reason. None stops a partition. To " +
-    "page, " +
-    "repeat the request with `next` as `before`.",
+    "page, repeat the request with `next` as `before`.",
   parameters: [
     queryParameter("partition", integer("Only of this partition, from 0.", 7)),
     queryParameter("state", state),

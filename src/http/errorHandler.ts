@@ -5,7 +5,7 @@
 import { Elysia, ValidationError } from "elysia";
 import type { FieldProblem } from "../domain/payload.ts";
 import type { Log } from "../log.ts";
-import { Problem, problemResponse } from "./problem.ts";
+import { noRoute, Problem, problemResponse } from "./problem.ts";
 
 interface Route {
   readonly method: string;
@@ -57,7 +57,7 @@ function missingProblem(routes: readonly Route[], request: Request): Problem {
   const allowed = new Set(
     routes.filter((route) => matches(route.path, path)).map((route) => route.method),
   );
-  if (allowed.size === 0) return new Problem("not-found", "No route has this path.");
+  if (allowed.size === 0) return new Problem("not-found", noRoute);
   if (allowed.has("GET")) allowed.add("HEAD");
   const allow = [...allowed].sort().join(", ");
   return new Problem("method-not-allowed", `Allowed here: ${allow}.`, { headers: { allow } });

@@ -8,6 +8,9 @@ import type { FieldProblem } from "../domain/payload.ts";
 const typePrefix = "urn:payload-stats:problem:";
 export const problemContentType = "application/problem+json";
 
+/** What a listener says of a path that it does not serve. */
+export const noRoute = "No route has this path.";
+
 /** The kinds of problem. Clients match on the type URI made of their names, so these stay. */
 export const problemKinds = {
   "not-json": { status: 400, title: "The body is not JSON" },

@@ -149,8 +149,8 @@ export function queryDetails(windowMs: number) {
       summary: "Bytes of one content, per window",
       description:
         "As /stats with both names given, which may stand in the query as well. Names " +
-        "without rows " +
-        "give an empty page. No path can hold the names `.` and `..`: ask /stats for them.",
+        "without rows give an empty page. No path can hold the names `.` and `..`: ask /stats " +
+        "for them.",
       parameters: [...namePathParameters, ...page],
       responses: {
         200: bytes,
