@@ -5,13 +5,16 @@ export class Semaphore {
 
   constructor(
     places: number,
-    private readonly waitingMax: number,
+    private readonly waitingMax = Number.POSITIVE_INFINITY,
   ) {
     this.#free = places;
   }
 
-  /** True when a place was had within `waitMs`; false also when too many wait already. */
-  acquire(waitMs: number): Promise<boolean> {
+  /**
+   * True when a place was had within `waitMs`, or at some time where none is given; false also when
+   * too many wait already.
+   */
+  acquire(waitMs?: number): Promise<boolean> {
     if (this.#free > 0) {
       this.#free--;
       return Promise.resolve(true);
@@ -22,10 +25,11 @@ export class Semaphore {
         clearTimeout(timer);
         resolve(true);
       };
-      const timer = setTimeout(() => {
+      const giveUp = () => {
         this.#waiting.delete(enter);
         resolve(false);
-      }, waitMs);
+      };
+      const timer = waitMs === undefined ? undefined : setTimeout(giveUp, waitMs);
       this.#waiting.add(enter);
     });
   }

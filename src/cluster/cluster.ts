@@ -90,7 +90,7 @@ export class Cluster {
     const dataDir = resolve(options.dataDir);
     const binary = await findNatsServer(binDir, log);
     const ports = await allPorts(options);
-    const spec = await preparePostgres(dataDir, ports.postgres);
+    const spec = await preparePostgres(dataDir, ports.postgres, log);
     const postgres = new ServerProcess(spec, watcher, log);
     const nats: ServerProcess[] = [];
     for (let index = 0; index < natsNodes; index++) {

@@ -23,7 +23,7 @@ const roomBytesMin = 32 * 1_048_576;
 
 /**
  * Starts a server again that has come up and answers nothing.
- * @param answers whether it does; undefined where it cannot be asked.
+ * @param answers whether it does, soon; undefined where it cannot be asked.
  * @returns how to stop that.
  */
 export function restartWhenHung(
@@ -34,14 +34,11 @@ export function restartWhenHung(
   const { directory, clock, log, everyMs = 5_000 } = options;
   const stopping = new AbortController();
   const { signal } = stopping;
-  const stopped = new Promise<undefined>((resolve) => {
-    signal.addEventListener("abort", () => resolve(undefined));
-  });
   const watch = async () => {
     let misses = 0;
     while (!signal.aborted) {
       await clock.sleep(everyMs, signal);
-      const answered = await Promise.race([answers(), stopped]);
+      const answered = await answers();
       if (signal.aborted) return;
       // A new process has not missed anything.
       if (answered === true || !server.isUp) misses = 0;

@@ -10,13 +10,18 @@ import { loopback } from "./ports.ts";
 import { commandLine, endProcess, isAlive, readIfThere } from "./processes.ts";
 import type { ServerSpec } from "./serverProcess.ts";
 
-/** Finds the server, writes its configuration, and says how to run it. */
+/**
+ * Ends a server that a dead process left behind, finds its program, writes its configuration, and
+ * says how to run it.
+ */
 export async function prepareNats(
   dataDir: string,
   binDir: string,
   port: number,
   log: Log,
 ): Promise<ServerSpec> {
+  const orphan = await endOrphan(dataDir);
+  if (orphan !== undefined) log.warn("ended a nats-server left by a dead process", { pid: orphan });
   const binary = await findNatsServer(binDir, log);
   const directory = natsDir(dataDir);
   await mkdir(directory, { recursive: true });
@@ -36,7 +41,7 @@ export async function prepareNats(
 }
 
 /** Ends a nats-server on this data whose parent died without ending it. Returns its pid. */
-export async function endOrphanNats(dataDir: string): Promise<number | undefined> {
+async function endOrphan(dataDir: string): Promise<number | undefined> {
   const pid = Number(readIfThere(pidFile(dataDir)));
   if (!(pid > 1) || !isAlive(pid)) return undefined;
   // The pid may by now belong to anything; ours has our configuration in its command.

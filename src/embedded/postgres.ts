@@ -3,6 +3,7 @@ import { chmod, chown, mkdir, readdir, rename, rm, stat } from "node:fs/promises
 import { dirname, join } from "node:path";
 import postgres from "postgres";
 import { errorCode } from "../errorCode.ts";
+import type { Log } from "../log.ts";
 import { databaseName, embeddedDatabaseUrl } from "./addresses.ts";
 import { EmbeddedError } from "./embeddedError.ts";
 import { loopback } from "./ports.ts";
@@ -36,10 +37,16 @@ const settings: Readonly<Record<string, string>> = {
 };
 
 /**
- * Creates the cluster when there is none, ends a server that a dead process left behind, and
- * says how to run Postgres.
+ * Ends a server that a dead process left behind, creates the cluster when there is none, and says
+ * how to run Postgres.
  */
-export async function preparePostgres(dataDir: string, port: number): Promise<ServerSpec> {
+export async function preparePostgres(
+  dataDir: string,
+  port: number,
+  log: Log,
+): Promise<ServerSpec> {
+  const orphan = await endOrphan(dataDir);
+  if (orphan !== undefined) log.warn("ended a Postgres left by a dead process", { pid: orphan });
   const cluster = clusterDir(dataDir);
   const program = join(nativeDir(), "bin", "postgres");
   const runner = await findRunner(program, dataDir, cluster);
@@ -61,7 +68,7 @@ export async function preparePostgres(dataDir: string, port: number): Promise<Se
 }
 
 /** Ends a Postgres on this data whose parent died without ending it. Returns its pid. */
-export async function endOrphanPostgres(dataDir: string): Promise<number | undefined> {
+async function endOrphan(dataDir: string): Promise<number | undefined> {
   const pidFile = join(clusterDir(dataDir), "postmaster.pid");
   const pid = Number(readIfThere(pidFile)?.split("\n")[0]);
   if (!(pid > 1) || !isAlive(pid)) return undefined;

@@ -3,9 +3,9 @@
  * sends them as one gzipped NDJSON batch under an Idempotency-Key of its own. Every tenth batch is
  * sent twice, which must not count.
  */
+import { Semaphore } from "../semaphore.ts";
 import type { DuePayload } from "./audience.ts";
 import type { Courier, Message, Outcome } from "./delivery.ts";
-import { Gate } from "./gate.ts";
 
 interface Row {
   readonly due: DuePayload;
@@ -18,7 +18,7 @@ const batchesInFlightMax = 8;
 const repeatEvery = 10;
 
 export class Collector {
-  readonly #gate = new Gate(batchesInFlightMax);
+  readonly #places = new Semaphore(batchesInFlightMax);
   #rows: Row[] = [];
   #timer: NodeJS.Timeout | undefined;
   #batches = 0;
@@ -48,7 +48,7 @@ export class Collector {
   }
 
   async #post(rows: readonly Row[]): Promise<void> {
-    await this.#gate.enter();
+    await this.#places.acquire();
     const number = this.#batches++;
     const key = `${this.name}-${number}`;
     const lines = rows.map(({ due }) => `${JSON.stringify(due.payload)}\n`).join("");
@@ -67,7 +67,7 @@ export class Collector {
       this.repeated(rows.length);
       await this.courier.deliver(message, key, key, () => {});
     }
-    this.#gate.leave();
+    this.#places.release();
   }
 }
 

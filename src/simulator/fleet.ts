@@ -1,9 +1,9 @@
 /** Sends what the audience produces, when it is due, and records how it was answered. */
+import { Semaphore } from "../semaphore.ts";
 import type { Audience, DuePayload } from "./audience.ts";
 import { Collector } from "./collector.ts";
 import type { Courier, Message, Outcome } from "./delivery.ts";
 import type { Expectation } from "./expectation.ts";
-import { Gate } from "./gate.ts";
 import type { Tallies } from "./tallies.ts";
 
 interface FleetOptions {
@@ -19,8 +19,8 @@ const collectedMax = 10_000;
 const lookEveryMs = 5;
 
 export class Fleet {
-  readonly #connections: Gate;
-  readonly #collected = new Gate(collectedMax);
+  readonly #connections: Semaphore;
+  readonly #collected = new Semaphore(collectedMax);
   readonly #collector: Collector;
   /** The payload of each device that is on its way; the next one waits for it. */
   readonly #busy = new Map<number, Promise<void>>();
@@ -33,7 +33,7 @@ export class Fleet {
     private readonly tallies: Tallies,
     private readonly options: FleetOptions,
   ) {
-    this.#connections = new Gate(options.connections);
+    this.#connections = new Semaphore(options.connections);
     this.#collector = new Collector(courier, `${options.runName}-batch`, (payloads) => {
       tallies.repeats += payloads;
     });
@@ -63,13 +63,13 @@ export class Fleet {
 
   /** A device sends one payload at a time, so the order of a session's payloads is known. */
   async #dispatch(due: DuePayload): Promise<void> {
-    const gate = due.batched ? this.#collected : this.#connections;
-    await gate.enter();
+    const places = due.batched ? this.#collected : this.#connections;
+    await places.acquire();
     const before = this.#busy.get(due.device);
     const sent = (async () => {
       await before;
       await (due.batched ? this.#sendBatched(due) : this.#sendSingle(due));
-      gate.leave();
+      places.release();
     })();
     this.#busy.set(due.device, sent);
     void sent.then(() => {

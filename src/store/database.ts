@@ -6,7 +6,8 @@
  * A statement that misses its deadline, or loses its connection, has an unknown outcome. Then the
  * pool is replaced by a new one: its other connections may be dead without saying so, and one
  * that closes at the wrong moment never sends anything again (its unsent bytes stay buffered and
- * the driver waits for a flush that was cancelled).
+ * the driver waits for a flush that was cancelled). Its other statements keep their deadlines: the
+ * building of an index may go on for minutes when a short question was not answered.
  */
 import postgres from "postgres";
 import { inTime } from "../inTime.ts";
@@ -43,10 +44,16 @@ export class DeadlineExceeded extends Error {
 }
 
 const connectTimeoutSeconds = 5;
-/** How long statements of a replaced pool may go on: they are others' and may yet succeed. */
-const retiredPoolSeconds = 5;
+/** How long what is under way may go on when a pool is closed. */
+const closingSeconds = 5;
 /** Nothing here takes this long: it ends statements in the server whose client has gone away. */
 const longestStatementMs = 10 * 60 * 1_000;
+
+interface Pool {
+  readonly sql: Sql;
+  /** Statements that have neither an answer nor missed their deadline. */
+  running: number;
+}
 
 /** The statement was not sent: all connections were busy for too long, or too many waited. */
 export class NoConnectionFree extends Error {
@@ -62,13 +69,15 @@ export class Database {
   readonly #options: DatabaseOptions;
   readonly #listener: Listener;
   readonly #connections: Semaphore;
-  #pool: Sql;
+  #pool: Pool;
+  /** Pools that were replaced, and have statements under way: these may yet succeed. */
+  readonly #retired = new Set<Pool>();
   #closed: Promise<void> | undefined;
 
   constructor(options: DatabaseOptions) {
     this.#options = options;
     this.#connections = new Semaphore(options.connectionsMax, statementsWaitingMax);
-    this.#pool = connect(options, options.connectionsMax);
+    this.#pool = this.#open();
     // Notifications have a connection of their own.
     this.#listener = new Listener((handlers) => connect(options, 1, handlers), options.log);
   }
@@ -95,12 +104,16 @@ export class Database {
     deadlineMs: number,
   ): Promise<Result> {
     const pool = this.#pool;
-    const answered = (async () => await statement(pool))();
+    const answered = (async () => await statement(pool.sql))();
+    pool.running++;
     try {
       return await inTime(answered, deadlineMs, () => new DeadlineExceeded(deadlineMs));
     } catch (error) {
       if (!isAnswer(error)) this.#replace(pool, error);
       throw error;
+    } finally {
+      pool.running--;
+      if (pool.running === 0 && this.#retired.delete(pool)) this.#end(pool).catch(() => {});
     }
   }
 
@@ -120,16 +133,25 @@ export class Database {
   }
 
   async #close(): Promise<void> {
-    const timeout = this.#options.isRepeatable === true ? 0 : retiredPoolSeconds;
-    await Promise.all([this.#pool.end({ timeout }), this.#listener.stop()]);
+    const pools = [this.#pool, ...this.#retired];
+    await Promise.all([...pools.map((pool) => this.#end(pool)), this.#listener.stop()]);
   }
 
-  #replace(pool: Sql, error: unknown): void {
+  #open(): Pool {
+    return { sql: connect(this.#options, this.#options.connectionsMax), running: 0 };
+  }
+
+  #end({ sql }: Pool): Promise<void> {
+    const timeout = this.#options.isRepeatable === true ? 0 : closingSeconds;
+    return sql.end({ timeout });
+  }
+
+  #replace(pool: Pool, error: unknown): void {
     if (pool !== this.#pool || this.#closed !== undefined) return;
     const reason = errorMessage(error);
     this.#options.log.debug("the connections to Postgres are made anew", { reason });
-    this.#pool = connect(this.#options, this.#options.connectionsMax);
-    pool.end({ timeout: retiredPoolSeconds }).catch(() => {});
+    this.#pool = this.#open();
+    this.#retired.add(pool);
   }
 }
 

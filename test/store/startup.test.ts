@@ -157,14 +157,29 @@ describe("the connection", () => {
     await (await opening).close();
   });
 
-  test("is made anew after a deadline, and others are not disturbed", async () => {
+  test("is made anew after a deadline, and others keep theirs", async () => {
     await using store = new TestStore(await freshDatabase());
-    const { database } = store;
+    const applicationName = "made anew";
+    // Such a one cuts off what is under way as soon as it is closed.
+    const choices = { ...options, url: store.url, applicationName, isRepeatable: true };
+    const database = new Database({ ...choices, deadlineMs: 60_000 });
     const other = database.run((sql) => sql`select pg_sleep(0.5), 1 as one`);
     const late = database.run((sql) => sql`select pg_sleep(60)`, 50);
     await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);
     expect(await database.run((sql) => sql`select 2 as two`)).toHaveLength(1);
     expect(await other).toHaveLength(1);
+    const connections = async () => {
+      const rows = await store.database.run(
+        (sql) => sql`
+          select from pg_stat_activity
+          where application_name = ${applicationName} and state = 'idle'
+        `,
+      );
+      return rows.length;
+    };
+    // That of the new pool; the old one is closed with its last statement.
+    await until(async () => (await connections()) === 1, { what: "one connection is left" });
+    await database.close();
   });
 
   test("is closed at once under a statement that may be repeated", async () => {
