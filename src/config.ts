@@ -188,9 +188,11 @@ class Reader {
     const text = this.optional(name);
     if (text === undefined) return undefined;
     // The value may hold a password: it is never repeated in the message.
-    const href = URL.parse(text)?.href ?? "";
-    if (!protocols.some((protocol) => href.startsWith(`${protocol}//`))) {
+    const url = URL.parse(text);
+    if (url === null || !protocols.some((protocol) => url.href.startsWith(`${protocol}//`))) {
       this.problems.push(`${name}: must be a good URL that starts with ${protocols[0]}//`);
+    } else {
+      this.#requireCredentials(name, [url]);
     }
     return text;
   }
@@ -199,14 +201,24 @@ class Reader {
   natsServers(name: string): string | undefined {
     const text = this.optional(name);
     if (text === undefined) return undefined;
-    const bad = text.split(",").some((server) => {
-      const full = server.includes("://") ? server : `nats://${server}`;
-      if (!URL.canParse(full)) return true;
-      const { protocol, hostname } = new URL(full);
-      return hostname === "" || !/^(nats|tls):$/.test(protocol);
+    const urls = text.split(",").flatMap((part) => {
+      const server = part.trim();
+      const url = URL.parse(server.includes("://") ? server : `nats://${server}`);
+      return url !== null && url.hostname !== "" && /^(nats|tls):$/.test(url.protocol) ? [url] : [];
     });
-    if (bad) this.problems.push(`${name}: must be nats://host:port, several separated by commas`);
+    if (urls.length < text.split(",").length) {
+      this.problems.push(`${name}: must be nats://host:port, several separated by commas`);
+    } else {
+      this.#requireCredentials(name, urls);
+    }
     return text;
+  }
+
+  /** Drivers decode user names and passwords, and fail where that cannot be done. */
+  #requireCredentials(name: string, urls: readonly URL[]): void {
+    const isGood = urls.every(({ username, password }) => canDecode(username + password));
+    if (isGood) return;
+    this.problems.push(`${name}: write % in a user name or a password as %25`);
   }
 
   roles(name: string): ReadonlySet<Role> {
@@ -229,5 +241,14 @@ class Reader {
     if (level !== undefined) return level;
     this.problems.push(`${name}: must be one of ${logLevels.join(", ")}, not "${text}"`);
     return "info";
+  }
+}
+
+function canDecode(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
   }
 }

@@ -156,7 +156,16 @@ describe("URLs", () => {
     }
   });
 
-  test.each(["nats://a:4222", "tls://a:4222,tls://b:4222", "a:4222,b:4223"])(
+  test.each([
+    ["DATABASE_URL", "postgres://u:50%@host/db"],
+    ["NATS_URL", "nats://a:4222,nats://u:5%0@b:4222"],
+  ])("a %% in a password of %s that is none of an escape is refused", (name, url) => {
+    expect(problems({ [name]: url })).toEqual([
+      `${name}: write % in a user name or a password as %25`,
+    ]);
+  });
+
+  test.each(["nats://a:4222", "tls://a:4222,tls://b:4222", "a:4222, b:4223"])(
     "accepts %s",
     (url) => {
       expect(readConfig({ NATS_URL: url }).natsUrl).toBe(url);

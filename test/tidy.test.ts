@@ -40,7 +40,11 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
     /^(postgres|node:.*)$/,
   ],
   "src/replay": [/^src\/(replay|actors|domain)\//, /^src\/(log|inTime|semaphore)\.ts$/],
-  "src/simulator": [/^src\/(simulator|domain)\//, /^src\/(log|errorCode)\.ts$/, /^node:.*$/],
+  "src/simulator": [
+    /^src\/(simulator|domain)\//,
+    /^src\/(log|errorCode|semaphore)\.ts$/,
+    /^node:.*$/,
+  ],
 };
 
 /** Paths from the root for our own files, names for packages. */

@@ -106,12 +106,15 @@ export interface HistoryStore {
   ): Promise<readonly RecordedEvent[]>;
   /** The fold of the events of an actor up to a time and a position. */
   totals(name: ActorName, throughMs: number, position: number): Promise<ActorTotals>;
-  /** What the events of an actor say about tokens, like `PartitionStore.rememberedTokens`. */
+  /**
+   * What the events of an actor say about tokens, like `PartitionStore.rememberedTokens`. They are
+   * all that its own sessions depend on, since the digest of a token differs from actor to actor.
+   */
   tokensOf(
     name: ActorName,
     afterMs: number,
     throughMs: number,
-  ): Promise<readonly RememberedTokens[]>;
+  ): AsyncIterable<readonly RememberedTokens[]>;
   /** Of windows that end after one time and at or before another, in their order. */
   memorySpans(
     partition: number,

@@ -107,6 +107,9 @@ export interface AdminQueries {
   projections(): Promise<readonly ProjectionInfo[]>;
 }
 
+/** The state values of a window actor's machine. */
+export const actorStates = ["idle", "open", "sealing"] as const;
+
 /** One window actor as its owner sees it now. */
 export interface ActorView {
   readonly customer: string;
@@ -115,7 +118,7 @@ export interface ActorView {
   readonly owner: string;
   readonly epoch: number;
   /** The state value of its xstate machine. */
-  readonly state: "idle" | "open" | "sealing";
+  readonly state: (typeof actorStates)[number];
   /** The open (or sealing) window so far. */
   readonly window: OpenWindowView | undefined;
 }
@@ -129,12 +132,15 @@ export interface ActorKey extends ActorName {
   readonly weight: string;
 }
 
+/** What the list of actors can be ordered by. */
+export const actorSorts = ["name", "payloads", "bytes", "sessions"] as const;
+
 export interface ActorQuery {
   readonly customer?: string | undefined;
   readonly content?: string | undefined;
   readonly state?: string | undefined;
   /** The order is by this, largest first for numbers, then by customer and content. */
-  readonly sort: "name" | "payloads" | "bytes" | "sessions";
+  readonly sort: (typeof actorSorts)[number];
   readonly limit: number;
   /** Only actors after this one. */
   readonly after?: ActorKey | undefined;

@@ -91,13 +91,7 @@ export class WindowActor {
     const data = {
       windowStart: bounds.windowStart,
       windowEnd: bounds.windowEnd,
-      cdn: tally.cdn.toString(),
-      p2p: tally.p2p.toString(),
-      sessions: tally.sessions,
-      payloads: tally.payloads,
-      duplicates: tally.duplicates,
-      firstSequence: tally.firstSequence,
-      lastSequence: tally.lastSequence,
+      ...tally.numbers(),
       tokens: encodeDigests(tally.tokens),
     };
     return {

@@ -19,6 +19,7 @@
  *
  *   {"v":1,"retry":"7.1042.3","message":"eyJ2IjoxLA…"}
  */
+import { parseJson } from "./json.ts";
 import type { Payload } from "./payload.ts";
 import { isCount, isText } from "./payload.ts";
 
@@ -63,12 +64,7 @@ export function encodeRetry(place: string, message: Uint8Array): string {
 
 /** A batch of one payload, from the form in which `payloadText` keeps it; undefined for another. */
 export function encodeFound(found: string): Uint8Array | undefined {
-  let values: unknown;
-  try {
-    values = JSON.parse(found);
-  } catch {
-    return undefined;
-  }
+  const values = parseJson(found);
   if (!Array.isArray(values)) return undefined;
   const [customer, content, ...payload] = values;
   if (payload.length !== payloadWidth - 1) return undefined;

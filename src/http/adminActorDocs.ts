@@ -1,5 +1,6 @@
 /** How the routes of actors are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
+import { actorSorts, actorStates } from "../actors/readPorts.ts";
 import { eventSchemas } from "./adminEventDocs.ts";
 import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import {
@@ -31,7 +32,7 @@ const actorSchemas = {
   epoch: integer("Grows at every change of the partition's owner.", 3),
   state: {
     type: "string" as const,
-    enum: ["idle", "open", "sealing"],
+    enum: [...actorStates],
     example: "open",
     description: "State value of the actor's machine. A passivated actor is idle.",
   },
@@ -52,10 +53,10 @@ export const actorsDetail: DocumentDecoration = {
     "it again.",
   parameters: [
     ...nameParameters,
-    queryParameter("state", { type: "string", enum: ["idle", "open", "sealing"] }),
+    queryParameter("state", { type: "string", enum: [...actorStates] }),
     queryParameter("sort", {
       type: "string",
-      enum: ["name", "payloads", "bytes", "sessions"],
+      enum: [...actorSorts],
       default: "name",
       description: "Numbers with the largest first, then by customer and content.",
     }),

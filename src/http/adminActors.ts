@@ -1,12 +1,14 @@
 /** Window actors as their owners see them now, wherever these run. */
 import { Elysia } from "elysia";
 import type { History } from "../actors/historyPorts.ts";
-import type {
-  ActorDirectory,
-  ActorQuery,
-  ActorView,
-  AdminQueries,
-  RecordedEvent,
+import {
+  type ActorDirectory,
+  type ActorQuery,
+  type ActorView,
+  type AdminQueries,
+  actorSorts,
+  actorStates,
+  type RecordedEvent,
 } from "../actors/readPorts.ts";
 import type { ActorName } from "../domain/actorName.ts";
 import { partitionOf } from "../domain/digest.ts";
@@ -100,8 +102,8 @@ function readActorQuery(url: string): { query: ActorQuery; filters: readonly unk
   const reader = new QueryReader(url, known);
   const customer = reader.name("customer");
   const content = reader.name("content");
-  const state = reader.oneOf("state", ["idle", "open", "sealing"]);
-  const sort = reader.oneOf("sort", ["name", "payloads", "bytes", "sessions"]) ?? "name";
+  const state = reader.oneOf("state", actorStates);
+  const sort = reader.oneOf("sort", actorSorts) ?? "name";
   const limit = reader.integer("limit", 1, actorsMax) ?? actorsDefault;
   const filters = ["actors", customer, content, state, sort];
   const cursor = readCursor(reader, filters);

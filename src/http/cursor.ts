@@ -4,6 +4,7 @@
  */
 import type { ActorName } from "../domain/actorName.ts";
 import { hash32, highSeed, lowSeed } from "../domain/digest.ts";
+import { parseJson } from "../domain/json.ts";
 import { isText } from "../domain/payload.ts";
 import type { QueryReader } from "./queryParams.ts";
 
@@ -39,7 +40,7 @@ export function readCursor(
 /** Undefined when the text is no cursor; `"other"` when it was given for other filters. */
 function decodeCursor(text: string, filters: readonly unknown[]): CursorKey | "other" | undefined {
   if (text.length > cursorCharsMax || !/^[\w-]+$/.test(text)) return undefined;
-  const parts = parse(Buffer.from(text, "base64url").toString());
+  const parts = parseJson(Buffer.from(text, "base64url").toString());
   if (!Array.isArray(parts)) return undefined;
   const [version, filtersThen, order, customer, content] = parts;
   if (version !== cursorVersion) return undefined;
@@ -52,12 +53,4 @@ function decodeCursor(text: string, filters: readonly unknown[]): CursorKey | "o
 function fingerprint(filters: readonly unknown[]): string {
   const text = JSON.stringify(filters);
   return `${hash32(text, highSeed).toString(36)}.${hash32(text, lowSeed).toString(36)}`;
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -4,6 +4,7 @@
  * router. 202 is sent only after the log has acknowledged (invariant I1).
  */
 import type { AppendWaiter, PayloadLog } from "../actors/ports.ts";
+import { parseJson } from "../domain/json.ts";
 import { formatReceipt, type Receipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
 import { Admission, type AdmissionLimits, type Share } from "./admission.ts";
@@ -193,7 +194,7 @@ async function readRows(text: string, { media, key }: Admitted): Promise<Checked
     if (!checked.holdsNoJson) return checked;
   }
   if (array.kind !== "notAnArray" && media !== "lines") return notJson();
-  if (media === "json" && isJson(text)) {
+  if (media === "json" && parseJson(text) !== undefined) {
     return invalidPayload([{ pointer: "", detail: "must be a JSON array" }]);
   }
   const lines = lineRows(text, batchRowsMax);
@@ -226,13 +227,4 @@ function refuse(counters: IngestCounters, problem: Problem): Response {
 
 function accepted(body: string): Response {
   return new Response(body, { status: 202, headers: acceptedHeaders });
-}
-
-function isJson(text: string): boolean {
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -3,6 +3,7 @@
  * which of two byte counts a device meant is not ours to guess, so such a payload is refused. It
  * also rounds, so that a fraction may look like an integer: the text itself is asked.
  */
+import { parseJson } from "../domain/json.ts";
 import {
   checkPayload,
   type FieldProblem,
@@ -53,12 +54,8 @@ const plainPayload = (() => {
 })();
 
 function readAnyPayload(text: string): PayloadCheck | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(text);
+  if (value === undefined) return undefined;
   const check = checkPayload(value);
   const mayRound = roundable.test(text);
   if (check.ok && !mayRound && holdsAtMostTenStrings(text)) return check;

@@ -2,7 +2,14 @@
  * What the admin's side and the owners of partitions say to each other over NATS, as JSON with a
  * version, so that processes of two versions refuse each other instead of misreading.
  */
-import type { ActorKey, ActorQuery, ActorView, OpenWindowView } from "../actors/readPorts.ts";
+import {
+  type ActorKey,
+  type ActorQuery,
+  type ActorView,
+  actorSorts,
+  actorStates,
+  type OpenWindowView,
+} from "../actors/readPorts.ts";
 import { isObject, type JsonObject } from "../domain/json.ts";
 import { isCount } from "../domain/payload.ts";
 
@@ -86,13 +93,17 @@ function isTextOrAbsent(value: unknown): boolean {
   return value === undefined || typeof value === "string";
 }
 
+function isOneOf(known: readonly string[], value: unknown): boolean {
+  return typeof value === "string" && known.includes(value);
+}
+
 function isQuery(value: unknown): value is ActorQuery {
   return (
     isObject(value) &&
     isTextOrAbsent(value.customer) &&
     isTextOrAbsent(value.content) &&
     isTextOrAbsent(value.state) &&
-    ["name", "payloads", "bytes", "sessions"].includes(String(value.sort)) &&
+    isOneOf(actorSorts, value.sort) &&
     isCount(value.limit) &&
     (value.after === undefined || isKey(value.after))
   );
@@ -115,7 +126,7 @@ function isActor(value: unknown): value is ActorView {
     typeof value.owner === "string" &&
     isCount(value.partition) &&
     isCount(value.epoch) &&
-    ["idle", "open", "sealing"].includes(String(value.state)) &&
+    isOneOf(actorStates, value.state) &&
     (value.window === undefined || isWindow(value.window))
   );
 }

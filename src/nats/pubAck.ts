@@ -1,6 +1,6 @@
 /** The broker's answers to a publish, told apart. */
 import type { Msg } from "nats";
-import { isObject, type JsonObject } from "../domain/json.ts";
+import { isObject, type JsonObject, parseJson } from "../domain/json.ts";
 import { isFullCode } from "./apiError.ts";
 
 type PublishAnswer =
@@ -35,10 +35,6 @@ export function readPublishAnswer(msg: Msg, stream: string): PublishAnswer {
 }
 
 function parse(msg: Msg): JsonObject | undefined {
-  try {
-    const value: unknown = JSON.parse(msg.string());
-    return isObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(msg.string());
+  return isObject(value) ? value : undefined;
 }

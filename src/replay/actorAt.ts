@@ -10,7 +10,7 @@ import { timeMsMax, windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { rulesOfWindow } from "./memories.ts";
 import { holding, planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, readStream, tokensOfActor } from "./sources.ts";
+import { type Past, readStream } from "./sources.ts";
 import { openWindow, recordedWindow } from "./views.ts";
 
 /** Beyond any position. */
@@ -111,7 +111,7 @@ async function atTime(
   const after = await runReplay(past, {
     plan,
     rules,
-    tokens: (afterMs, throughMs) => tokensOfActor(past, name, afterMs, throughMs),
+    tokens: (afterMs, throughMs) => past.history.tokensOf(name, afterMs, throughMs),
     sealed: keep,
     throughMs: timeMs,
   });

@@ -14,7 +14,7 @@ import { windowIndexOf } from "../domain/windows.ts";
 import { rulesOfWindow } from "./memories.ts";
 import { holding, planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, tokensOfActor } from "./sources.ts";
+import type { Past } from "./sources.ts";
 import { PayloadTrace } from "./trace.ts";
 import { eventDifferences, openWindow, recordedWindow, sealedWindow } from "./views.ts";
 
@@ -80,7 +80,7 @@ async function replayWindow(
   const after = await runReplay(past, {
     plan,
     rules,
-    tokens: (afterMs, throughMs) => tokensOfActor(past, query, afterMs, throughMs),
+    tokens: (afterMs, throughMs) => past.history.tokensOf(query, afterMs, throughMs),
     reading: (message) => trace.reading(message),
     observer: trace,
     sealed: (events) => {

@@ -8,7 +8,7 @@ import { windowEndMs, windowIndexOf, windowStartMs } from "../domain/windows.ts"
 import { rulesOfWindow } from "./memories.ts";
 import { planReplay } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, readStream, tokensOfActor } from "./sources.ts";
+import { type Past, readStream } from "./sources.ts";
 import { payloadAt, ReceiptTrace } from "./trace.ts";
 import { recordedWindow } from "./views.ts";
 
@@ -94,7 +94,7 @@ async function fateOf(
   const after = await runReplay(past, {
     plan,
     rules,
-    tokens: (afterMs, throughMs) => tokensOfActor(past, payload, afterMs, throughMs),
+    tokens: (afterMs, throughMs) => past.history.tokensOf(payload, afterMs, throughMs),
     reading: (read) => trace.reading(read),
     observer: trace,
     throughSequence: receipt.sequence,

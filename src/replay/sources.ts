@@ -9,7 +9,6 @@ import {
   type StreamState,
 } from "../actors/ports.ts";
 import { isSameStream, type StreamPlace } from "../actors/streamIdentity.ts";
-import type { ActorName } from "../domain/actorName.ts";
 import type { Rules } from "../domain/rules.ts";
 
 export interface Past {
@@ -48,17 +47,4 @@ export async function* tokensOfPartition(
     yield wanted;
     if (wanted.length < page.length) return;
   }
-}
-
-/**
- * The tokens of one actor. They are all that its own sessions depend on, since the digest of a
- * token differs from actor to actor.
- */
-export async function* tokensOfActor(
-  { history }: Pick<Past, "history">,
-  name: ActorName,
-  afterMs: number,
-  throughMs: number,
-): AsyncIterable<readonly RememberedTokens[]> {
-  yield await history.tokensOf(name, afterMs, throughMs);
 }

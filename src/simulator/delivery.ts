@@ -3,6 +3,7 @@
  * may have reached the log is "unknown" until an answer says more. Repeats are harmless under an
  * Idempotency-Key as long as the key is remembered: two windows.
  */
+import { parseJson } from "../domain/json.ts";
 import { isRefusedConnection } from "../errorCode.ts";
 import type { Counted } from "./expectation.ts";
 
@@ -121,7 +122,7 @@ export class Courier {
 
 function judge(response: Response, text: string): Attempt {
   const { status } = response;
-  if (status === 202) return { kind: "acknowledged", answer: parse(text) };
+  if (status === 202) return { kind: "acknowledged", answer: parseJson(text) };
   if (status === 429 || status === 503) {
     const seconds = Number(response.headers.get("retry-after") ?? "1");
     const waitMs = Math.min(waitMsMax, (Number.isFinite(seconds) ? seconds : 1) * 1_000);
@@ -129,12 +130,4 @@ function judge(response: Response, text: string): Attempt {
     return { kind: "later", mayBeStored: status === 503, waitMs };
   }
   return status >= 500 ? { kind: "unanswered" } : { kind: "refused" };
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

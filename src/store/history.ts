@@ -6,18 +6,18 @@ import type {
   HistoryStore,
   PartitionPlace,
   QuarantinedPayload,
-  SealedWindow,
   TableRows,
 } from "../actors/historyPorts.ts";
 import type { RememberedTokens } from "../actors/ports.ts";
 import type { RecordedEvent } from "../actors/readPorts.ts";
 import type { ActorName } from "../domain/actorName.ts";
 import type { Receipt } from "../domain/receipt.ts";
+import { type CheckpointRow, checkpointColumns, toCheckpoint } from "./checkpointRow.ts";
 import type { Database, Sql } from "./database.ts";
 import { type EventRow, eventColumns, toRecordedEvent } from "./eventPage.ts";
 import { memorySpans, memoryThrough } from "./sessionMemories.ts";
 import { weighedPage } from "./weighedPage.ts";
-import { windowReaching } from "./windowSearch.ts";
+import { lastWindowThrough, windowReaching } from "./windowSearch.ts";
 
 export class PostgresHistoryStore implements HistoryStore {
   readonly #database: Database;
@@ -28,49 +28,22 @@ export class PostgresHistoryStore implements HistoryStore {
 
   async place(partition: number): Promise<PartitionPlace> {
     const [row] = await this.#database.run(
-      (sql) => sql<
-        {
-          stream_created: string;
-          sequence: bigint;
-          message_time: string;
-          position: bigint;
-          sealed_through: Date | null;
-          sequences_from: Date | null;
-          loss_accepted_time: string;
-        }[]
-      >`
-        select stream_created, sequence, message_time, position, sealed_through,
-          nullif(sequences_from, '-infinity') as sequences_from, loss_accepted_time
+      (sql) => sql<(CheckpointRow & { sequences_from: Date | null; loss_accepted_time: string })[]>`
+        select ${checkpointColumns(sql)}, nullif(sequences_from, '-infinity') as sequences_from,
+          loss_accepted_time
         from partitions where partition = ${partition}
       `,
     );
     if (row === undefined) throw new Error(`there is no partition ${partition}`);
     return {
-      streamCreated: row.stream_created,
-      sequence: Number(row.sequence),
-      messageTime: row.message_time,
-      position: Number(row.position),
-      sealedThroughMs: row.sealed_through?.getTime() ?? 0,
+      ...toCheckpoint(row),
       sequencesFromMs: row.sequences_from?.getTime() ?? Number.NEGATIVE_INFINITY,
       lossAcceptedTime: row.loss_accepted_time,
     };
   }
 
-  async lastWindowThrough(partition: number, timeMs: number): Promise<SealedWindow | undefined> {
-    const [row] = await this.#database.run(
-      (sql) => sql<{ window_end: Date; sequence: bigint }[]>`
-        select window_end,
-          max((event_data(type, version, data) ->> 'lastSequence')::bigint) as sequence
-        from events
-        where partition = ${partition} and type = 'WindowSealed' and window_end = (
-          select max(window_end) from events
-          where partition = ${partition} and type = 'WindowSealed'
-            and window_end <= ${new Date(timeMs)}
-        )
-        group by window_end
-      `,
-    );
-    return row && { windowEndMs: row.window_end.getTime(), lastSequence: Number(row.sequence) };
+  lastWindowThrough(partition: number, timeMs: number) {
+    return lastWindowThrough(this.#database, partition, timeMs);
   }
 
   windowReaching(partition: number, sequence: number, afterMs: number) {
@@ -140,17 +113,16 @@ export class PostgresHistoryStore implements HistoryStore {
 
   async totals(name: ActorName, throughMs: number, position: number): Promise<ActorTotals> {
     const [row] = await this.#database.run(
-      (sql) => sql<Record<"windows" | "cdn" | "p2p" | "sessions" | "payloads" | "dups", string>[]>`
-        select count(*)::text as windows,
-          coalesce(sum((event_data(type, version, data) ->> 'cdn')::numeric), 0)::text as cdn,
-          coalesce(sum((event_data(type, version, data) ->> 'p2p')::numeric), 0)::text as p2p,
-          coalesce(sum((event_data(type, version, data) ->> 'sessions')::numeric), 0)::text
-            as sessions,
-          coalesce(sum((event_data(type, version, data) ->> 'payloads')::numeric), 0)::text
-            as payloads,
-          coalesce(sum((event_data(type, version, data) ->> 'duplicates')::numeric), 0)::text
-            as dups
-        from events
+      // As a record, since each operator on its own would read all tokens of an event once more.
+      (sql) => sql<Record<keyof ActorTotals, string>[]>`
+        select count(*)::text as windows, coalesce(sum(sealed.cdn), 0)::text as cdn,
+          coalesce(sum(sealed.p2p), 0)::text as p2p,
+          coalesce(sum(sealed.sessions), 0)::text as sessions,
+          coalesce(sum(sealed.payloads), 0)::text as payloads,
+          coalesce(sum(sealed.duplicates), 0)::text as duplicates
+        from events cross join jsonb_to_record(event_data(type, version, data)) as sealed(
+          cdn numeric, p2p numeric, sessions numeric, payloads numeric, duplicates numeric
+        )
         where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
           and position <= ${position}
       `,
@@ -161,24 +133,21 @@ export class PostgresHistoryStore implements HistoryStore {
       p2p: BigInt(row?.p2p ?? 0),
       sessions: BigInt(row?.sessions ?? 0),
       payloads: BigInt(row?.payloads ?? 0),
-      duplicates: BigInt(row?.dups ?? 0),
+      duplicates: BigInt(row?.duplicates ?? 0),
     };
   }
 
-  async tokensOf(
+  async *tokensOf(
     name: ActorName,
     afterMs: number,
     throughMs: number,
-  ): Promise<readonly RememberedTokens[]> {
-    const rows = await this.#database.run(
-      (sql) => sql<{ window_end: Date; tokens: string }[]>`
-        select window_end, event_data(type, version, data) ->> 'tokens' as tokens from events
-        where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
-          and window_end > ${new Date(Math.max(afterMs, 0))}
-        order by window_end
-      `,
-    );
-    return rows.map(({ window_end, tokens }) => ({ windowEndMs: window_end.getTime(), tokens }));
+  ): AsyncIterable<readonly RememberedTokens[]> {
+    let after: number | undefined = Math.max(afterMs, 0);
+    while (after !== undefined) {
+      const page: readonly RememberedTokens[] = await this.#tokensIn(name, after, throughMs);
+      after = page.at(-1)?.windowEndMs;
+      yield page;
+    }
   }
 
   memorySpans(partition: number, afterMs: number, throughMs: number) {
@@ -241,6 +210,26 @@ export class PostgresHistoryStore implements HistoryStore {
       `,
     );
     return row && { reason: row.reason, retriedAs: row.retried_as ?? undefined };
+  }
+
+  async #tokensIn(
+    name: ActorName,
+    afterMs: number,
+    throughMs: number,
+  ): Promise<readonly RememberedTokens[]> {
+    const rows = await this.#database.run(
+      (sql) => sql<{ window_end: Date; tokens: string }[]>`
+        select window_end, event_data(type, version, data) ->> 'tokens' as tokens
+        from ${weighedPage(
+          sql,
+          sql`
+            ${isAbout(sql, name)} and window_end > ${new Date(afterMs)}
+            and window_end <= ${new Date(throughMs)}`,
+        )}
+        order by position
+      `,
+    );
+    return rows.map(({ window_end, tokens }) => ({ windowEndMs: window_end.getTime(), tokens }));
   }
 
   async #events(select: (sql: Sql) => PromiseLike<EventRow[]>): Promise<RecordedEvent[]> {

@@ -1,5 +1,6 @@
 /** What an accepted loss changes: see the function `accept_loss`. */
 import type { LeftPartition, LossCommit, LossStore } from "../actors/operatorPorts.ts";
+import { type CheckpointRow, checkpointColumns, toCheckpoint } from "./checkpointRow.ts";
 import type { Database } from "./database.ts";
 
 export class PostgresLossStore implements LossStore {
@@ -8,19 +9,10 @@ export class PostgresLossStore implements LossStore {
   async left(partition: number): Promise<LeftPartition | undefined> {
     const [row] = await this.database.run(
       (sql) => sql<
-        {
-          epoch: bigint;
-          halted: string | null;
-          stream_created: string;
-          sequence: bigint;
-          message_time: string;
-          position: bigint;
-          sealed_through: Date | null;
-          loss_accepted_time: string;
-        }[]
+        (CheckpointRow & { epoch: bigint; halted: string | null; loss_accepted_time: string })[]
       >`
-        select epoch, case when halted then stopped end as halted, stream_created, sequence,
-          message_time, position, sealed_through, loss_accepted_time
+        select ${checkpointColumns(sql)}, epoch, case when halted then stopped end as halted,
+          loss_accepted_time
         from partitions where partition = ${partition}
       `,
     );
@@ -29,14 +21,7 @@ export class PostgresLossStore implements LossStore {
       epoch: Number(row.epoch),
       halted: row.halted ?? undefined,
       lossAcceptedTime: row.loss_accepted_time,
-      checkpoint: {
-        streamCreated: row.stream_created,
-        sequence: Number(row.sequence),
-        messageTime: row.message_time,
-        position: Number(row.position),
-        sealedThroughMs: row.sealed_through?.getTime() ?? 0,
-        state: undefined,
-      },
+      checkpoint: { ...toCheckpoint(row), state: undefined },
     };
   }
 

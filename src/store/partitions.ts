@@ -9,6 +9,7 @@ import type {
   Turns,
 } from "../actors/ports.ts";
 import { atOnce } from "../domain/pausing.ts";
+import { type CheckpointRow, checkpointColumns, toCheckpoint } from "./checkpointRow.ts";
 import type { Database } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
 import { HeavyStatements } from "./heavyStatements.ts";
@@ -56,29 +57,14 @@ export class PostgresPartitionStore implements PartitionStore {
    */
   async load(partition: number): Promise<LoadedCheckpoint> {
     const [row] = await this.#database.run(
-      (sql) => sql<
-        {
-          stream_created: string;
-          sequence: bigint;
-          message_time: string;
-          position: bigint;
-          sealed_through: Date | null;
-          state: unknown;
-          stopped: boolean;
-        }[]
-      >`
-        select stream_created, sequence, message_time, position, sealed_through, state,
-          stopped is not null as stopped
+      (sql) => sql<(CheckpointRow & { state: unknown; stopped: boolean })[]>`
+        select ${checkpointColumns(sql)}, state, stopped is not null as stopped
         from partitions where partition = ${partition} for update
       `,
     );
     if (row === undefined) throw new Error(`there is no partition ${partition}`);
     return {
-      streamCreated: row.stream_created,
-      sequence: Number(row.sequence),
-      messageTime: row.message_time,
-      position: Number(row.position),
-      sealedThroughMs: row.sealed_through?.getTime() ?? 0,
+      ...toCheckpoint(row),
       state: row.state ?? undefined,
       ...(row.stopped && { isStopped: true }),
     };

@@ -7,6 +7,7 @@ import type {
   WhatIfRow,
   WhatIfStore,
 } from "../actors/whatIfPorts.ts";
+import { isObject, parseJson } from "../domain/json.ts";
 import type { Database } from "./database.ts";
 
 const namePattern = /^what_if_[0-9a-f]{8}$/;
@@ -198,14 +199,10 @@ function comment(table: string, about: WhatIfAbout, isComplete: boolean): string
 
 /** Undefined when the table is not one of ours. */
 function readAbout(comment: string | null): Commented | undefined {
-  try {
-    const value: unknown = JSON.parse(comment ?? "");
-    return isAbout(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
+  const value = parseJson(comment ?? "");
+  return isAbout(value) ? value : undefined;
 }
 
 function isAbout(value: unknown): value is Commented {
-  return typeof value === "object" && value !== null && "windowMs" in value && "toMs" in value;
+  return isObject(value) && "windowMs" in value && "toMs" in value;
 }

@@ -1,13 +1,35 @@
 /**
- * Finds the window that holds a sequence. Windows follow each other in the order of positions and
- * in that of sequences, but within a window events are in the order of names. So a search by
- * halves over positions ends in the window, or next to it.
+ * Finds the window that holds a sequence, or that ends by a time. Windows follow each other in the
+ * order of positions and in that of sequences, but within a window events are in the order of
+ * names. So a search by halves over positions ends in the window, or next to it.
  */
 import type { SealedWindow } from "../actors/historyPorts.ts";
 import type { Database } from "./database.ts";
 
 interface Probe extends SealedWindow {
   readonly position: number;
+}
+
+/** The last sealed window that ends at or before a time, with its last counted payload. */
+export async function lastWindowThrough(
+  database: Database,
+  partition: number,
+  timeMs: number,
+): Promise<SealedWindow | undefined> {
+  const [row] = await database.run(
+    (sql) => sql<{ window_end: Date; sequence: bigint }[]>`
+      select window_end,
+        max((event_data(type, version, data) ->> 'lastSequence')::bigint) as sequence
+      from events
+      where partition = ${partition} and type = 'WindowSealed' and window_end = (
+        select max(window_end) from events
+        where partition = ${partition} and type = 'WindowSealed'
+          and window_end <= ${new Date(timeMs)}
+      )
+      group by window_end
+    `,
+  );
+  return row && { windowEndMs: row.window_end.getTime(), lastSequence: Number(row.sequence) };
 }
 
 /** The first window that ends after `afterMs` with a counted payload at the sequence or later. */
@@ -36,7 +58,7 @@ export async function windowReaching(
     }
   }
   for (const near of [low, high]) {
-    const window = near && (await windowAt(database, partition, near.windowEndMs));
+    const window = near && (await lastWindowThrough(database, partition, near.windowEndMs));
     if (window !== undefined && reaches(window)) return window;
   }
   return undefined;
@@ -72,20 +94,4 @@ async function probeAt(
     windowEndMs: row.window_end.getTime(),
     lastSequence: Number(row.sequence),
   };
-}
-
-async function windowAt(
-  database: Database,
-  partition: number,
-  windowEndMs: number,
-): Promise<SealedWindow | undefined> {
-  const [row] = await database.run(
-    (sql) => sql<{ sequence: bigint | null }[]>`
-      select max((event_data(type, version, data) ->> 'lastSequence')::bigint) as sequence
-      from events
-      where partition = ${partition} and type = 'WindowSealed'
-        and window_end = ${new Date(windowEndMs)}
-    `,
-  );
-  return row?.sequence ? { windowEndMs, lastSequence: Number(row.sequence) } : undefined;
 }

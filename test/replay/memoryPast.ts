@@ -177,8 +177,8 @@ class MemoryHistory implements HistoryStore {
     };
   }
 
-  async tokensOf(name: ActorName, afterMs: number, throughMs: number) {
-    return tokensOf(
+  async *tokensOf(name: ActorName, afterMs: number, throughMs: number) {
+    yield tokensOf(
       this.#of(name).filter((event) => endOf(event) > afterMs && endOf(event) <= throughMs),
     );
   }

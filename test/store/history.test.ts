@@ -88,3 +88,28 @@ test("a receipt gets no reason of a stream that it does not belong to", async ()
   await writer.commit([], { sequence: 11 }, [odd(7, "new")]);
   expect([await reasonOf(3), await reasonOf(7)]).toEqual([undefined, "new"]);
 });
+
+test("an actor's totals and tokens are those of its own windows, tokens in bounded pages", async () => {
+  await using store = await freshStore(1);
+  const writer = new Writer(store.partitions, 0);
+  // Of 5 MB each, so that three are too many for a page.
+  const letters = ["v", "w", "x", "y"];
+  for (const [window, letter] of letters.entries()) {
+    const windowEndMs = firstEndMs + window * windowMs;
+    const numbers = { windowEndMs, cdn: 2n ** 62n, sessions: 3 };
+    await writer.commit([
+      sealed({ content: "another", windowEndMs, tokens: "o" }),
+      sealed({ content: "one", ...numbers, tokens: letter.repeat(5_000_000) }),
+    ]);
+  }
+  const history = new PostgresHistoryStore(store.database);
+  const name = { customer: "Customer1", content: "one" };
+  const throughMs = firstEndMs + 2 * windowMs;
+  const pages = await Array.fromAsync(history.tokensOf(name, firstEndMs - 1, throughMs));
+  expect(pages.flat().map(({ tokens }) => tokens[0])).toEqual(["v", "w", "x"]);
+  expect(pages[0]).toHaveLength(2);
+  const afterFirst = await Array.fromAsync(history.tokensOf(name, firstEndMs, throughMs));
+  expect(afterFirst.flat().map(({ tokens }) => tokens[0])).toEqual(["w", "x"]);
+  const totals = await history.totals(name, throughMs, Number.MAX_SAFE_INTEGER);
+  expect(totals).toMatchObject({ windows: 3, cdn: 3n * 2n ** 62n, sessions: 9n });
+});

@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { actorSorts, actorStates } from "../../actors/readPorts.ts";
 import { isObject, type JsonObject } from "../../domain/json.ts";
 import { eventColumns } from "../eventColumns.ts";
 import { objectsIn } from "../json.ts";
@@ -42,17 +43,8 @@ export function addActorVerbs(program: Command, settings: CliSettings): void {
     .description("list the actors that are alive, with their open windows")
     .option("--customer <name>", "only of exactly this customer")
     .option("--content <name>", "only of exactly this content")
-    .addOption(
-      new Option("--state <state>", "only in this state").choices(["idle", "open", "sealing"]),
-    )
-    .addOption(
-      new Option("--sort <order>", "largest first, or by name").choices([
-        "name",
-        "payloads",
-        "bytes",
-        "sessions",
-      ]),
-    )
+    .addOption(new Option("--state <state>", "only in this state").choices([...actorStates]))
+    .addOption(new Option("--sort <order>", "largest first, or by name").choices([...actorSorts]))
     .option("--limit <number>", "actors at most", ordinal)
     .option("--cursor <cursor>", "of the page before: the next page")
     .addHelpText("after", example("actor ls --sort bytes --limit 10"))
