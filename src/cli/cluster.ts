@@ -2,80 +2,57 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { systemClock } from "../actors/clock.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { ClusterStatus, type StatusLine } from "../cluster/status.ts";
 import { readConfig } from "../config.ts";
 import { errorMessage, stderrLog } from "../log.ts";
-
-const help = `Starts a whole cluster on the loopback interface, and shows what each process does.
-
-Usage: bun run cluster [options]
-
-  --window DURATION  length of a window (10s)
-  --partitions N     (8)
-  --lease DURATION   (5s)
-  --port N           the first ingest; the second and admin take the next two (8080)
-  --data DIR         kept and used again; without it, a temporary one that is removed
-  --help
-
-Three nats-servers with replicated streams, one Postgres, two ingest, three workers, one
-projector, one admin. Kill or pause any of them by its pid. Ctrl-C stops everything in order.
-Exit code: 0 stopped, 1 a part did not start, 2 a wrong command line.
-`;
+import { runProgram, standalone } from "./program.ts";
 
 const everyMs = 1_000;
 
-async function main(args: string[]): Promise<number> {
-  const options = readOptions(args);
-  if (typeof options === "string") {
-    (options === help ? process.stdout : process.stderr).write(options);
-    return options === help ? 0 : 2;
-  }
-  const stopping = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
-    process.on(name, () => stopping.abort());
-  }
-  const dataDir = options.data ?? (await mkdtemp(join(tmpdir(), "payload-stats-cluster-")));
-  try {
-    await run(dataDir, options, stopping.signal);
-    return 0;
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\n`);
-    return 1;
-  } finally {
-    if (options.data === undefined) await rm(dataDir, { recursive: true, force: true });
-  }
+interface ClusterFlags {
+  readonly window: string;
+  readonly partitions: string;
+  readonly lease: string;
+  readonly port: string;
+  readonly data?: string;
 }
 
-type Options = Exclude<ReturnType<typeof readOptions>, string>;
-
-function readOptions(args: string[]) {
-  try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        window: { type: "string", default: "10s" },
-        partitions: { type: "string", default: "8" },
-        lease: { type: "string", default: "5s" },
-        port: { type: "string", default: "8080" },
-        data: { type: "string" },
-        help: { type: "boolean", short: "h" },
-      },
-    });
-    if (values.help === true) return help;
-    const { window: WINDOW, partitions: PARTITIONS, lease: LEASE, port: PORT } = values;
+const command = standalone("bun run cluster")
+  .description(
+    "Starts a whole cluster on the loopback interface, and shows what each process does.",
+  )
+  .option("--window <duration>", "length of a window", "10s")
+  .option("--partitions <n>", "how many", "8")
+  .option("--lease <duration>", "of the workers", "5s")
+  .option("--port <n>", "the first ingest; the second and admin take the next two", "8080")
+  .option("--data <dir>", "kept and used again; without it, a temporary one that is removed")
+  .addHelpText(
+    "after",
+    `
+Three nats-servers with replicated streams, one Postgres, two ingest, three workers, one
+projector, one admin. Kill or pause any of them by its pid. Ctrl-C stops everything in order.
+Exit code: 0 stopped, 1 a part did not start, 2 a wrong command line.`,
+  )
+  .action(async (flags: ClusterFlags) => {
+    const { window: WINDOW, partitions: PARTITIONS, lease: LEASE, port: PORT } = flags;
     // Checked before anything is started, by the rules that the processes go by.
     readConfig({ WINDOW, PARTITIONS, LEASE, PORT });
-    return values;
-  } catch (error) {
-    return `${errorMessage(error)}\nSee: bun run cluster --help\n`;
-  }
-}
+    const stopping = new AbortController();
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
+      process.on(name, () => stopping.abort());
+    }
+    const dataDir = flags.data ?? (await mkdtemp(join(tmpdir(), "payload-stats-cluster-")));
+    try {
+      await run(dataDir, flags, stopping.signal);
+    } finally {
+      if (flags.data === undefined) await rm(dataDir, { recursive: true, force: true });
+    }
+  });
 
-async function run(dataDir: string, options: Options, signal: AbortSignal): Promise<void> {
-  const { window, partitions, lease, port } = options;
+async function run(dataDir: string, flags: ClusterFlags, signal: AbortSignal): Promise<void> {
+  const { window, partitions, lease, port } = flags;
   const log = stderrLog("warn");
   process.stderr.write(`starting, data and logs in ${dataDir}\n`);
   const starting = Cluster.start({
@@ -127,4 +104,4 @@ function lineText({ name, state, pid, detail }: StatusLine): string {
   return `${name.padEnd(12)} ${state.padEnd(9)} ${String(pid ?? "-").padStart(8)}  ${detail}`;
 }
 
-process.exitCode = await main(process.argv.slice(2));
+process.exitCode = await runProgram(command, process.argv.slice(2));

@@ -5,7 +5,7 @@ import { ConfigError } from "../config.ts";
 import { errorMessage } from "../log.ts";
 import { CliFailure } from "./failure.ts";
 import type { CliSettings } from "./settings.ts";
-import { adminUrl, secret } from "./verb.ts";
+import { httpUrl, secret } from "./verb.ts";
 import { addActorVerbs } from "./verbs/actor.ts";
 import { addAuditVerb } from "./verbs/audit.ts";
 import { addDoctorVerb } from "./verbs/doctor.ts";
@@ -43,7 +43,7 @@ export function createProgram(settings: CliSettings): Command {
     .version(packageJson.version)
     .addOption(
       new Option("--admin <url>", "the admin API")
-        .argParser(adminUrl)
+        .argParser(httpUrl)
         .default(settings.adminUrl, `${settings.adminUrl}, by ADMIN_HOST and ADMIN_PORT`),
     )
     .addOption(
@@ -67,6 +67,11 @@ export function createProgram(settings: CliSettings): Command {
     .exitOverride();
   for (const add of verbs) add(program, settings);
   return program;
+}
+
+/** A program of its own, with a command line of the same kind. */
+export function standalone(name: string): Command {
+  return new Command(name).showHelpAfterError("See --help.").exitOverride();
 }
 
 /** Runs a command line and resolves with the exit code. */

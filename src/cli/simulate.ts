@@ -1,4 +1,8 @@
 /** `bun run simulate`: see `--help`. */
-import { runSimulation } from "./simulation.ts";
+import { runProgram, standalone } from "./program.ts";
+import { describeSimulate } from "./verbs/simulate.ts";
 
-process.exitCode = await runSimulation(process.argv.slice(2));
+process.exitCode = await runProgram(
+  describeSimulate(standalone("bun run simulate")),
+  process.argv.slice(2),
+);

@@ -1,38 +1,16 @@
-/** A run of the simulator: from a command line to an exit code. */
+/** A run of the simulator: from its options to an exit code. */
 import { styleText } from "node:util";
 import { errorMessage } from "../log.ts";
-import { help, parseCommandLine, type SimulateOptions } from "../simulator/options.ts";
 import type { Screen } from "../simulator/progress.ts";
 import { describeRun, isGood, runFields } from "../simulator/report.ts";
-import { simulate } from "../simulator/simulation.ts";
+import { type SimulateOptions, simulate } from "../simulator/simulation.ts";
 import { Tables } from "../simulator/tables.ts";
 import type { OutputForm } from "./output.ts";
 
 const givenUp = 130;
 
-/**
- * Resolves with the exit code: 0 no difference, 1 a difference, 2 wrong usage.
- * @param form of the report.
- */
-export async function runSimulation(
-  args: readonly string[],
-  form: OutputForm = "table",
-): Promise<number> {
-  const commandLine = parseCommandLine(args);
-  switch (commandLine.kind) {
-    case "help":
-      process.stdout.write(help);
-      return 0;
-    case "problems":
-      for (const problem of commandLine.problems) process.stderr.write(`${problem}\n`);
-      process.stderr.write("See: bun run simulate --help\n");
-      return 2;
-    case "run":
-      return await run(commandLine.options, form);
-  }
-}
-
-async function run(options: SimulateOptions, form: OutputForm): Promise<number> {
+/** Resolves with the exit code: 0 no difference, 1 a difference. @param form of the report. */
+export async function runSimulation(options: SimulateOptions, form: OutputForm): Promise<number> {
   const tables = new Tables(options.url);
   let windowMs: number;
   try {

@@ -1,6 +1,6 @@
 /** Times and durations as arguments. */
-import { type Command, InvalidArgumentError } from "commander";
-import { parseDuration } from "../domain/duration.ts";
+import { type Command, InvalidArgumentError, Option } from "commander";
+import { formatDuration, parseDuration } from "../domain/duration.ts";
 import { isWindowLength } from "../domain/windows.ts";
 import { parseMoment, parseTime } from "../http/timeText.ts";
 
@@ -30,10 +30,29 @@ export function checkRange(
 }
 
 /** Any duration, ms. */
-export function duration(text: string): number {
-  const durationMs = parseDuration(text) ?? 0;
-  if (durationMs > 0) return durationMs;
-  throw new InvalidArgumentError("It must be like 90s, 5m or 24h.");
+export const duration = durationFrom(1);
+
+/** Reads a duration of a range, ms. */
+function durationFrom(minMs: number, maxMs = Number.POSITIVE_INFINITY) {
+  const from = formatDuration(minMs);
+  const range = maxMs === Number.POSITIVE_INFINITY ? from : `${from} to ${formatDuration(maxMs)}`;
+  return (text: string) => {
+    const durationMs = parseDuration(text) ?? Number.NaN;
+    if (durationMs >= minMs && durationMs <= maxMs) return durationMs;
+    throw new InvalidArgumentError(`It must be like 90s, 5m or 24h, from ${range}.`);
+  };
+}
+
+/** An option with a duration, whose default is shown as it is written. */
+export function durationOption(
+  flags: string,
+  description: string,
+  fallback: string,
+  minMs: number,
+  maxMs?: number,
+): Option {
+  const read = durationFrom(minMs, maxMs);
+  return new Option(flags, description).argParser(read).default(read(fallback), fallback);
 }
 
 /** The length of a window, ms. */

@@ -35,19 +35,28 @@ export function example(line: string): string {
 export const yesOption = () => new Option("-y, --yes", "do not ask");
 
 /** Reads an integer from 0 on. */
-export function count(text: string): number {
-  return integer(text, 0);
-}
+export const count = integerFrom(0);
 
 /** Reads an integer from 1 on. */
-export function ordinal(text: string): number {
-  return integer(text, 1);
+export const ordinal = integerFrom(1);
+
+/** Reads an integer of a range. */
+export function integerFrom(min: number, max?: number): (text: string) => number {
+  return numberLike(/^\d{1,15}$/, "an integer", min, max);
 }
 
-function integer(text: string, min: number): number {
-  const value = /^\d{1,15}$/.test(text) ? Number(text) : -1;
-  if (value >= min) return value;
-  throw new InvalidArgumentError(`It must be an integer from ${min}.`);
+/** Reads a number of a range, which may have a fraction. */
+export function numberFrom(min: number, max: number): (text: string) => number {
+  return numberLike(/^\d{1,15}(\.\d{1,15})?$/, "a number", min, max);
+}
+
+function numberLike(form: RegExp, kind: string, min: number, max = Number.POSITIVE_INFINITY) {
+  const range = max === Number.POSITIVE_INFINITY ? `${min}` : `${min} to ${max}`;
+  return (text: string) => {
+    const value = form.test(text) ? Number(text) : Number.NaN;
+    if (value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be ${kind} from ${range}.`);
+  };
 }
 
 /** Reads what fits into a header. */
@@ -56,7 +65,7 @@ export function secret(text: string): string {
   throw new InvalidArgumentError("It must be printable ASCII without spaces.");
 }
 
-export function adminUrl(text: string): string {
+export function httpUrl(text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
     throw new InvalidArgumentError("It must be a URL like http://127.0.0.1:8081.");
   }

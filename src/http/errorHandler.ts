@@ -2,8 +2,7 @@
  * Turns whatever goes wrong in an Elysia application into problem details. Elysia's own answers
  * are never used, because they repeat what was sent.
  */
-import { Elysia, ValidationError } from "elysia";
-import type { FieldProblem } from "../domain/payload.ts";
+import { Elysia } from "elysia";
 import type { Log } from "../log.ts";
 import { noRoute, Problem, problemResponse } from "./problem.ts";
 
@@ -11,8 +10,6 @@ interface Route {
   readonly method: string;
   readonly path: string;
 }
-
-const fieldProblemsMax = 100;
 
 /**
  * The plugin to use first in every application.
@@ -23,11 +20,7 @@ export function problemHandling(log: Log, routes: () => readonly Route[]) {
     { as: "global" },
     ({ code, error, request }) => {
       if (error instanceof Problem) return problemResponse(error);
-      if (error instanceof ValidationError) return problemResponse(validationProblem(error));
       if (code === "NOT_FOUND") return problemResponse(missingProblem(routes(), request));
-      if (code === "PARSE" || code === "INVALID_COOKIE_SIGNATURE" || code === "INVALID_FILE_TYPE") {
-        return problemResponse(new Problem("invalid-request", "The request cannot be read."));
-      }
       return problemResponse(unexpectedProblem(log, error));
     },
   );
@@ -38,17 +31,6 @@ export function unexpectedProblem(log: Log, error: unknown): Problem {
   const stack = error instanceof Error ? error.stack : undefined;
   log.error("a request failed unexpectedly", { error, stack });
   return new Problem("internal", "The request failed; the log of the server says why.");
-}
-
-/** Elysia's validation errors without the values they were found in. */
-function validationProblem(error: ValidationError): Problem {
-  const errors: FieldProblem[] = error.all.slice(0, fieldProblemsMax).map((item) => ({
-    pointer: "path" in item && typeof item.path === "string" ? item.path : "",
-    detail: "message" in item && typeof item.message === "string" ? item.message : "is not valid",
-  }));
-  return error.type === "body"
-    ? new Problem("invalid-payload", "The fields listed are not valid.", { errors })
-    : new Problem("invalid-request", "The parameters listed are not valid.", { errors });
 }
 
 /** 405 with `Allow` where another method would be answered, else 404. */

@@ -4,11 +4,26 @@ import { Audience } from "./audience.ts";
 import { Courier } from "./delivery.ts";
 import { Expectation } from "./expectation.ts";
 import { Fleet } from "./fleet.ts";
-import type { SimulateOptions } from "./options.ts";
 import { Progress, type ProgressState, type Screen } from "./progress.ts";
 import type { Tables } from "./tables.ts";
 import { Tallies } from "./tallies.ts";
 import { type CustomerCheck, checkCustomer } from "./verify.ts";
+
+export interface SimulateOptions {
+  readonly url: string;
+  readonly devices: number;
+  readonly contents: number;
+  readonly forMs: number;
+  readonly speed: number;
+  /** Undefined: a new one each time. */
+  readonly seed: number | undefined;
+  /** Undefined: the service is asked. */
+  readonly windowMs: number | undefined;
+  readonly keyedShare: number;
+  readonly batchShare: number;
+  readonly connections: number;
+  readonly clockSkewMs: number;
+}
 
 export interface SimulationOptions extends SimulateOptions {
   readonly seed: number;

@@ -7,7 +7,6 @@
  * where it was. What was staged then is compared with the file, since a damaged one shows itself
  * only at its end.
  */
-import { formatDuration } from "../domain/duration.ts";
 import { upcastEventData } from "../domain/eventVersions.ts";
 import type { Database } from "./database.ts";
 import {
@@ -22,7 +21,13 @@ import type { ExportProgress } from "./eventExport.ts";
 import { ImportStage, stagedPositions } from "./importStage.ts";
 import { migrate } from "./migrate.ts";
 import { prepareDatabase } from "./prepare.ts";
-import { checkSettings, type Settings } from "./settings.ts";
+import {
+  checkSettings,
+  inWords,
+  type SettingDifference,
+  type Settings,
+  settingsDifferences,
+} from "./settings.ts";
 
 interface ImportOptions {
   /** What whoever imports believes the settings of the log to be. */
@@ -49,10 +54,11 @@ export class ImportRefused extends Error {}
 
 /** The log was written under other settings than those that are configured. */
 export class OtherSettings extends ImportRefused {
-  constructor(variable: "WINDOW" | "PARTITIONS", configured: string, written: string) {
+  constructor(differences: readonly SettingDifference[]) {
+    const { configured, fixed } = inWords(differences);
     super(
-      `${variable} is ${configured}, but the log was written with ${variable}=${written}. ` +
-        `Set ${variable}=${written}, here and for the service`,
+      `${configured}, but the log was written with ${fixed}. ` +
+        `Set ${fixed}, here and for the service`,
     );
   }
 }
@@ -77,7 +83,8 @@ export async function importEvents(
   const { partitions } = header;
   const settings = { windowMs: header.windowMs, partitions: partitions.length };
   // Before anything is fixed, and also when there is nothing left to import.
-  checkConfigured(configured, settings);
+  const differences = settingsDifferences(configured, settings);
+  if (differences.length > 0) throw new OtherSettings(differences);
   await migrate(database);
   await checkSettings(database, settings);
   const started = await startImport(database, header, restart);
@@ -101,15 +108,6 @@ export async function importEvents(
   await prepareDatabase(database, settings);
   await finishImport(database, header, emptyState);
   return { events: of, stagedBefore, importedBefore, settings };
-}
-
-function checkConfigured({ windowMs, partitions }: Partial<Settings>, log: Settings): void {
-  if (windowMs !== undefined && windowMs !== log.windowMs) {
-    throw new OtherSettings("WINDOW", formatDuration(windowMs), formatDuration(log.windowMs));
-  }
-  if (partitions !== undefined && partitions !== log.partitions) {
-    throw new OtherSettings("PARTITIONS", String(partitions), String(log.partitions));
-  }
 }
 
 /** Checks that the lines are the events that the header promises, in order and without gaps. */

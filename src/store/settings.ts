@@ -8,7 +8,7 @@ export interface Settings {
 }
 
 /** One setting that differs. */
-interface Difference {
+export interface SettingDifference {
   readonly variable: "WINDOW" | "PARTITIONS";
   readonly configured: string;
   readonly fixed: string;
@@ -16,16 +16,23 @@ interface Difference {
 
 /** The configuration differs from what the database was started with. Says all of it at once. */
 export class SettingsMismatch extends Error {
-  constructor(differences: readonly Difference[]) {
-    const configured = differences.map((one) => `${one.variable} is ${one.configured}`);
-    const fixed = differences.map((one) => `${one.variable}=${one.fixed}`).join(" ");
+  constructor(differences: readonly SettingDifference[]) {
+    const { configured, fixed } = inWords(differences);
     const values = differences.length === 1 ? "value" : "values";
     super(
-      `${configured.join(" and ")}, but this database was started with ${fixed}, ` +
+      `${configured}, but this database was started with ${fixed}, ` +
         `and its events depend on that. Either set ${fixed}, or start with a new ` +
         `database (and a new DATA_DIR or NATS) to use the other ${values}`,
     );
   }
+}
+
+/** As `WINDOW is 1m and PARTITIONS is 4` and `WINDOW=5m PARTITIONS=16`. */
+export function inWords(differences: readonly SettingDifference[]) {
+  return {
+    configured: differences.map((one) => `${one.variable} is ${one.configured}`).join(" and "),
+    fixed: differences.map((one) => `${one.variable}=${one.fixed}`).join(" "),
+  };
 }
 
 /**
@@ -48,16 +55,27 @@ export async function checkSettings(database: Database, settings: Settings): Pro
 
 /** @throws SettingsMismatch */
 export function checkEqual(settings: Settings, fixed: Settings = settings): void {
-  const differences: Difference[] = [];
-  if (fixed.windowMs !== settings.windowMs) {
-    const configured = formatDuration(settings.windowMs);
-    differences.push({ variable: "WINDOW", configured, fixed: formatDuration(fixed.windowMs) });
-  }
-  if (fixed.partitions !== settings.partitions) {
-    const configured = String(settings.partitions);
-    differences.push({ variable: "PARTITIONS", configured, fixed: String(fixed.partitions) });
-  }
+  const differences = settingsDifferences(settings, fixed);
   if (differences.length > 0) throw new SettingsMismatch(differences);
+}
+
+/** Settings that are not configured do not differ. */
+export function settingsDifferences(
+  configured: Partial<Settings>,
+  fixed: Settings,
+): readonly SettingDifference[] {
+  const { windowMs = fixed.windowMs, partitions = fixed.partitions } = configured;
+  const window: SettingDifference = {
+    variable: "WINDOW",
+    configured: formatDuration(windowMs),
+    fixed: formatDuration(fixed.windowMs),
+  };
+  const count: SettingDifference = {
+    variable: "PARTITIONS",
+    configured: String(partitions),
+    fixed: String(fixed.partitions),
+  };
+  return [window, count].filter(({ configured, fixed }) => configured !== fixed);
 }
 
 /** What holds in this database; undefined before its first start. */
