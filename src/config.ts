@@ -6,7 +6,7 @@
 import { isIPv4 } from "node:net";
 import { availableParallelism } from "node:os";
 import { formatDuration, parseDuration } from "./domain/duration.ts";
-import { isWindowLength } from "./domain/windows.ts";
+import { dayMs, isWindowLength } from "./domain/windows.ts";
 
 const roles = ["ingest", "worker", "projector", "admin"] as const;
 type Role = (typeof roles)[number];
@@ -39,7 +39,6 @@ export interface Config {
 }
 
 const secondMs = 1_000;
-const dayMs = 86_400_000;
 const yearMs = 365 * dayMs;
 
 /** Every problem found in the environment, so that they can all be mended at once. */

@@ -1,4 +1,4 @@
-/** A way to Postgres and NATS for verbs that read more than the admin API should answer. */
+/** Ways to Postgres and NATS for verbs that read more than the admin API should answer. */
 import { type Config, readConfig } from "../config.ts";
 import { stderrLog } from "../log.ts";
 import { connectNats } from "../nats/connection.ts";
@@ -30,6 +30,28 @@ async function currentSessionMemory(
 const waitMs = 5_000;
 const deadlineMs = 60_000;
 
+/** Connects to the database of a configuration, which runs already. */
+export async function withDatabase<Result>(
+  config: Config,
+  use: (database: Database) => Promise<Result>,
+): Promise<Result> {
+  const database = await openDatabase(
+    {
+      url: databaseUrlOf(config),
+      applicationName: "payload-stats cli",
+      connectionsMax: 2,
+      deadlineMs,
+      log: stderrLog("error"),
+    },
+    waitMs,
+  );
+  try {
+    return await use(database);
+  } finally {
+    await database.close();
+  }
+}
+
 /**
  * Connects as the service with the same environment would, to servers that run already, and reads
  * there the length of windows, the number of partitions and the memory of tokens.
@@ -40,17 +62,7 @@ export async function withPast<Result>(
 ): Promise<Result> {
   const config = readConfig(env);
   const log = stderrLog("error");
-  const database = await openDatabase(
-    {
-      url: databaseUrlOf(config),
-      applicationName: "payload-stats cli",
-      connectionsMax: 2,
-      deadlineMs,
-      log,
-    },
-    waitMs,
-  );
-  try {
+  return await withDatabase(config, async (database) => {
     const settings = await fixedSettings(database);
     if (settings === undefined) throw new CliFailure("nothing was ever started on this database");
     const sessionMemoryMs = await currentSessionMemory(database, env, config);
@@ -66,7 +78,5 @@ export async function withPast<Result>(
     } finally {
       await link.close();
     }
-  } finally {
-    await database.close();
-  }
+  });
 }

@@ -31,9 +31,12 @@ const fieldColumns: readonly Column[] = [
   ["VALUE", "value"],
 ];
 
+const progressMs = 500;
+
 export class Output {
   /** Of the columns of a stream, once it has begun. */
   #widths: readonly number[] = [];
+  #progressAt = performance.now();
 
   constructor(private readonly form: OutputForm) {}
 
@@ -77,6 +80,14 @@ export class Output {
   /** For people: progress, and what to do next. */
   note(text: string): void {
     process.stderr.write(`${text}\n`);
+  }
+
+  /** For people: how far something has come, but not more often than can be read. */
+  progress(text: () => string, isLast = false): void {
+    const now = performance.now();
+    if (now - this.#progressAt < progressMs && !isLast) return;
+    this.#progressAt = now;
+    this.note(text());
   }
 
   #write(text: string): void {

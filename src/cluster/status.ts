@@ -1,7 +1,8 @@
 /** What each process of a cluster is doing, in one line each. */
 import postgres from "postgres";
-import { readIfThere } from "../embedded/processes.ts";
+import { processState } from "../embedded/processes.ts";
 import type { ServerProcess } from "../embedded/serverProcess.ts";
+import { inTime } from "../inTime.ts";
 import type { Cluster } from "./cluster.ts";
 
 export interface StatusLine {
@@ -56,10 +57,7 @@ export class ClusterStatus {
     this.#sql ??= postgres(this.cluster.databaseUrl, { max: 1, connect_timeout: 1 });
     const sql = this.#sql;
     try {
-      const late = Bun.sleep(askMs).then(() => {
-        throw new Error("no answer");
-      });
-      return await Promise.race([ask(sql), late]);
+      return await inTime(ask(sql), askMs);
     } catch {
       // A connection that hangs is not asked again.
       this.#sql = undefined;
@@ -88,17 +86,11 @@ async function ask(sql: postgres.Sql): Promise<Shared> {
 
 function serverLine(name: string, server: ServerProcess, url: string): StatusLine {
   const { pid } = server;
-  const state = pid === undefined ? "down" : isPaused(pid) ? "paused" : "running";
+  const state = pid === undefined ? "down" : processState(pid) === "T" ? "paused" : "running";
   return { name, state, pid, detail: url };
 }
 
 function partitionsText(partitions: readonly number[] | undefined): string {
   if (partitions === undefined) return "owns no partition";
   return `owns ${partitions.length}: ${partitions.join(" ")}`;
-}
-
-/** True for a process that was stopped by a signal; where that cannot be told, false. */
-function isPaused(pid: number): boolean {
-  const stat = readIfThere(`/proc/${pid}/stat`) ?? "";
-  return stat.slice(stat.lastIndexOf(")") + 2).startsWith("T");
 }

@@ -31,7 +31,7 @@ export function ceilTo(timeMs: number, windowMs: number): number {
 /** The end of the year 9999, the last that ISO 8601 writes with four digits: after any window. */
 export const timeMsMax = Date.UTC(9999, 11, 31, 23, 59, 59, 999);
 
-const dayMs = 86_400_000;
+export const dayMs = 86_400_000;
 
 /** True for 1 s to 1 d, when it divides a day: then every day begins with a window. */
 export function isWindowLength(windowMs: number): boolean {

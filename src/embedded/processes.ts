@@ -9,7 +9,7 @@ export function isAlive(pid: number): boolean {
   } catch (error) {
     return errorCode(error) === "EPERM";
   }
-  return !isZombie(pid);
+  return processState(pid) !== "Z";
 }
 
 /** The command line of a process; empty when there is no such process. */
@@ -53,10 +53,14 @@ async function diesWithin(pid: number, patienceMs: number): Promise<boolean> {
   return true;
 }
 
-function isZombie(pid: number): boolean {
+/**
+ * The letter of a process's state as in proc(5): T when it was stopped by a signal, Z for a zombie.
+ * Undefined where that cannot be told.
+ */
+export function processState(pid: number): string | undefined {
   const stat = process.platform === "linux" ? readIfThere(`/proc/${pid}/stat`) : undefined;
   // The state follows the name, which stands in parentheses and may itself hold some.
-  return stat?.slice(stat.lastIndexOf(")") + 2).startsWith("Z") ?? false;
+  return stat?.at(stat.lastIndexOf(")") + 2);
 }
 
 /** The text of a file, or undefined when it cannot be read. */

@@ -1,6 +1,5 @@
 /** The bounds of the public queries, as code and documentation both need them. */
-
-const dayMs = 86_400_000;
+import { dayMs } from "../domain/windows.ts";
 
 export const rowsDefault = 1_000;
 export const rowsMax = 10_000;

@@ -92,7 +92,7 @@ export class NatsLink {
     );
   }
 
-  /** The version of the server connected to, for the log and readiness. */
+  /** The version of the server connected to. */
   get serverVersion(): string {
     return this.connection.info?.version ?? "unknown";
   }

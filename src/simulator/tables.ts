@@ -1,6 +1,7 @@
 /** Reads the public API: the length of a window, how far is sealed, and the rows of a customer. */
 import { formatDuration } from "../domain/duration.ts";
 import { isObject, type JsonObject } from "../domain/json.ts";
+import { dayMs } from "../domain/windows.ts";
 import type { FoundRow, FoundRows } from "./verify.ts";
 
 /** The API did not answer as it is documented to. */
@@ -8,7 +9,6 @@ class UnexpectedAnswer extends Error {}
 
 const pageRows = 10_000;
 const requestMsMax = 30_000;
-const dayMs = 86_400_000;
 
 export class Tables {
   constructor(private readonly url: string) {}

@@ -1,6 +1,7 @@
 /** What a check-up wants to know of Postgres. */
 import type { Log } from "../log.ts";
 import { Database } from "./database.ts";
+import { schemaVersion } from "./migrate.ts";
 import { fixedSettings, type Settings } from "./settings.ts";
 
 export interface PostgresFacts {
@@ -56,13 +57,4 @@ export async function inspectPostgres(url: string, log: Log): Promise<PostgresFa
   } finally {
     await database.close();
   }
-}
-
-async function schemaVersion(database: Database): Promise<number | undefined> {
-  const [row] = await database.run(
-    (sql) => sql<{ version: number | null }[]>`
-      select max(version) as version from schema_migrations
-    `,
-  );
-  return row?.version ?? undefined;
 }

@@ -34,7 +34,7 @@ export async function migrate(database: Database, list = migrations): Promise<vo
   const first = list[0]?.version ?? 0;
   const known = list.at(-1)?.version ?? 0;
   await createVersionTable(database);
-  const found = await databaseVersion(database);
+  const found = await schemaVersion(database);
   if (found > known) throw new DatabaseTooNew(found, known);
   if (found > 0 && found < first) throw new DatabaseTooOld(found, first);
   for (const migration of list) {
@@ -42,7 +42,8 @@ export async function migrate(database: Database, list = migrations): Promise<vo
   }
 }
 
-async function databaseVersion(database: Database): Promise<number> {
+/** The version of the tables; 0 before there are any. */
+export async function schemaVersion(database: Database): Promise<number> {
   const [row] = await database.run(
     (sql) => sql<{ version: number }[]>`
       select coalesce(max(version), 0)::int as version from schema_migrations

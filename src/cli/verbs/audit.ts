@@ -23,8 +23,6 @@ interface AuditOptions {
   readonly partition?: readonly number[];
 }
 
-const progressMs = 500;
-
 export function addAuditVerb(program: Command, settings: CliSettings): void {
   program
     .command("audit")
@@ -69,13 +67,11 @@ function everyPartition(partitions: number): readonly number[] {
 }
 
 function progressOn(out: Output, partition: number): (messages: number, of: number) => void {
-  let shownAt = performance.now();
-  return (messages, of) => {
-    if (performance.now() - shownAt < progressMs) return;
-    shownAt = performance.now();
-    const [read, all] = [messages, of].map((count) => count.toLocaleString("en"));
-    out.note(`partition ${partition}: ${read} of ${all} messages`);
-  };
+  return (messages, of) =>
+    out.progress(() => {
+      const [read, all] = [messages, of].map((count) => count.toLocaleString("en"));
+      return `partition ${partition}: ${read} of ${all} messages`;
+    });
 }
 
 const beginning = new Date(0).toISOString();

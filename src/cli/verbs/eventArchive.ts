@@ -6,23 +6,17 @@ import { emptyPartitionState } from "../../actors/partitionState.ts";
 import { readConfig } from "../../config.ts";
 import { formatDuration } from "../../domain/duration.ts";
 import { errorCode } from "../../errorCode.ts";
-import { stderrLog } from "../../log.ts";
 import type { Database } from "../../store/database.ts";
 import { compressed, linesOf } from "../../store/eventArchive.ts";
 import { type ExportProgress, exportEvents } from "../../store/eventExport.ts";
 import { importEvents, OtherSettings } from "../../store/eventImport.ts";
-import { openDatabase } from "../../store/open.ts";
 import { fixedSettings, type Settings } from "../../store/settings.ts";
+import { withDatabase } from "../direct.ts";
 import { CliFailure } from "../failure.ts";
 import type { Output } from "../output.ts";
-import { databaseUrlOf } from "../servers.ts";
 import type { CliSettings, Environment } from "../settings.ts";
 import { contextOf, example } from "../verb.ts";
 import { checkAbsent, writeWhole } from "../wholeFile.ts";
-
-const waitMs = 5_000;
-const deadlineMs = 30_000;
-const progressMs = 500;
 
 /** Both talk to Postgres themselves, since a log may be larger than what an answer should hold. */
 export function addArchiveVerbs(events: Command, settings: CliSettings): void {
@@ -35,7 +29,7 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
     .action(async (file: string, { force = false }: { force?: boolean }, command: Command) => {
       const { out } = contextOf(command, settings);
       if (file !== "-") checkAbsent(file, force);
-      await withDatabase(settings.env, (database) => exportTo(database, file, force, out));
+      await archive(settings.env, (database) => exportTo(database, file, force, out));
     });
   events
     .command("import")
@@ -45,7 +39,7 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
     .addHelpText("after", example("events import events.ndjson.gz"))
     .action(async (file: string, { restart }: { restart?: boolean }, command: Command) => {
       const { out } = contextOf(command, settings);
-      await withDatabase(settings.env, async (database) => {
+      await archive(settings.env, async (database) => {
         const bytes = file === "-" ? process.stdin : createReadStream(file);
         const onProgress = progressOn(out);
         const imported = await importEvents(database, linesOf(bytes), {
@@ -89,38 +83,23 @@ function configuredIn(env: Environment): Partial<Settings> {
 }
 
 function progressOn(out: Output): (progress: ExportProgress) => void {
-  let shownAt = 0;
   return ({ events, of }) => {
-    const now = performance.now();
-    if (now - shownAt < progressMs && events < of) return;
-    shownAt = now;
-    out.note(`${events.toLocaleString("en")} of ${of.toLocaleString("en")} events`);
+    const text = () => `${events.toLocaleString("en")} of ${of.toLocaleString("en")} events`;
+    out.progress(text, events === of);
   };
 }
 
-async function withDatabase(
+async function archive(
   env: Environment,
   use: (database: Database) => Promise<void>,
 ): Promise<void> {
-  const database = await openDatabase(
-    {
-      url: databaseUrlOf(readConfig(env)),
-      applicationName: "payload-stats cli",
-      connectionsMax: 2,
-      deadlineMs,
-      log: stderrLog("error"),
-    },
-    waitMs,
-  );
   try {
-    await use(database);
+    await withDatabase(readConfig(env), use);
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT") throw new CliFailure("there is no such file or directory", 2);
     if (code === "EISDIR") throw new CliFailure("that is a directory, not a file", 2);
     if (error instanceof OtherSettings) throw new CliFailure(error.message, 2);
     throw error;
-  } finally {
-    await database.close();
   }
 }

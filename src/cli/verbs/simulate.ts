@@ -1,4 +1,5 @@
 import { type Command, Option } from "commander";
+import { dayMs } from "../../domain/windows.ts";
 import { CliFailure } from "../failure.ts";
 import { runSimulation } from "../simulation.ts";
 import { durationOption, windowLength } from "../times.ts";
@@ -20,7 +21,6 @@ interface SimulateFlags {
 
 /** Of the devices, where a collector is asked for. */
 const batchShare = 0.3;
-const dayMs = 86_400_000;
 
 export function addSimulateVerb(program: Command): void {
   const command = describeSimulate(program.command("simulate"));

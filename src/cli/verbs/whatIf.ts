@@ -26,8 +26,6 @@ interface WhatIfOptions {
 /** Options that say how to run it. */
 const runOptions = ["window", "countTokenOnce", "sessionMemory", "from", "to", "limit"];
 const pairsDefault = 20;
-const progressMs = 500;
-
 export function addWhatIfVerb(program: Command, settings: CliSettings): void {
   program
     .command("what-if")
@@ -108,12 +106,8 @@ async function drop(
 }
 
 function progressOn(out: Output): (partition: number, messages: number) => void {
-  let shownAt = performance.now();
-  return (partition, messages) => {
-    if (performance.now() - shownAt < progressMs) return;
-    shownAt = performance.now();
-    out.note(`partition ${partition}: ${messages.toLocaleString("en")} messages so far`);
-  };
+  return (partition, messages) =>
+    out.progress(() => `partition ${partition}: ${messages.toLocaleString("en")} messages so far`);
 }
 
 const pairColumns: readonly Column[] = [

@@ -1,4 +1,5 @@
 /** A run of chaos: load, faults one after the other, healing, and the verdict. */
+import { systemClock } from "../../actors/clock.ts";
 import { ceilTo } from "../../domain/windows.ts";
 import { errorMessage } from "../../log.ts";
 import { Random } from "../../simulator/random.ts";
@@ -132,11 +133,11 @@ export class Chaos {
       const slot = startedMs + calmMs + index * slotMs;
       const at = slot + blow.share * 0.5 * slotMs;
       const boundary = ceilTo(at, windowMs) + blow.offsetMs;
-      await pause((blow.atBoundary ? boundary : at) - Date.now(), signal);
+      await systemClock.sleep((blow.atBoundary ? boundary : at) - Date.now(), signal);
       if (signal.aborted) return;
       await this.#blow(blow, index);
     }
-    await pause(startedMs + forMs - Date.now(), signal);
+    await systemClock.sleep(startedMs + forMs - Date.now(), signal);
   }
 
   async #blow({ faults, gapMs }: Blow, index: number): Promise<void> {
@@ -206,13 +207,4 @@ export class Chaos {
       await Bun.sleep(100);
     }
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  if (ms <= 0 || signal.aborted) return;
-  const { promise, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, ms);
-  signal.addEventListener("abort", () => resolve(), { once: true });
-  await promise;
-  clearTimeout(timer);
 }

@@ -1,5 +1,6 @@
 /** Watches when windows become visible: sealed, and applied to every projection. */
 import postgres from "postgres";
+import { inTime } from "../../inTime.ts";
 
 export interface Seal {
   /** The end of the window, epoch ms. */
@@ -40,10 +41,7 @@ export class SealWatch {
     while (!this.#stopping) {
       sql ??= postgres(this.databaseUrl, { max: 1, connect_timeout: 1, onnotice: () => {} });
       try {
-        const late = Bun.sleep(askMs).then(() => {
-          throw new Error("no answer");
-        });
-        this.#note(await Promise.race([sealedThrough(sql), late]));
+        this.#note(await inTime(sealedThrough(sql), askMs));
       } catch {
         // Postgres is away; a connection that hangs is not asked again.
         sql.end({ timeout: 0 }).catch(() => {});
