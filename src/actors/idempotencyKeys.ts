@@ -24,31 +24,84 @@ export function readBatchKeys(keys: readonly unknown[]): BatchKeys | undefined {
   return digests;
 }
 
-/** The payloads that came with an idempotency key lately, by stream time. */
-export class IdempotencyKeys {
-  readonly #table = new DigestTable(windowsKeyRemembered);
+/** What was seen in a stretch of a window. */
+interface Stretch {
+  /** Index of the window. */
+  readonly window: number;
+  readonly digests: DigestTable;
+}
 
-  /** @param windowMs length of the windows by which keys are remembered. */
-  constructor(private readonly windowMs: number) {}
+const stretchesMax = 8;
+
+/**
+ * The payloads that came with an idempotency key lately, by stream time: those of a window and of
+ * the two before it, but no more than a checkpoint can hold.
+ *
+ * They are kept in stretches. One begins with each window in which there are any, and when the one
+ * before it is full; so they depend on nothing but the payloads of the last windows. When there are
+ * too many, the oldest is forgotten as a whole.
+ */
+export class IdempotencyKeys {
+  #window = 0;
+  /** The oldest first. */
+  #stretches: Stretch[] = [];
+
+  /**
+   * @param windowMs length of the windows by which keys are remembered.
+   * @param stretchMax keys in a stretch. Seven full ones are known at any time: 1,835,008 keys.
+   */
+  constructor(
+    private readonly windowMs: number,
+    private readonly stretchMax = 2 ** 18,
+  ) {}
 
   /** Moves to the window of a stream time, and forgets what it does not know any more. */
   enter(timeMs: number): void {
-    this.#table.advance(windowIndexOf(timeMs, this.windowMs));
+    const window = windowIndexOf(timeMs, this.windowMs);
+    if (window <= this.#window) return;
+    this.#window = window;
+    this.#stretches = this.#stretches.filter((stretch) => this.#isLate(stretch.window));
   }
 
   /** True when a payload was seen before; takes note of it in any case. */
   repeated(keys: BatchKeys | undefined, index: number): boolean {
     const key = keys?.get(index);
-    return key !== undefined && this.#table.touch(key.high, key.low) >= 0;
+    if (key === undefined) return false;
+    const { high, low } = key;
+    const isKnown = this.#stretches.some(({ digests }) => digests.has(high, low));
+    this.#current().touch(high, low);
+    return isKnown;
   }
 
   save(): (readonly [windowIndex: number, digests: string])[] {
-    return [...this.#table.entries()].map(([window, halves]) => [window, encodeDigests(halves)]);
+    return this.#stretches.map(({ window, digests }) => [
+      window,
+      encodeDigests(digests.entries().get(0) ?? []),
+    ]);
   }
 
+  /** @param saved oldest first; older programs saved one stretch a window, in any order. */
   restore(saved: readonly (readonly [windowIndex: number, digests: string])[]): void {
-    for (const [window, digests] of saved) {
-      decodeDigests(digests, (high, low) => this.#table.restore(high, low, window));
+    const byAge = saved.toSorted(([one], [another]) => one - another);
+    for (const [window, text] of byAge) {
+      if (!this.#isLate(window)) continue;
+      const digests = new DigestTable(0);
+      decodeDigests(text, (high, low) => digests.touch(high, low));
+      this.#stretches.push({ window, digests });
     }
+  }
+
+  #isLate(window: number): boolean {
+    return this.#window - window <= windowsKeyRemembered;
+  }
+
+  /** What the next one is noted in. */
+  #current(): DigestTable {
+    const last = this.#stretches.at(-1);
+    if (last?.window === this.#window && last.digests.size < this.stretchMax) return last.digests;
+    const digests = new DigestTable(0);
+    this.#stretches.push({ window: this.#window, digests });
+    if (this.#stretches.length > stretchesMax) this.#stretches.shift();
+    return digests;
   }
 }

@@ -51,6 +51,11 @@ export class DigestTable {
     return this.#mark(high, low, this.#generation);
   }
 
+  /** True when a digest is known, at whatever age. */
+  has(high: number, low: number): boolean {
+    return this.#generations[this.#slotOf(high, low)] !== 0;
+  }
+
   /** Marks a digest as seen in an earlier generation, when the table is filled again at a start. */
   restore(high: number, low: number, generation: number): void {
     if (this.#generation - generation <= this.remembered) this.#mark(high, low, generation);
@@ -71,18 +76,25 @@ export class DigestTable {
 
   #mark(high: number, low: number, generation: number): number {
     if (this.#size >= this.#high.length * loadMax) this.#rebuild();
+    const slot = this.#slotOf(high, low);
+    const age = this.#ageAt(slot);
+    if (age < 0) {
+      this.#insert(slot, high, low, stamp(generation));
+      return -1;
+    }
+    if (this.#generation - age < generation) this.#generations[slot] = stamp(generation);
+    return age > this.remembered ? -1 : age;
+  }
+
+  /** Where a digest is, or else the free slot where it belongs. */
+  #slotOf(high: number, low: number): number {
     const mask = this.#high.length - 1;
     let slot = low & mask;
     while (this.#generations[slot] !== 0) {
-      if (this.#low[slot] === low && this.#high[slot] === high) {
-        const age = this.#ageAt(slot);
-        if (this.#generation - age < generation) this.#generations[slot] = stamp(generation);
-        return age > this.remembered ? -1 : age;
-      }
+      if (this.#low[slot] === low && this.#high[slot] === high) break;
       slot = (slot + 1) & mask;
     }
-    this.#insert(slot, high, low, stamp(generation));
-    return -1;
+    return slot;
   }
 
   /** How many generations ago a slot was marked; -1 when it is free. */

@@ -49,7 +49,7 @@ export async function commitPartition(
         `${commit.expectedSequence}`,
     );
   }
-  const columns = await turns.runNext(eventColumns(events));
+  const columns = await turns.runNext(columnsOf(events));
   const state = checkpoint.state === undefined ? null : JSON.stringify(checkpoint.state);
   const quarantined = JSON.stringify(commit.quarantined.map(storable));
   const characters = columns.data.length + (state?.length ?? 0) + quarantined.length;
@@ -94,7 +94,7 @@ interface EventColumns {
 }
 
 /** Pauses after each event. */
-function* eventColumns(events: readonly DomainEvent[]): Generator<undefined, EventColumns> {
+function* columnsOf(events: readonly DomainEvent[]): Generator<undefined, EventColumns> {
   const { type = "", version = 0 } = events[0] ?? {};
   const customers: string[] = [];
   const contents: string[] = [];

@@ -94,7 +94,7 @@ const tableColumns: readonly Column[] = [
   ["DIFFERENCES", "differencesTotal"],
 ];
 
-const eventColumns: readonly Column[] = [
+const differenceColumns: readonly Column[] = [
   ["EVENT", "kind"],
   ["PARTITION", "partition"],
   ["POSITION", "position"],
@@ -128,7 +128,7 @@ function report(
       return { table, rows, differencesTotal };
     });
     out.rows(tables, counts, tableColumns);
-    if (events.length > 0) out.rows(events, events.map(eventLine), eventColumns);
+    if (events.length > 0) out.rows(events, events.map(eventLine), differenceColumns);
     if (rows.length > 0)
       out.rows(
         rows,
