@@ -1,3 +1,4 @@
+import { digestsIn } from "../domain/digestCodec.ts";
 import type { PartitionState } from "./partitionState.ts";
 
 /** A checkpoint between boundaries is written after so many payloads, or about so much time. */
@@ -28,11 +29,8 @@ export function checkpointIsDue(
   );
 }
 
-/** Digests take 8 bytes each, in base64. */
-const charactersPerDigest = 32 / 3;
-
 /** About how many digests of tokens and of keys a state holds. */
 export function digestsOf({ windows, keys }: PartitionState): number {
   const texts = [...windows.map(({ tokens }) => tokens), ...keys.map(([, digests]) => digests)];
-  return Math.floor(texts.reduce((sum, { length }) => sum + length, 0) / charactersPerDigest);
+  return texts.reduce((sum, text) => sum + digestsIn(text), 0);
 }

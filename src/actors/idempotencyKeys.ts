@@ -1,4 +1,4 @@
-import { decodeDigests, encodeDigests } from "../domain/digestCodec.ts";
+import { decodeDigests, digestsIn, encodeDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";
 import { windowsKeyRemembered } from "../domain/rules.ts";
 import { windowIndexOf } from "../domain/windows.ts";
@@ -85,7 +85,7 @@ export class IdempotencyKeys {
     const byAge = saved.toSorted(([one], [another]) => one - another);
     for (const [window, text] of byAge) {
       if (!this.#isLate(window)) continue;
-      const digests = new DigestTable(0);
+      const digests = new DigestTable(0, digestsIn(text));
       decodeDigests(text, (high, low) => digests.touch(high, low));
       this.#stretches.push({ window, digests });
     }

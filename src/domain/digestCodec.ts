@@ -1,5 +1,8 @@
 /** Digests as text, for events and checkpoints: 8 little-endian bytes each, base64. */
 
+/** Digests take 8 bytes each, in base64. */
+const charactersPerDigest = 32 / 3;
+
 /** @param halves high and low half of each digest, in turn. */
 export function encodeDigests(halves: readonly number[]): string {
   const bytes = new Uint8Array(halves.length * 4);
@@ -12,6 +15,11 @@ export function encodeDigests(halves: readonly number[]): string {
     bytes[at++] = half >>> 24;
   }
   return bytes.toBase64();
+}
+
+/** How many digests a text holds, or up to two more. */
+export function digestsIn(text: string): number {
+  return Math.floor(text.length / charactersPerDigest);
 }
 
 /** Calls back with the halves of each digest. */

@@ -9,18 +9,28 @@ const loadMax = 0.85;
 const generationModulus = 0xffff;
 
 export class DigestTable {
-  #high = new Uint32Array(slotsMin);
-  #low = new Uint32Array(slotsMin);
-  #generations = new Uint16Array(slotsMin);
+  #high: Uint32Array;
+  #low: Uint32Array;
+  #generations: Uint16Array;
   #size = 0;
   #sweptAt = -1;
   #generation = 0;
 
   /**
    * @param remembered how many generations after its own an entry is still known, at most 1,000.
+   * @param expected entries for which there is room from the start. Whoever fills a table with the
+   *   entries of another has to say how many: they come in the order of its slots, and would fill
+   *   one end of a table that grows, where each search then passes nearly all of them.
    */
-  constructor(private readonly remembered: number) {
+  constructor(
+    private readonly remembered: number,
+    expected = 0,
+  ) {
     if (remembered > 1_000) throw new RangeError("too many generations for 16 bits");
+    const slots = slotsFor(expected);
+    this.#high = new Uint32Array(slots);
+    this.#low = new Uint32Array(slots);
+    this.#generations = new Uint16Array(slots);
   }
 
   get size(): number {
@@ -126,8 +136,7 @@ export class DigestTable {
       const age = this.#ageAt(slot);
       if (age >= 0 && age <= this.remembered) known.push(slot);
     }
-    let slots = slotsMin;
-    while (known.length >= slots * loadMax - 1) slots *= 2;
+    const slots = slotsFor(known.length);
     this.#high = new Uint32Array(slots);
     this.#low = new Uint32Array(slots);
     this.#generations = new Uint16Array(slots);
@@ -139,6 +148,13 @@ export class DigestTable {
       this.#insert(slot, oldHigh[from] ?? 0, low, oldGenerations[from] ?? 0);
     }
   }
+}
+
+/** The smallest table that has room for one more than so many. */
+function slotsFor(entries: number): number {
+  let slots = slotsMin;
+  while (entries >= slots * loadMax - 1) slots *= 2;
+  return slots;
 }
 
 function stamp(generation: number): number {

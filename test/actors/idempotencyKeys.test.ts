@@ -1,6 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { IdempotencyKeys } from "../../src/actors/idempotencyKeys.ts";
+import { hash32 } from "../../src/domain/digest.ts";
+import { encodeDigests } from "../../src/domain/digestCodec.ts";
+import { DigestTable } from "../../src/domain/digestTable.ts";
 
 const windowMs = 1_000;
 const stretchMax = 4;
@@ -100,6 +103,21 @@ describe("idempotency keys", () => {
       { numRuns: 300 },
     );
   });
+
+  test("are restored without long searches, however many one text holds", () => {
+    // An older program saved as many as there were, in the order of the slots of its table.
+    const table = new DigestTable(0);
+    const many = 600_000;
+    for (let key = 0; key < many; key++) table.touch(key, hash32(`${key}`, 1));
+    const saved = [[3, encodeDigests(table.entries().get(0) ?? [])]] as const;
+    const keys = open();
+    keys.enter(3 * windowMs);
+    // Half a minute, where the table grows while it is filled: longer than a test may take.
+    keys.restore(saved);
+    const isKnown = (key: number) =>
+      keys.repeated(new Map([[0, { high: key, low: hash32(`${key}`, 1) }]]), 0);
+    expect([0, 77_777, many - 1, many].map(isKnown)).toEqual([true, true, true, false]);
+  }, 5_000);
 
   test("of an older program, one text a window in any order, are known", () => {
     const saved = [5, 3, 4].map((window) => {
