@@ -190,6 +190,9 @@ function connect(
       // Dates are read as UTC in ISO format, whatever the server's settings are.
       TimeZone: "UTC",
       DateStyle: "ISO",
+      // Whatever the role's own schema, and what its database does by default.
+      search_path: "public",
+      default_transaction_isolation: "read committed" as const,
       statement_timeout: statementTimeoutMs,
       ...(isRepeatable && { synchronous_commit: "off" }),
     },

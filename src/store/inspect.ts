@@ -8,6 +8,8 @@ export interface PostgresFacts {
   readonly version: string;
   /** Of the server, for example 18. */
   readonly major: number;
+  /** Of the database; only UTF8 can be used. */
+  readonly encoding: string;
   /** By the server's clock, epoch ms. */
   readonly clockMs: number;
   /** Settings without which a commit that was answered can be lost, and that are off. */
@@ -32,10 +34,18 @@ export async function inspectPostgres(url: string, log: Log): Promise<PostgresFa
   try {
     const [row] = await database.run(
       (sql) => sql<
-        { version: string; number: string; clock: Date; unsafe: string[]; migrated: boolean }[]
+        {
+          version: string;
+          number: string;
+          encoding: string;
+          clock: Date;
+          unsafe: string[];
+          migrated: boolean;
+        }[]
       >`
         select current_setting('server_version') as version,
           current_setting('server_version_num') as number,
+          current_setting('server_encoding') as encoding,
           clock_timestamp() as clock,
           (
             select coalesce(jsonb_agg(s.name || ' = ' || s.setting), '[]') from pg_settings s
@@ -49,6 +59,7 @@ export async function inspectPostgres(url: string, log: Log): Promise<PostgresFa
     return {
       version: row.version,
       major: Math.floor(Number(row.number) / 10_000),
+      encoding: row.encoding,
       clockMs: row.clock.getTime(),
       unsafe: row.unsafe,
       schemaVersion: row.migrated ? await schemaVersion(database) : undefined,

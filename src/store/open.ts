@@ -38,11 +38,21 @@ async function waitForServer(
   const startedAt = performance.now();
   for (;;) {
     try {
-      const version = await serverVersion(database, Math.min(attemptMs, waitMs));
-      if (version >= oldestServerVersion) return;
-      throw new UnsupportedServer(version);
+      const { version, encoding } = await serverFacts(database, Math.min(attemptMs, waitMs));
+      if (version < oldestServerVersion) {
+        throw new Unsuitable(
+          `Postgres ${Math.floor(version / 10_000)} is too old: version 15 or newer is needed`,
+        );
+      }
+      if (encoding !== "UTF8") {
+        throw new Unsuitable(
+          `the encoding of the database is ${encoding}, which cannot hold every name: make one ` +
+            "with encoding UTF8",
+        );
+      }
+      return;
     } catch (error) {
-      if (error instanceof UnsupportedServer) throw error;
+      if (error instanceof Unsuitable) throw error;
       const waitedMs = performance.now() - startedAt;
       const isOver = waitedMs + pauseMs > waitMs || signal?.aborted === true;
       if (isHopeless(error) || isOver) {
@@ -59,21 +69,19 @@ async function waitForServer(
   }
 }
 
-class UnsupportedServer extends Error {
-  constructor(version: number) {
-    super(`Postgres ${Math.floor(version / 10_000)} is too old: version 15 or newer is needed`);
-  }
-}
+/** What answers can never be used. */
+class Unsuitable extends Error {}
 
-/** The version as a number: 150004 for 15.4. */
-async function serverVersion(database: Database, deadlineMs: number): Promise<number> {
+/** The version as a number, 150004 for 15.4, and the encoding of the database. */
+async function serverFacts(database: Database, deadlineMs: number) {
   const [row] = await database.run(
-    (sql) => sql<{ version: number }[]>`
-      select current_setting('server_version_num')::int as version
+    (sql) => sql<{ version: number; encoding: string }[]>`
+      select current_setting('server_version_num')::int as version,
+        current_setting('server_encoding') as encoding
     `,
     deadlineMs,
   );
-  return row?.version ?? 0;
+  return row ?? { version: 0, encoding: "" };
 }
 
 function isHopeless(error: unknown): boolean {

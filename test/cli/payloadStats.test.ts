@@ -319,6 +319,7 @@ describe("doctor", () => {
       PORT: "ok",
       ADMIN_PORT: "ok",
       postgres: "ok",
+      "encoding of postgres": "ok",
       "clock of postgres": "ok",
       "durability of postgres": "ok",
     });

@@ -157,6 +157,43 @@ describe("the connection", () => {
     await (await opening).close();
   });
 
+  test("to a database of another encoding is refused at once", async () => {
+    await using store = new TestStore(await freshDatabase());
+    const url = new URL(store.url);
+    const name = `latin_${url.pathname.slice(1)}`;
+    url.pathname = `/${name}`;
+    await store.database.run(
+      (sql) => sql`
+        create database ${sql(name)} encoding 'LATIN1' template template0
+          locale_provider libc lc_collate 'C' lc_ctype 'C'
+      `,
+    );
+    const opening = openDatabase({ ...options, url: url.href }, 60_000);
+    await expect(opening).rejects.toThrow("encoding of the database is LATIN1");
+  });
+
+  test("has its tables in public and its own isolation, whatever the database's choices are", async () => {
+    const url = await freshDatabase();
+    await using admin = new TestStore(url);
+    for (const statement of [
+      "create schema authorization postgres",
+      `alter database ${new URL(url).pathname.slice(1)}
+         set default_transaction_isolation = serializable`,
+    ]) {
+      await admin.database.run((sql) => sql.unsafe(statement));
+    }
+    await using store = new TestStore(url);
+    await prepareDatabase(store.database, settings);
+    const found = await store.database.run(
+      (sql) => sql`
+        select current_setting('transaction_isolation') as isolation,
+          (select count(*)::int from pg_tables where schemaname = 'postgres') as elsewhere,
+          to_regclass('public.stats') is not null as there
+      `,
+    );
+    expect([...found]).toEqual([{ isolation: "read committed", elsewhere: 0, there: true }]);
+  });
+
   test("is made anew after a deadline, and others keep theirs", async () => {
     await using store = new TestStore(await freshDatabase());
     const applicationName = "made anew";

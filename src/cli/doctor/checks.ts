@@ -94,12 +94,15 @@ function settingsFindings(config: Config, { settings }: PostgresFacts): Finding[
 }
 
 function describePostgres(facts: PostgresFacts): Finding[] {
-  const { version, major, schemaVersion, unsafe } = facts;
+  const { version, major, encoding, schemaVersion, unsafe } = facts;
   const tables = schemaVersion === undefined ? "no tables yet" : `tables ${schemaVersion}`;
   const isKnown = major >= 15 && major <= 18;
   const known = isKnown ? "" : "; versions 15 to 18 are tested";
   return [
     finding("postgres", isKnown ? "ok" : "warning", `version ${version}, ${tables}${known}`),
+    encoding === "UTF8"
+      ? finding("encoding of postgres", "ok", "UTF8")
+      : finding("encoding of postgres", "bad", `${encoding} cannot hold every name: use UTF8`),
     clockFinding("clock of postgres", facts.clockMs),
     unsafe.length === 0
       ? finding("durability of postgres", "ok", "commits are on disk before they are answered")
