@@ -40,7 +40,7 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
         if (found !== undefined) return explanationFields(found);
         throw new Problem(
           "not-found",
-          "There is no row, no event and no payload that is retained of that window.",
+          "There is no row and no event of that window, and no payload that counts in it.",
         );
       },
       { detail: explainDetail },

@@ -1,8 +1,9 @@
 /**
  * Reads the body of a request within limits. The declared length is checked before anything is
- * read, and then the body is read in one go, which takes less CPU time than a stream. A body
- * without one, and whatever comes out of a decompressor, takes its room and is bounded chunk by
- * chunk, so that a bomb costs no more memory than an honest body of the largest size.
+ * read. A small body is then read in one go, which takes less CPU time than a stream. Any other
+ * takes its room and is bounded chunk by chunk, as it arrives or comes out of a decompressor: so a
+ * bomb costs no more memory than an honest body of the largest size, and who declares much and
+ * sends little takes little room.
  */
 import type { Share } from "./admission.ts";
 import { isJsonSpace } from "./batchRows.ts";
@@ -16,11 +17,11 @@ type Compression = "gzip" | "zstd";
 const arrivalMsMax = 20_000;
 
 /**
- * Up to this declared length a body has no deadline of ours, which costs more than reading it; the
- * server closes a connection whose request takes longer than its idle timeout. It is small, so that
- * slow clients cannot fill the room for bytes by declaring much and sending little.
+ * Up to this declared length a body is read in one go, and has no deadline of ours, which costs
+ * more than reading it; the server closes a connection whose request takes longer than its idle
+ * timeout.
  */
-const undatedBytesMax = 4_096;
+const wholeBytesMax = 4_096;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 /** A mark of the byte order belongs to the beginning of a text only. */
@@ -32,12 +33,7 @@ export type BodyPlan = {
   readonly bytesMax: number;
 } & (
   | { readonly kind: "whole"; readonly length: number }
-  | {
-      readonly kind: "stream";
-      readonly compression: Compression | undefined;
-      /** As it is sent; undefined for a chunked body. */
-      readonly length: number | undefined;
-    }
+  | { readonly kind: "stream"; readonly compression: Compression | undefined }
 );
 
 /** Decides from the headers alone how to read a body, or to refuse it. */
@@ -47,14 +43,14 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
   const declared = headers.get("content-length");
   const length = declared === null ? undefined : Number(declared);
   if (length !== undefined && !(length <= bytesMax)) return tooLarge(bytesMax);
-  return compression === undefined && length !== undefined
+  return compression === undefined && length !== undefined && length <= wholeBytesMax
     ? { kind: "whole", length, bytesMax }
-    : { kind: "stream", compression, length, bytesMax };
+    : { kind: "stream", compression, bytesMax };
 }
 
 /**
  * The text of the body: inflated, at most `bytesMax` bytes, and valid UTF-8.
- * @param share holds the declared length, and grows by what comes out of a stream.
+ * @param share holds the length of a body that is read in one go, or grows by what arrives.
  * @param decode gives the text of all bytes, or throws when they are no UTF-8.
  */
 export function readBody(
@@ -70,22 +66,7 @@ export function readBody(
   if (plan.kind === "stream") {
     return readStream(request, plan, share, arrivalMs).then(decodeRead);
   }
-  const whole = plan.length <= undatedBytesMax ? request.bytes() : readInTime(request, arrivalMs);
-  return whole.then(decodeRead, incomplete);
-}
-
-/**
- * Reads a body until a deadline. The server drops what it holds of a body once its request is
- * answered.
- */
-function readInTime(request: Request, arrivalMs: number): Promise<Uint8Array | Problem> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(late()), arrivalMs);
-    void request
-      .bytes()
-      .then(resolve, reject)
-      .finally(() => clearTimeout(timer));
-  });
+  return request.bytes().then(decodeRead, incomplete);
 }
 
 /** @throws when the bytes are no UTF-8. */

@@ -216,7 +216,8 @@ function admit(request: Request, door: Door): Admitted | Problem {
   if (key instanceof Problem) return key;
   const plan = planBody(headers, door.bytesMax);
   if (plan instanceof Problem) return plan;
-  const share = door.admission.enter(plan.length ?? 0, plan.kind === "stream");
+  const share =
+    plan.kind === "whole" ? door.admission.enter(plan.length) : door.admission.enter(0, true);
   return share === undefined ? overloaded() : { media, key, plan, share };
 }
 

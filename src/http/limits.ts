@@ -14,4 +14,4 @@ export const batchErrorsMax = 1_000;
 
 /** What all requests to one thread that are being read or stored may take together. */
 export const singlesInFlight = { requestsMax: 16_384, bytesMax: 64 * 1024 * 1024 };
-export const batchesInFlight = { requestsMax: 256, bytesMax: 64 * 1024 * 1024 };
+export const batchesInFlight = { requestsMax: 1_024, bytesMax: 64 * 1024 * 1024 };

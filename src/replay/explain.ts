@@ -27,7 +27,7 @@ interface Replayed {
   readonly total: number;
 }
 
-/** Undefined when there is no row, no event and no payload of that window. */
+/** Undefined when there is no row, no event and no payload that counts in that window. */
 export async function explain(past: Past, query: ExplainQuery): Promise<Explanation | undefined> {
   const { customer, content, windowEndMs } = query;
   const { windowMs } = past.rules;
