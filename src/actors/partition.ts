@@ -8,7 +8,7 @@
  */
 import { byName } from "../domain/actorName.ts";
 import { hash32, partitionOf } from "../domain/digest.ts";
-import { decodeDigests } from "../domain/digestCodec.ts";
+import { decodingDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
@@ -211,18 +211,23 @@ export class Partition {
       actor.reopen(restoreTally(window));
       actor.lastWindow = this.#windowIndex;
       this.#open.push(actor);
-      this.#remember(window.tokens, this.#windowIndex);
+      atOnce(this.#remembering(window.tokens, this.#windowIndex));
     }
   }
 
   /** Fills the memory of tokens from an event; to be called after `restore`. */
   remember(tokens: RememberedTokens): void {
-    this.#remember(tokens.tokens, windowIndexOf(tokens.windowEndMs - 1, this.#rules.windowMs));
+    atOnce(this.remembering(tokens));
   }
 
-  #remember(tokens: string, windowIndex: number): void {
+  /** Does what `remember` does, with pauses. Nothing may be applied meanwhile. */
+  remembering({ tokens, windowEndMs }: RememberedTokens): Generator<undefined, void> {
+    return this.#remembering(tokens, windowIndexOf(windowEndMs - 1, this.#rules.windowMs));
+  }
+
+  #remembering(tokens: string, windowIndex: number): Generator<undefined, void> {
     const generation = generationOf(windowIndex, this.#rules);
-    decodeDigests(tokens, (high, low) => this.#tokens.restore(high, low, generation));
+    return decodingDigests(tokens, (high, low) => this.#tokens.restore(high, low, generation));
   }
 
   #enterWindow(windowIndex: number): void {

@@ -47,6 +47,8 @@ export class PartitionOwner {
   readonly #trimmer: Trimmer;
   readonly #replicas: ReplicaCheck;
   #noRoom: { readonly reason: string; readonly atMs: number } | undefined;
+  /** When others had their turn, in monotonic milliseconds. */
+  #stretchStartMs = 0;
   /** Wakes the ticker, which is the only one that waits for progress. */
   #progressed: () => void = () => {};
   #waitingForMessages = false;
@@ -160,7 +162,9 @@ export class PartitionOwner {
     const afterMs = checkpoint.sealedThroughMs - tokenMemoryMs(rules);
     const pages = store.rememberedTokens(this.partition, afterMs);
     for await (const page of pages) {
-      for (const tokens of page) this.#state.remember(tokens);
+      for (const tokens of page) {
+        for (const _ of this.#state.remembering(tokens)) await this.#letOthersRun();
+      }
       if (this.#abort.signal.aborted) throw new Error("stopped while starting");
     }
     const verify: VerifyStream = async (last) => {
@@ -179,8 +183,6 @@ export class PartitionOwner {
   }
 
   async #read(feed: PayloadFeed): Promise<void> {
-    const { clock } = this.#context;
-    let stretchStart = clock.monotonic();
     for (;;) {
       this.#waitingForMessages = true;
       const messages = await feed.next(messagesAtOnce).catch((error) => this.#keep(error));
@@ -190,16 +192,21 @@ export class PartitionOwner {
         if (this.#abort.signal.aborted) return;
         await this.#apply(message);
         if (this.#state.quarantineIsFull) await this.#commit();
-        if (clock.monotonic() - stretchStart > stretchMs) {
-          await clock.yield();
-          stretchStart = clock.monotonic();
-        }
+        await this.#letOthersRun();
       }
       // The actors get their payloads when somebody looks, at a checkpoint or at the boundary: one
       // event for all payloads since then costs a fraction of one for each read.
       this.#progressed();
       if (this.#checkpointDue()) await this.#commit();
     }
+  }
+
+  /** To be called between steps of work, which it divides into stretches. */
+  async #letOthersRun(): Promise<void> {
+    const { clock } = this.#context;
+    if (clock.monotonic() - this.#stretchStartMs <= stretchMs) return;
+    await clock.yield();
+    this.#stretchStartMs = clock.monotonic();
   }
 
   /** What was read before the stream broke off may be in no stream any more: it is committed. */

@@ -1,7 +1,10 @@
 /** Digests as text, for events and checkpoints: 8 little-endian bytes each, base64. */
+import { atOnce } from "./pausing.ts";
 
 /** Digests take 8 bytes each, in base64. */
 const charactersPerDigest = 32 / 3;
+/** 4,095 digests: a multiple of what ends with a digest. */
+const stepCharacters = 1_365 * 32;
 
 /** @param halves high and low half of each digest, in turn. */
 export function encodeDigests(halves: readonly number[]): string {
@@ -17,13 +20,28 @@ export function encodeDigests(halves: readonly number[]): string {
   return bytes.toBase64();
 }
 
-/** How many digests a text holds, or up to two more. */
+/** How many digests a text holds, or one more. */
 export function digestsIn(text: string): number {
   return Math.floor(text.length / charactersPerDigest);
 }
 
 /** Calls back with the halves of each digest. */
 export function decodeDigests(text: string, each: (high: number, low: number) => void): void {
+  atOnce(decodingDigests(text, each));
+}
+
+/** Does what `decodeDigests` does, with a pause after some hundred microseconds. */
+export function* decodingDigests(
+  text: string,
+  each: (high: number, low: number) => void,
+): Generator<undefined, void> {
+  for (let at = 0; at < text.length; at += stepCharacters) {
+    decodeStep(text.slice(at, at + stepCharacters), each);
+    yield;
+  }
+}
+
+function decodeStep(text: string, each: (high: number, low: number) => void): void {
   const bytes = Uint8Array.fromBase64(text);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let i = 0; i + 8 <= bytes.length; i += 8) {

@@ -109,10 +109,7 @@ export class DigestTable {
 
   /** How many generations ago a slot was marked; -1 when it is free. */
   #ageAt(slot: number): number {
-    const marked = this.#generations[slot] ?? 0;
-    if (marked === 0) return -1;
-    const age = stamp(this.#generation) - marked;
-    return age < 0 ? age + generationModulus : age;
+    return ageOf(this.#generations[slot] ?? 0, this.#generation);
   }
 
   #insert(slot: number, high: number, low: number, marked: number): void {
@@ -131,23 +128,32 @@ export class DigestTable {
   /** Copies what is still known into the smallest table that has room for one more. */
   #rebuild(): void {
     const [oldHigh, oldLow, oldGenerations] = [this.#high, this.#low, this.#generations];
-    const known: number[] = [];
-    for (let slot = 0; slot < oldHigh.length; slot++) {
-      const age = this.#ageAt(slot);
-      if (age >= 0 && age <= this.remembered) known.push(slot);
-    }
-    const slots = slotsFor(known.length);
+    const isKnown = (slot: number) => {
+      const age = ageOf(oldGenerations[slot] ?? 0, this.#generation);
+      return age >= 0 && age <= this.remembered;
+    };
+    let known = 0;
+    for (let slot = 0; slot < oldHigh.length; slot++) if (isKnown(slot)) known++;
+    const slots = slotsFor(known);
     this.#high = new Uint32Array(slots);
     this.#low = new Uint32Array(slots);
     this.#generations = new Uint16Array(slots);
     this.#size = 0;
-    for (const from of known) {
+    for (let from = 0; from < oldHigh.length; from++) {
+      if (!isKnown(from)) continue;
       const low = oldLow[from] ?? 0;
       let slot = low & (slots - 1);
       while (this.#generations[slot] !== 0) slot = (slot + 1) & (slots - 1);
       this.#insert(slot, oldHigh[from] ?? 0, low, oldGenerations[from] ?? 0);
     }
   }
+}
+
+/** @param marked a stamp, or 0. */
+function ageOf(marked: number, generation: number): number {
+  if (marked === 0) return -1;
+  const age = stamp(generation) - marked;
+  return age < 0 ? age + generationModulus : age;
 }
 
 /** The smallest table that has room for one more than so many. */
