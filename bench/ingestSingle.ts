@@ -63,7 +63,7 @@ async function run(contender: Contender): Promise<void> {
 /** A Postgres with the settings of the embedded one. Unlike that one, it gives way to nobody. */
 async function plainPostgres(): Promise<string> {
   const port = await findFreePort();
-  const spec = await preparePostgres(temporaryDirectory(), port, testLog);
+  const spec = await preparePostgres(temporaryDirectory(), port);
   // That its clients are cut off at the end is no news.
   const { pid, exited } = spawnChild([...spec.command, "-c", "log_min_messages=panic"]);
   // Ends it when this process dies.

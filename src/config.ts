@@ -215,7 +215,9 @@ class Reader {
 
   /** Drivers decode user names and passwords, and fail where that cannot be done. */
   #requireCredentials(name: string, urls: readonly URL[]): void {
-    const isGood = urls.every(({ username, password }) => canDecode(username + password));
+    const isGood = urls.every(
+      ({ username, password }) => canDecode(username) && canDecode(password),
+    );
     if (isGood) return;
     this.problems.push(`${name}: write % in a user name or a password as %25`);
   }

@@ -1,7 +1,8 @@
-import { decodeDigests, digestsIn, encodeDigests } from "../domain/digestCodec.ts";
+import { decodingDigests, digestsIn, encodeDigests } from "../domain/digestCodec.ts";
 import { DigestTable } from "../domain/digestTable.ts";
 import { windowsKeyRemembered } from "../domain/rules.ts";
 import { windowIndexOf } from "../domain/windows.ts";
+import type { PartitionState } from "./partitionState.ts";
 
 interface KeyDigest {
   readonly high: number;
@@ -24,6 +25,9 @@ export function readBatchKeys(keys: readonly unknown[]): BatchKeys | undefined {
   return digests;
 }
 
+/** Digests by the index of the window they were seen in, oldest first. */
+type SavedKeys = PartitionState["keys"];
+
 /** What was seen in a stretch of a window. */
 interface Stretch {
   /** Index of the window. */
@@ -31,7 +35,7 @@ interface Stretch {
   readonly digests: DigestTable;
 }
 
-const stretchesMax = 8;
+const stretchesMax = 10;
 
 /**
  * The payloads that came with an idempotency key lately, by stream time: those of a window and of
@@ -48,7 +52,8 @@ export class IdempotencyKeys {
 
   /**
    * @param windowMs length of the windows by which keys are remembered.
-   * @param stretchMax keys in a stretch. Seven full ones are known at any time: 1,835,008 keys.
+   * @param stretchMax keys in a stretch. The last ones of three windows may hold less, so of more
+   *   keys than are remembered seven full stretches are known at least: 1,835,008.
    */
   constructor(
     private readonly windowMs: number,
@@ -73,20 +78,27 @@ export class IdempotencyKeys {
     return isKnown;
   }
 
-  save(): (readonly [windowIndex: number, digests: string])[] {
-    return this.#stretches.map(({ window, digests }) => [
-      window,
-      encodeDigests(digests.entries().get(0) ?? []),
-    ]);
+  /** For a checkpoint; pauses after each stretch. */
+  *saving(): Generator<undefined, SavedKeys> {
+    const saved: (readonly [number, string])[] = [];
+    for (const { window, digests } of this.#stretches) {
+      saved.push([window, encodeDigests(digests.digests())]);
+      yield;
+    }
+    return saved;
   }
 
-  /** @param saved oldest first; older programs saved one stretch a window, in any order. */
-  restore(saved: readonly (readonly [windowIndex: number, digests: string])[]): void {
+  /**
+   * Goes back to a checkpoint, with pauses.
+   * @param saved oldest first; older programs saved one stretch a window, of any size and in any
+   *   order.
+   */
+  *restoring(saved: SavedKeys): Generator<undefined, void> {
     const byAge = saved.toSorted(([one], [another]) => one - another);
     for (const [window, text] of byAge) {
       if (!this.#isLate(window)) continue;
       const digests = new DigestTable(0, digestsIn(text));
-      decodeDigests(text, (high, low) => digests.touch(high, low));
+      yield* decodingDigests(text, (high, low) => digests.touch(high, low));
       this.#stretches.push({ window, digests });
     }
   }

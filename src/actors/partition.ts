@@ -8,14 +8,12 @@
  */
 import { byName } from "../domain/actorName.ts";
 import { hash32, partitionOf } from "../domain/digest.ts";
-import { decodingDigests } from "../domain/digestCodec.ts";
-import { DigestTable } from "../domain/digestTable.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
 import { atOnce, sorting } from "../domain/pausing.ts";
 import { isCount } from "../domain/payload.ts";
 import { messageText, payloadText } from "../domain/quarantineText.ts";
-import { generationOf, generationsRemembered, type Rules, startsSession } from "../domain/rules.ts";
+import { type Rules, startsSession } from "../domain/rules.ts";
 import type { Tally } from "../domain/tally.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { ActorRegistry, namesActor } from "./actorRegistry.ts";
@@ -25,13 +23,14 @@ import type { LedgerCounts, PartitionState } from "./partitionState.ts";
 import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
+import { TokenMemory } from "./tokenMemory.ts";
 import { boundsOf, delivering, type WindowActor } from "./windowActor.ts";
 import { restoreTally, savingWindows } from "./windowState.ts";
 
 export class Partition {
   readonly actors: ActorRegistry;
   readonly #rules: Rules;
-  readonly #tokens: DigestTable;
+  readonly #tokens: TokenMemory;
   readonly #keys: IdempotencyKeys;
   readonly #ledger = new Ledger();
   readonly #publishers = new PublisherMemory();
@@ -55,7 +54,7 @@ export class Partition {
     this.actors = new ActorRegistry(
       (customer, content) => partitionOf(customer, content, rules.partitions) === number,
     );
-    this.#tokens = new DigestTable(generationsRemembered(rules));
+    this.#tokens = new TokenMemory(rules);
     this.#keys = new IdempotencyKeys(rules.keyWindowMs ?? rules.windowMs);
   }
 
@@ -185,6 +184,7 @@ export class Partition {
   *saving(): Generator<undefined, PartitionState> {
     yield* delivering(this.#touched);
     const windows = yield* savingWindows(this.#open);
+    const keys = yield* this.#keys.saving();
     return {
       v: 1,
       timeMs: this.#timeMs,
@@ -192,12 +192,16 @@ export class Partition {
       windows,
       publishers: this.#publishers.save(),
       retries: this.#retries.save(),
-      keys: this.#keys.save(),
+      keys,
     };
   }
 
-  /** Goes back to a checkpoint; to be called once, before anything else. */
-  restore(sequence: number, sealedThroughMs: number, state: PartitionState): void {
+  /** Goes back to a checkpoint, with pauses; to be done once, before anything else. */
+  *restoring(
+    sequence: number,
+    sealedThroughMs: number,
+    state: PartitionState,
+  ): Generator<undefined, void> {
     this.#sequence = sequence;
     this.#timeMs = state.timeMs;
     this.#enterWindow(windowIndexOf(sealedThroughMs, this.#rules.windowMs));
@@ -205,34 +209,31 @@ export class Partition {
     this.#keys.enter(sealedThroughMs);
     this.#publishers.restore(state.publishers);
     this.#retries.restore(state.retries ?? []);
-    this.#keys.restore(state.keys);
+    yield* this.#keys.restoring(state.keys);
     for (const window of state.windows) {
       const actor = this.actors.activate(window.customer, window.content);
-      actor.reopen(restoreTally(window));
+      const tally = restoreTally(window);
+      yield* this.#tokens.remembering(window.tokens, this.#windowIndex, (high, low) =>
+        tally.tokens.push(high, low),
+      );
+      actor.reopen(tally);
       actor.lastWindow = this.#windowIndex;
       this.#open.push(actor);
-      atOnce(this.#remembering(window.tokens, this.#windowIndex));
     }
   }
 
-  /** Fills the memory of tokens from an event; to be called after `restore`. */
-  remember(tokens: RememberedTokens): void {
-    atOnce(this.remembering(tokens));
-  }
-
-  /** Does what `remember` does, with pauses. Nothing may be applied meanwhile. */
+  /**
+   * Fills the memory of tokens from an event, with pauses; to be done after `restoring`, and before
+   * anything is applied.
+   */
   remembering({ tokens, windowEndMs }: RememberedTokens): Generator<undefined, void> {
-    return this.#remembering(tokens, windowIndexOf(windowEndMs - 1, this.#rules.windowMs));
-  }
-
-  #remembering(tokens: string, windowIndex: number): Generator<undefined, void> {
-    const generation = generationOf(windowIndex, this.#rules);
-    return decodingDigests(tokens, (high, low) => this.#tokens.restore(high, low, generation));
+    const windowIndex = windowIndexOf(windowEndMs - 1, this.#rules.windowMs);
+    return this.#tokens.remembering(tokens, windowIndex);
   }
 
   #enterWindow(windowIndex: number): void {
     this.#windowIndex = windowIndex;
-    this.#tokens.advance(generationOf(windowIndex, this.#rules));
+    this.#tokens.enterWindow(windowIndex);
   }
 
   #applyBatch(batch: Batch): void {

@@ -17,13 +17,12 @@ import type { Checkpoint, LogMessage, Ownership, PayloadFeed, VerifyStream } fro
 import { CommitRejected, PartitionHalted, PayloadGap } from "./ports.ts";
 import { ReplicaCheck } from "./replicaCheck.ts";
 import { verifyStream } from "./streamIdentity.ts";
+import { Stretches } from "./stretches.ts";
 import { keepTicking } from "./ticker.ts";
 import { Trimmer } from "./trimmer.ts";
 
 /** Messages taken from the feed at a time. */
 const messagesAtOnce = 256;
-/** After so much work at a stretch, ms, other partitions and requests get their turn. */
-const stretchMs = 8;
 
 class Fenced extends Error {}
 
@@ -35,6 +34,7 @@ export class PartitionOwner {
   readonly #log: Log;
   readonly #abort = new AbortController();
   #state: Partition;
+  readonly #stretches: Stretches;
   #feed: PayloadFeed | undefined;
   #streamCreated = "";
   /** Time of the last message applied; with its sequence it tells the stream from another. */
@@ -47,8 +47,6 @@ export class PartitionOwner {
   readonly #trimmer: Trimmer;
   readonly #replicas: ReplicaCheck;
   #noRoom: { readonly reason: string; readonly atMs: number } | undefined;
-  /** When others had their turn, in monotonic milliseconds. */
-  #stretchStartMs = 0;
   /** Wakes the ticker, which is the only one that waits for progress. */
   #progressed: () => void = () => {};
   #waitingForMessages = false;
@@ -59,6 +57,7 @@ export class PartitionOwner {
     this.#context = context;
     this.#log = context.log.with({ partition: ownership.partition, epoch: ownership.epoch });
     this.#state = new Partition(context.rules, ownership.partition);
+    this.#stretches = new Stretches(context.clock);
     const { partition } = this;
     this.#trimmer = new Trimmer({ ...context, partition, log: this.#log });
     this.#replicas = new ReplicaCheck({ ...context, partition, signal: this.#abort.signal });
@@ -156,14 +155,15 @@ export class PartitionOwner {
     this.#messageTime = checkpoint.messageTime;
     if (checkpoint.state !== undefined) {
       const state = readPartitionState(checkpoint.state);
-      this.#state.restore(checkpoint.sequence, checkpoint.sealedThroughMs, state);
+      const { sequence, sealedThroughMs } = checkpoint;
+      await this.#stretches.run(this.#state.restoring(sequence, sealedThroughMs, state));
     }
     this.#committedPayloads = this.#state.payloadsRead;
     const afterMs = checkpoint.sealedThroughMs - tokenMemoryMs(rules);
     const pages = store.rememberedTokens(this.partition, afterMs);
     for await (const page of pages) {
       for (const tokens of page) {
-        for (const _ of this.#state.remembering(tokens)) await this.#letOthersRun();
+        await this.#stretches.run(this.#state.remembering(tokens));
       }
       if (this.#abort.signal.aborted) throw new Error("stopped while starting");
     }
@@ -192,21 +192,13 @@ export class PartitionOwner {
         if (this.#abort.signal.aborted) return;
         await this.#apply(message);
         if (this.#state.quarantineIsFull) await this.#commit();
-        await this.#letOthersRun();
+        await this.#stretches.pause();
       }
       // The actors get their payloads when somebody looks, at a checkpoint or at the boundary: one
       // event for all payloads since then costs a fraction of one for each read.
       this.#progressed();
       if (this.#checkpointDue()) await this.#commit();
     }
-  }
-
-  /** To be called between steps of work, which it divides into stretches. */
-  async #letOthersRun(): Promise<void> {
-    const { clock } = this.#context;
-    if (clock.monotonic() - this.#stretchStartMs <= stretchMs) return;
-    await clock.yield();
-    this.#stretchStartMs = clock.monotonic();
   }
 
   /** What was read before the stream broke off may be in no stream any more: it is committed. */
@@ -251,8 +243,9 @@ export class PartitionOwner {
     const before = this.#committed;
     if (before === undefined) throw new Error("a commit before the checkpoint was loaded");
     this.#state.assertConserved();
-    // At a boundary no window is open: saving takes no time, and need not wait for a turn.
-    const saved = sealed ? this.#state.save() : await turns.run(this.#state.saving());
+    // At a boundary no window is open: what there is to save need not wait for a turn.
+    const saving = this.#state.saving();
+    const saved = await (sealed ? this.#stretches.run(saving) : turns.run(saving));
     const events = sealed ?? [];
     const checkpoint: Checkpoint = {
       streamCreated: this.#streamCreated,

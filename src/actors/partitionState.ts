@@ -16,7 +16,7 @@ export interface PartitionState {
   readonly publishers: readonly PublisherState[];
   /** The places in quarantine that were retried, in the same form. */
   readonly retries?: readonly PublisherState[];
-  /** Digests of idempotency keys by the index of the window they were last seen in. */
+  /** Digests of idempotency keys by the index of the window they were seen in, oldest first. */
   readonly keys: readonly (readonly [windowIndex: number, digests: string])[];
 }
 

@@ -7,7 +7,7 @@ import { join, resolve } from "node:path";
 import { claimDataDir, type DataDirLock } from "../embedded/dataDir.ts";
 import { findNatsServer } from "../embedded/natsBinary.ts";
 import { findFreePort, loopback, requireFreePort } from "../embedded/ports.ts";
-import { ensureDatabase, preparePostgres } from "../embedded/postgres.ts";
+import { endOrphanPostgres, ensureDatabase, preparePostgres } from "../embedded/postgres.ts";
 import { ServerProcess } from "../embedded/serverProcess.ts";
 import { Watcher } from "../embedded/watcher.ts";
 import type { Log } from "../log.ts";
@@ -90,7 +90,8 @@ export class Cluster {
     const dataDir = resolve(options.dataDir);
     const binary = await findNatsServer(binDir, log);
     const ports = await allPorts(options);
-    const spec = await preparePostgres(dataDir, ports.postgres, log);
+    await endOrphanPostgres(dataDir, log);
+    const spec = await preparePostgres(dataDir, ports.postgres);
     const postgres = new ServerProcess(spec, watcher, log);
     const nats: ServerProcess[] = [];
     for (let index = 0; index < natsNodes; index++) {

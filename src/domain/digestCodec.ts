@@ -20,7 +20,7 @@ export function encodeDigests(halves: readonly number[]): string {
   return bytes.toBase64();
 }
 
-/** How many digests a text holds, or one more. */
+/** How many digests a text holds. */
 export function digestsIn(text: string): number {
   return Math.floor(text.length / charactersPerDigest);
 }

@@ -71,17 +71,15 @@ export class DigestTable {
     if (this.#generation - generation <= this.remembered) this.#mark(high, low, generation);
   }
 
-  /** The digests by generation, high and low half in turn, for a checkpoint. */
-  entries(): Map<number, number[]> {
-    const byGeneration = new Map<number, number[]>();
+  /** All that are known, high and low half in turn, for a checkpoint. */
+  digests(): number[] {
+    const halves: number[] = [];
     for (let slot = 0; slot < this.#high.length; slot++) {
       const age = this.#ageAt(slot);
       if (age < 0 || age > this.remembered) continue;
-      const digests = byGeneration.get(this.#generation - age) ?? [];
-      if (digests.length === 0) byGeneration.set(this.#generation - age, digests);
-      digests.push(this.#high[slot] ?? 0, this.#low[slot] ?? 0);
+      halves.push(this.#high[slot] ?? 0, this.#low[slot] ?? 0);
     }
-    return byGeneration;
+    return halves;
   }
 
   #mark(high: number, low: number, generation: number): number {

@@ -2,9 +2,9 @@
 import { join, resolve } from "node:path";
 import type { Log } from "../log.ts";
 import { claimDataDir } from "./dataDir.ts";
-import { prepareNats } from "./natsServer.ts";
+import { endOrphanNats, prepareNats } from "./natsServer.ts";
 import { requireFreePort } from "./ports.ts";
-import { ensureDatabase, preparePostgres } from "./postgres.ts";
+import { endOrphanPostgres, ensureDatabase, preparePostgres } from "./postgres.ts";
 import { ServerProcess } from "./serverProcess.ts";
 import { Watcher } from "./watcher.ts";
 
@@ -101,13 +101,14 @@ async function startPostgres(
   keep: (server: ServerProcess) => ServerProcess,
   { log, signal }: EmbeddedOptions,
 ): Promise<ServerProcess> {
-  const spec = await preparePostgres(dataDir, port, log);
+  await endOrphanPostgres(dataDir, log);
   await requireFreePort(port, {
     server: "the embedded Postgres",
     advice: "set EMBEDDED_PG_PORT to a free port, or DATABASE_URL to use a server of your own",
     log,
     signal,
   });
+  const spec = await preparePostgres(dataDir, port);
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();
   await ensureDatabase(port);
@@ -122,13 +123,14 @@ async function startNats(
   keep: (server: ServerProcess) => ServerProcess,
   { binDir, log, signal }: EmbeddedOptions,
 ): Promise<ServerProcess> {
-  const spec = await prepareNats(dataDir, binDir ?? join(dataDir, "bin"), port, log);
+  await endOrphanNats(dataDir, log);
   await requireFreePort(port, {
     server: "the embedded nats-server",
     advice: "set EMBEDDED_NATS_PORT to a free port, or NATS_URL to use a server of your own",
     log,
     signal,
   });
+  const spec = await prepareNats(dataDir, binDir ?? join(dataDir, "bin"), port, log);
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();
   log.info("the embedded nats-server is ready", { url: server.url, pid: server.pid });

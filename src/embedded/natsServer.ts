@@ -10,18 +10,13 @@ import { loopback } from "./ports.ts";
 import { commandLine, endProcess, isAlive, readIfThere } from "./processes.ts";
 import type { ServerSpec } from "./serverProcess.ts";
 
-/**
- * Ends a server that a dead process left behind, finds its program, writes its configuration, and
- * says how to run it.
- */
+/** Finds the server, writes its configuration, and says how to run it. */
 export async function prepareNats(
   dataDir: string,
   binDir: string,
   port: number,
   log: Log,
 ): Promise<ServerSpec> {
-  const orphan = await endOrphan(dataDir);
-  if (orphan !== undefined) log.warn("ended a nats-server left by a dead process", { pid: orphan });
   const binary = await findNatsServer(binDir, log);
   const directory = natsDir(dataDir);
   await mkdir(directory, { recursive: true });
@@ -40,14 +35,14 @@ export async function prepareNats(
   };
 }
 
-/** Ends a nats-server on this data whose parent died without ending it. Returns its pid. */
-async function endOrphan(dataDir: string): Promise<number | undefined> {
+/** Ends a nats-server on this data whose parent died without ending it. */
+export async function endOrphanNats(dataDir: string, log: Log): Promise<void> {
   const pid = Number(readIfThere(pidFile(dataDir)));
-  if (!(pid > 1) || !isAlive(pid)) return undefined;
+  if (!(pid > 1) || !isAlive(pid)) return;
   // The pid may by now belong to anything; ours has our configuration in its command.
-  if (!` ${commandLine(pid)} `.includes(` --config ${configFile(dataDir)} `)) return undefined;
+  if (!` ${commandLine(pid)} `.includes(` --config ${configFile(dataDir)} `)) return;
   await endProcess(pid, "SIGTERM", 3_000);
-  return pid;
+  log.warn("ended a nats-server left by a dead process", { pid });
 }
 
 function natsDir(dataDir: string): string {

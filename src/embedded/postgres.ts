@@ -36,17 +36,8 @@ const settings: Readonly<Record<string, string>> = {
   log_checkpoints: "off",
 };
 
-/**
- * Ends a server that a dead process left behind, creates the cluster when there is none, and says
- * how to run Postgres.
- */
-export async function preparePostgres(
-  dataDir: string,
-  port: number,
-  log: Log,
-): Promise<ServerSpec> {
-  const orphan = await endOrphan(dataDir);
-  if (orphan !== undefined) log.warn("ended a Postgres left by a dead process", { pid: orphan });
+/** Creates the cluster when there is none, and says how to run Postgres. */
+export async function preparePostgres(dataDir: string, port: number): Promise<ServerSpec> {
   const cluster = clusterDir(dataDir);
   const program = join(nativeDir(), "bin", "postgres");
   const runner = await findRunner(program, dataDir, cluster);
@@ -67,20 +58,20 @@ export async function preparePostgres(
   };
 }
 
-/** Ends a Postgres on this data whose parent died without ending it. Returns its pid. */
-async function endOrphan(dataDir: string): Promise<number | undefined> {
+/** Ends a Postgres on this data whose parent died without ending it. */
+export async function endOrphanPostgres(dataDir: string, log: Log): Promise<void> {
   const pidFile = join(clusterDir(dataDir), "postmaster.pid");
   const pid = Number(readIfThere(pidFile)?.split("\n")[0]);
-  if (!(pid > 1) || !isAlive(pid)) return undefined;
+  if (!(pid > 1) || !isAlive(pid)) return;
   // The directory of the cluster stands in the command of ours.
   if (` ${commandLine(pid)} `.includes(` -D ${clusterDir(dataDir)} `)) {
     await endProcess(pid, "SIGINT", 5_000);
-    return pid;
+    log.warn("ended a Postgres left by a dead process", { pid });
+    return;
   }
   // After a reboot, or in a container, the pid belongs to some other program. Postgres would
   // refuse to start; we know better, as the lock on the data directory is ours.
   await rm(pidFile, { force: true });
-  return undefined;
 }
 
 /** Creates our database unless it is there. */

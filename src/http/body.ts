@@ -33,7 +33,12 @@ export type BodyPlan = {
   readonly bytesMax: number;
 } & (
   | { readonly kind: "whole"; readonly length: number }
-  | { readonly kind: "stream"; readonly compression: Compression | undefined }
+  | {
+      readonly kind: "stream";
+      readonly compression: Compression | undefined;
+      /** As it is sent; undefined for a chunked body. */
+      readonly length: number | undefined;
+    }
 );
 
 /** Decides from the headers alone how to read a body, or to refuse it. */
@@ -45,7 +50,7 @@ export function planBody(headers: Headers, bytesMax: number): BodyPlan | Problem
   if (length !== undefined && !(length <= bytesMax)) return tooLarge(bytesMax);
   return compression === undefined && length !== undefined && length <= wholeBytesMax
     ? { kind: "whole", length, bytesMax }
-    : { kind: "stream", compression, bytesMax };
+    : { kind: "stream", compression, length, bytesMax };
 }
 
 /**
@@ -138,13 +143,13 @@ async function readStream(
   share: Share,
   arrivalMs: number,
 ): Promise<Uint8Array | Problem> {
-  const { compression, bytesMax } = plan;
+  const { compression, length = 0, bytesMax } = plan;
   const { body } = request;
   const limits = { bytesMax, share, arrivalMs };
   if (compression === undefined) {
-    return body === null
-      ? new Uint8Array(0)
-      : await collect(body, { ...limits, broken: incomplete });
+    const read =
+      body === null ? new Uint8Array(0) : await collect(body, { ...limits, broken: incomplete });
+    return read instanceof Problem || read.length >= length ? read : incomplete();
   }
   const broken = () => new Problem("malformed-body", `The body is not valid ${compression}.`);
   // Even what is empty takes some bytes when it is compressed, so these were lost on the way.

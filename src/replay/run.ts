@@ -7,7 +7,9 @@ import { Partition } from "../actors/partition.ts";
 import { emptyPartitionState } from "../actors/partitionState.ts";
 import type { PayloadObserver } from "../actors/payloadObserver.ts";
 import type { LogMessage, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
+import { Stretches } from "../actors/stretches.ts";
 import type { DomainEvent } from "../domain/events.ts";
+import { atOnce } from "../domain/pausing.ts";
 import { type Rules, tokenMemoryMs } from "../domain/rules.ts";
 import { inTime } from "../inTime.ts";
 import type { ReplayPlan } from "./plan.ts";
@@ -30,8 +32,6 @@ interface ReplayRun {
 }
 
 const messagesAtOnce = 256;
-/** After so much work at a stretch, ms, others get their turn. */
-const stretchMs = 8;
 /** Without any message for this long, a replay fails. */
 const silenceMs = 15_000;
 
@@ -68,8 +68,7 @@ export async function runReplay(world: ReplayWorld, run: ReplayRun): Promise<Par
 
 class Replay {
   readonly #run: ReplayRun;
-  readonly #clock: Clock;
-  #stretchStart: number;
+  readonly #stretches: Stretches;
   /** Reads the warm-up, for the sake of keys and numbers. Undefined when there is none. */
   readonly #warmUp: Partition | undefined;
   /** Undefined until the first message after the warm-up. */
@@ -77,8 +76,7 @@ class Replay {
 
   constructor(run: ReplayRun, clock: Clock) {
     this.#run = run;
-    this.#clock = clock;
-    this.#stretchStart = clock.monotonic();
+    this.#stretches = new Stretches(clock);
     this.#warmUp = run.plan.start && new Partition(run.rules, run.plan.partition);
   }
 
@@ -86,15 +84,13 @@ class Replay {
   async readAll(messages: readonly LogMessage[]): Promise<boolean> {
     for (const message of messages) {
       if (!(await this.#read(message))) return false;
-      if (this.#clock.monotonic() - this.#stretchStart < stretchMs) continue;
-      await this.#clock.yield();
-      this.#stretchStart = this.#clock.monotonic();
+      await this.#stretches.pause();
     }
     return true;
   }
 
   async end(): Promise<Partition> {
-    const partition = this.#partition ?? (await startingPartition(this.#run, this.#warmUp));
+    const partition = this.#partition ?? (await this.#startingPartition());
     partition.deliver();
     return partition;
   }
@@ -103,7 +99,7 @@ class Replay {
     const run = this.#run;
     const { throughMs = Number.POSITIVE_INFINITY, untilSealedMs } = run;
     if (this.#partition === undefined && this.#isWarmUp(message)) return true;
-    this.#partition ??= await startingPartition(run, this.#warmUp, message.sequence);
+    this.#partition ??= await this.#startingPartition(message.sequence);
     const partition = this.#partition;
     if (Math.max(message.timeMs, partition.timeMs) > throughMs) return false;
     if (partition.endsWindow(message.timeMs)) {
@@ -126,7 +122,9 @@ class Replay {
     this.#run.reading?.(message);
     // What is left of the window before the warm-up comes first in the stream, and is passed over.
     if (message.timeMs < start.warmUpFromMs && warmUp.sequence === 0) return true;
-    if (warmUp.sequence === 0) warmUp.restore(message.sequence - 1, 0, emptyPartitionState);
+    if (warmUp.sequence === 0) {
+      atOnce(warmUp.restoring(message.sequence - 1, 0, emptyPartitionState));
+    }
     if (warmUp.endsWindow(message.timeMs)) {
       warmUp.seal(message.timeMs);
       warmUp.committed();
@@ -134,30 +132,28 @@ class Replay {
     applyBounded(warmUp, message);
     return true;
   }
+
+  /** As a new owner would make it at the boundary where the replay begins. */
+  async #startingPartition(firstSequence = 1): Promise<Partition> {
+    const { plan, rules, observer, tokens } = this.#run;
+    const partition = new Partition(rules, plan.partition, observer);
+    if (plan.start === undefined) return partition;
+    const { replayFromMs } = plan.start;
+    const timeMs = Math.max(replayFromMs, this.#warmUp?.timeMs ?? 0);
+    const { ledger, windows } = emptyPartitionState;
+    const state = { ...(this.#warmUp?.save() ?? emptyPartitionState), timeMs, ledger, windows };
+    await this.#stretches.run(partition.restoring(firstSequence - 1, replayFromMs, state));
+    for await (const page of tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
+      for (const remembered of page) {
+        await this.#stretches.run(partition.remembering(remembered));
+      }
+    }
+    return partition;
+  }
 }
 
 /** Owners commit what they quarantine when it is much; a replay keeps that of the last messages. */
 function applyBounded(partition: Partition, message: LogMessage): void {
   if (partition.quarantineIsFull) partition.committed();
   partition.apply(message);
-}
-
-/** As a new owner would make it at the boundary where the replay begins. */
-async function startingPartition(
-  run: ReplayRun,
-  warmUp: Partition | undefined,
-  firstSequence = 1,
-): Promise<Partition> {
-  const { plan, rules } = run;
-  const partition = new Partition(rules, plan.partition, run.observer);
-  if (plan.start === undefined) return partition;
-  const { replayFromMs } = plan.start;
-  const timeMs = Math.max(replayFromMs, warmUp?.timeMs ?? 0);
-  const { ledger, windows } = emptyPartitionState;
-  const state = { ...(warmUp?.save() ?? emptyPartitionState), timeMs, ledger, windows };
-  partition.restore(firstSequence - 1, replayFromMs, state);
-  for await (const page of run.tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
-    for (const remembered of page) partition.remember(remembered);
-  }
-  return partition;
 }

@@ -7,7 +7,8 @@
  * pool is replaced by a new one: its other connections may be dead without saying so, and one
  * that closes at the wrong moment never sends anything again (its unsent bytes stay buffered and
  * the driver waits for a flush that was cancelled). Its other statements keep their deadlines: the
- * building of an index may go on for minutes when a short question was not answered.
+ * building of an index may go on for minutes when a short question was not answered. Where the
+ * network is gone, they find that out at their deadlines, and keep their places until then.
  */
 import postgres from "postgres";
 import { inTime } from "../inTime.ts";

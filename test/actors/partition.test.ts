@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Partition } from "../../src/actors/partition.ts";
 import { emptyPartitionState } from "../../src/actors/partitionState.ts";
 import type { LogMessage } from "../../src/actors/ports.ts";
+import { atOnce } from "../../src/domain/pausing.ts";
 import type { Rules } from "../../src/domain/rules.ts";
 import { type NaiveMessage, type NaivePayload, naiveRows } from "../support/naiveModel.ts";
 import { logMessage, rowsOf, run, streamOf } from "../support/streams.ts";
@@ -69,8 +70,8 @@ describe("the session rule", () => {
     const again = messages([at(3) - 1 - start, payload()]);
     const sessionsAfter = (windowEndMs: number) => {
       const partition = new Partition(hours, 0);
-      partition.restore(0, at(2), { ...emptyPartitionState, timeMs: at(2) });
-      partition.remember({ windowEndMs, tokens: tokensOf(payload()) });
+      atOnce(partition.restoring(0, at(2), { ...emptyPartitionState, timeMs: at(2) }));
+      atOnce(partition.remembering({ windowEndMs, tokens: tokensOf(payload()) }));
       for (const message of streamOf(again, at(3)).slice(0, 1)) partition.apply(message);
       return partition.seal(at(3))[0]?.data.sessions;
     };

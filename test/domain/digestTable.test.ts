@@ -32,22 +32,18 @@ describe("DigestTable", () => {
     );
   });
 
-  test("comes back from its entries", () => {
+  test("comes back from its digests, and knows them until they are too old", () => {
     const table = new DigestTable(remembered);
-    for (let i = 0; i < 1_000; i++) {
-      table.advance(i / 250);
-      table.touch(i, i * 7);
-    }
-    table.advance(4);
-    const copy = new DigestTable(remembered);
-    copy.advance(4);
-    for (const [generation, halves] of table.entries()) {
-      for (let i = 0; i < halves.length; i += 2) {
-        copy.restore(halves[i] ?? 0, halves[i + 1] ?? 0, generation);
-      }
-    }
+    for (let i = 0; i < 1_000; i++) table.touch(i, i * 7);
+    const halves = table.digests();
+    const copy = new DigestTable(remembered, 1_000);
+    copy.advance(remembered);
+    for (let i = 0; i < halves.length; i += 2) copy.restore(halves[i] ?? 0, halves[i + 1] ?? 0, 0);
     expect(copy.size).toBe(1_000);
-    for (let i = 0; i < 1_000; i++) expect(copy.touch(i, i * 7)).toBe(table.touch(i, i * 7));
+    for (let i = 0; i < 1_000; i++) expect(copy.touch(i, i * 7)).toBe(remembered);
+    for (let i = 0; i < 1_000; i++) table.restore(i, i * 7 + 1, 0);
+    table.advance(remembered + 1);
+    expect(table.digests()).toEqual([]);
   });
 
   test("takes at most 24 bytes a digest, from ten thousand on", () => {

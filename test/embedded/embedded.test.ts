@@ -147,7 +147,7 @@ describe("embedded servers", () => {
       const [pgPort, natsPort] = [await freePort(), await freePort()];
       await (await start({ dataDir, postgres: { port: pgPort }, nats: { port: natsPort } })).stop();
       const specs = [
-        await preparePostgres(dataDir, pgPort, silent),
+        await preparePostgres(dataDir, pgPort),
         await prepareNats(dataDir, testBinDir, natsPort, silent),
       ];
       const orphans = specs.map((spec) => {

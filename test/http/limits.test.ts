@@ -3,9 +3,12 @@ import { expect, test } from "bun:test";
 import { connect } from "node:net";
 import { Admission, Share } from "../../src/http/admission.ts";
 import { decodeText, planBody, readBody } from "../../src/http/body.ts";
+import { createIngest } from "../../src/http/ingest.ts";
 import { Problem, problemResponse } from "../../src/http/problem.ts";
+import { createLog } from "../../src/log.ts";
 import { examplePayload } from "../support/api.ts";
-import { startPublicServer } from "../support/publicServer.ts";
+import { startPublicServer, type TestBody } from "../support/publicServer.ts";
+import { RecordingPayloadLog } from "../support/recordingPayloadLog.ts";
 import { until } from "../support/until.ts";
 
 const good = JSON.stringify(examplePayload);
@@ -107,6 +110,17 @@ test("a client that goes away in the middle of its body gives its room back", as
   await server.stop(0);
 });
 
+test("a batch whose client goes away after some lines is not stored", async () => {
+  const server = startPublicServer();
+  const socket = connect(server.port, "127.0.0.1");
+  const head = "POST /stats/batch HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-ndjson";
+  socket.write(`${head}\r\ncontent-length: 10000\r\n\r\n${good}\n${good}\n`);
+  socket.end();
+  await until(() => server.counts.refused.get("malformed-body") === 1, { what: "it is refused" });
+  expect(server.payloadLog.appends).toEqual([]);
+  await server.stop(0);
+});
+
 test("a chunked body that never ends is refused without being kept", async () => {
   const server = startPublicServer();
   let sent = 0;
@@ -130,7 +144,7 @@ test("a body that takes too long is given up, compressed or not", async () => {
       start: (controller) => controller.enqueue(new Uint8Array(0)),
     });
     const request = new Request("http://localhost/", { method: "POST", body: slow });
-    const plan = { kind: "stream", compression, bytesMax: 100 } as const;
+    const plan = { kind: "stream", compression, length: undefined, bytesMax: 100 } as const;
     expect(await readBody(request, plan, share(100), decodeText, 20)).toMatchObject({
       kind: "timeout",
     });
@@ -157,25 +171,45 @@ test("a body of a declared length that takes too long is given up", async () => 
 });
 
 test("who declares much and sends little takes little room", async () => {
-  const server = startPublicServer({ batchesInFlight: { requestsMax: 20, bytesMax: 100_000 } });
+  const payloadLog = new RecordingPayloadLog();
+  const { batch } = createIngest({
+    payloadLog,
+    counters: { accepted: () => {}, refused: () => {} },
+    log: createLog(
+      "error",
+      () => {},
+      () => 0,
+    ),
+    batchesInFlight: { requestsMax: 11, bytesMax: 100_000 },
+  });
+  const request = (body: TestBody, length: number) =>
+    new Request("http://localhost/stats/batch", {
+      method: "POST",
+      body,
+      headers: { "content-type": "application/json", "content-length": `${length}` },
+    });
+  const ends: (() => void)[] = [];
   const idle = Array.from({ length: 10 }, () => {
-    const socket = connect(server.port, "127.0.0.1");
-    const head = "POST /stats/batch HTTP/1.1\r\nhost: x\r\ncontent-type: application/json";
-    socket.write(`${head}\r\ncontent-length: 90000\r\n\r\n[`);
-    return socket;
+    const begun = new ReadableStream<Uint8Array>({
+      start(controller) {
+        controller.enqueue(Buffer.from("["));
+        ends.push(() => controller.close());
+      },
+    });
+    return batch(request(begun, 90_000));
   });
   const large = `[${good}${" ".repeat(80_000)}]`;
-  // Ten others and one place too few: all of them are being read.
-  const release = server.payloadLog.hold();
-  const held = Array.from({ length: 10 }, () => server.post("/stats/batch", `[${good}]`));
-  await until(async () => (await server.post("/stats/batch", `[${good}]`)).status === 503, {
-    what: "all places are taken",
-  });
-  release();
-  for (const response of await Promise.all(held)) expect(response.status).toBe(202);
-  expect((await server.post("/stats/batch", large)).status).toBe(202);
-  for (const socket of idle) socket.destroy();
-  await server.stop(0);
+  expect((await batch(request(large, large.length))).status).toBe(202);
+  // All ten were let in, and end before they are complete.
+  for (const end of ends) end();
+  for (const response of await Promise.all(idle)) {
+    expect(response.status).toBe(400);
+    expect(await response.text()).toContain("ended before it was complete");
+  }
+  // Lines that are whole do not count when the body ends too early.
+  const lines = `${good}\n${good}\n`;
+  expect((await batch(request(new Blob([lines]).stream(), 10_000))).status).toBe(400);
+  expect(payloadLog.appends).toHaveLength(1);
 });
 
 test("an admission lets in what fits", () => {

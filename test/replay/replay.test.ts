@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { Partition } from "../../src/actors/partition.ts";
 import type { LogMessage } from "../../src/actors/ports.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
+import { atOnce } from "../../src/domain/pausing.ts";
 import type { Rules } from "../../src/domain/rules.ts";
 import { auditPartition } from "../../src/replay/audit.ts";
 import { planReplay, warmUpMs } from "../../src/replay/plan.ts";
@@ -249,9 +250,10 @@ function runChanged(stream: readonly LogMessage[], first: Rules, then: Rules, at
     const state = partition.save();
     const { sequence, sealedThroughMs } = partition;
     partition = new Partition(then, 0);
-    partition.restore(sequence, sealedThroughMs, state);
+    atOnce(partition.restoring(sequence, sealedThroughMs, state));
     for (const { data } of events) {
-      partition.remember({ windowEndMs: Date.parse(data.windowEnd), tokens: data.tokens });
+      const windowEndMs = Date.parse(data.windowEnd);
+      atOnce(partition.remembering({ windowEndMs, tokens: data.tokens }));
     }
     changedAtMs = sealedThroughMs;
   }

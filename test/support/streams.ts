@@ -4,6 +4,7 @@ import type { LogMessage } from "../../src/actors/ports.ts";
 import { hash32, highSeed, lowSeed } from "../../src/domain/digest.ts";
 import { BatchBuilder, encodeTick } from "../../src/domain/envelope.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
+import { atOnce } from "../../src/domain/pausing.ts";
 import type { Rules } from "../../src/domain/rules.ts";
 import { windowIndexOf } from "../../src/domain/windows.ts";
 import type { NaiveMessage, NaiveRow } from "./naiveModel.ts";
@@ -61,10 +62,10 @@ export function run(
 function restarted(partition: Partition, events: readonly DomainEvent[], rules: Rules): Partition {
   const state = readPartitionState(JSON.parse(JSON.stringify(partition.save())));
   const next = new Partition(rules, 0);
-  next.restore(partition.sequence, partition.sealedThroughMs, state);
+  atOnce(next.restoring(partition.sequence, partition.sealedThroughMs, state));
   for (const event of events) {
     const { windowEnd, tokens } = event.data;
-    next.remember({ windowEndMs: Date.parse(windowEnd), tokens });
+    atOnce(next.remembering({ windowEndMs: Date.parse(windowEnd), tokens }));
   }
   return next;
 }

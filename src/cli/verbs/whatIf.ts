@@ -26,6 +26,7 @@ interface WhatIfOptions {
 /** Options that say how to run it. */
 const runOptions = ["window", "countTokenOnce", "sessionMemory", "from", "to", "limit"];
 const pairsDefault = 20;
+
 export function addWhatIfVerb(program: Command, settings: CliSettings): void {
   program
     .command("what-if")

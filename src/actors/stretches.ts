@@ -1,0 +1,29 @@
+import type { Clock } from "./clock.ts";
+
+/** After so much work at a stretch, other partitions and requests get their turn. */
+const stretchMs = 8;
+
+/** Divides the work of one of many that share a thread. */
+export class Stretches {
+  #beganMs: number;
+
+  constructor(private readonly clock: Pick<Clock, "monotonic" | "yield">) {
+    this.#beganMs = clock.monotonic();
+  }
+
+  /** To be called between steps of work: lets others run when the stretch has been long enough. */
+  async pause(): Promise<void> {
+    if (this.clock.monotonic() - this.#beganMs <= stretchMs) return;
+    await this.clock.yield();
+    this.#beganMs = this.clock.monotonic();
+  }
+
+  /** Does work that can pause. */
+  async run<Result>(work: Generator<undefined, Result>): Promise<Result> {
+    for (;;) {
+      const { done, value } = work.next();
+      if (done) return value;
+      await this.pause();
+    }
+  }
+}
