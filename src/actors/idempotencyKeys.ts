@@ -65,7 +65,7 @@ export class IdempotencyKeys {
     const window = windowIndexOf(timeMs, this.windowMs);
     if (window <= this.#window) return;
     this.#window = window;
-    this.#stretches = this.#stretches.filter((stretch) => this.#isLate(stretch.window));
+    this.#stretches = this.#stretches.filter((stretch) => this.#isRecent(stretch.window));
   }
 
   /** True when a payload was seen before; takes note of it in any case. */
@@ -96,14 +96,14 @@ export class IdempotencyKeys {
   *restoring(saved: SavedKeys): Generator<undefined, void> {
     const byAge = saved.toSorted(([one], [another]) => one - another);
     for (const [window, text] of byAge) {
-      if (!this.#isLate(window)) continue;
+      if (!this.#isRecent(window)) continue;
       const digests = new DigestTable(0, digestsIn(text));
       yield* decodingDigests(text, (high, low) => digests.touch(high, low));
       this.#stretches.push({ window, digests });
     }
   }
 
-  #isLate(window: number): boolean {
+  #isRecent(window: number): boolean {
     return this.#window - window <= windowsKeyRemembered;
   }
 

@@ -135,7 +135,8 @@ class Replay {
 
   /** As a new owner would make it at the boundary where the replay begins. */
   async #startingPartition(firstSequence = 1): Promise<Partition> {
-    const { plan, rules, observer, tokens } = this.#run;
+    const run = this.#run;
+    const { plan, rules, observer } = run;
     const partition = new Partition(rules, plan.partition, observer);
     if (plan.start === undefined) return partition;
     const { replayFromMs } = plan.start;
@@ -143,7 +144,7 @@ class Replay {
     const { ledger, windows } = emptyPartitionState;
     const state = { ...(this.#warmUp?.save() ?? emptyPartitionState), timeMs, ledger, windows };
     await this.#stretches.run(partition.restoring(firstSequence - 1, replayFromMs, state));
-    for await (const page of tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
+    for await (const page of run.tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
       for (const remembered of page) {
         await this.#stretches.run(partition.remembering(remembered));
       }
