@@ -208,7 +208,18 @@ test("a build can be paused alone: the table that is read goes on", async () => 
   expect(await control.pause("stats", "rebuild")).toBe("accepted");
   expect((await projection(store)).rebuild?.phase).toBe("paused");
   // A step that had begun before the pause may still end.
-  await Bun.sleep(300);
+  await until(
+    async () => {
+      const active = await store.database.run(
+        (sql) => sql`
+          select from pg_stat_activity
+          where datname = current_database() and state = 'active' and pid <> pg_backend_pid()
+        `,
+      );
+      return active.length === 0;
+    },
+    { what: "nothing runs in the database" },
+  );
   await control.acceptDifferences("stats");
   await writer.commit([sealed({ content: "later", windowEndMs: firstEndMs + 9 * windowMs })]);
   await store.projected();
