@@ -42,12 +42,18 @@ export class Ledger {
     this.#quarantined = counts.quarantined;
   }
 
-  quarantine(sequence: number, index: number, reason: string, found: string): void {
+  /** @param found what it is, as text: its beginning, up to so many characters. */
+  quarantine(
+    sequence: number,
+    index: number,
+    reason: string,
+    found: (charsMax: number) => string,
+  ): void {
     this.#quarantined++;
     if (sequence !== this.#lastSequence) this.#messageChars = 0;
     this.#lastSequence = sequence;
     const isLong = this.#messageChars > messageCharsMax;
-    const kept = found.slice(0, isLong ? furtherCharsMax : foundMax);
+    const kept = found(isLong ? furtherCharsMax : foundMax);
     this.#messageChars += kept.length;
     this.#charsToStore += kept.length;
     this.#toStore.push({ sequence, index, reason, found: kept });

@@ -160,7 +160,7 @@ export class Partition {
     if (decoded.kind === "batch") this.#applyBatch(decoded);
     if (decoded.kind === "unreadable") {
       this.#ledger.read++;
-      this.#ledger.quarantine(this.#sequence, -1, decoded.reason, messageText(message.data));
+      this.#ledger.quarantine(this.#sequence, -1, decoded.reason, () => messageText(message.data));
     }
   }
 
@@ -222,10 +222,7 @@ export class Partition {
     }
   }
 
-  /**
-   * Fills the memory of tokens from an event, with pauses; to be done after `restoring`, and before
-   * anything is applied.
-   */
+  /** Fills the memory of tokens from an event, with pauses; to be done right after `restoring`. */
   remembering({ tokens, windowEndMs }: RememberedTokens): Generator<undefined, void> {
     const windowIndex = windowIndexOf(windowEndMs - 1, this.#rules.windowMs);
     return this.#tokens.remembering(tokens, windowIndex);
@@ -313,6 +310,8 @@ export class Partition {
   }
 
   #quarantinePayload(index: number, reason: string, batch: Batch): void {
-    this.#ledger.quarantine(this.#sequence, index, reason, payloadText(batch, index));
+    this.#ledger.quarantine(this.#sequence, index, reason, (charsMax) =>
+      payloadText(batch, index, charsMax),
+    );
   }
 }

@@ -35,6 +35,8 @@ export class PartitionOwner {
   readonly #abort = new AbortController();
   #state: Partition;
   readonly #stretches: Stretches;
+  /** The open windows are more than a checkpoint can hold. At their boundary they are events. */
+  #isTooLarge = false;
   #feed: PayloadFeed | undefined;
   #streamCreated = "";
   /** Time of the last message applied; with its sequence it tells the stream from another. */
@@ -228,6 +230,7 @@ export class PartitionOwner {
 
   #checkpointDue(): boolean {
     const payloads = this.#state.payloadsRead - this.#committedPayloads;
+    if (this.#isTooLarge) return false;
     if (this.#hasUnnotedStream()) return true;
     const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
     return checkpointIsDue(this.partition, payloads, elapsedMs, this.#committedDigests);
@@ -274,12 +277,19 @@ export class PartitionOwner {
         // The outcome is unknown; trying again finds it out. A stopping owner tries once more.
         const giveUp = this.#abort.signal.aborted && failures > 0;
         if (error instanceof Fenced || error instanceof PartitionHalted || giveUp) throw error;
-        if (error instanceof CommitRejected)
+        if (error instanceof CommitRejected) {
+          if (sealed === undefined && this.#state.quarantined.length === 0) {
+            this.#isTooLarge = true;
+            this.#log.warn("a checkpoint is refused, the next one is at the boundary", { error });
+            return;
+          }
           throw new PartitionHalted(this.partition, error.message);
+        }
         if (failures === 0) this.#log.warn("commit failed, trying again", { error });
         await clock.sleep(backoffMs(failures, 50, 2_000), this.#abort.signal);
       }
     }
+    this.#isTooLarge = false;
     this.#committed = { ...checkpoint, state: undefined };
     this.#committedAt = clock.monotonic();
     this.#committedPayloads = this.#state.payloadsRead;

@@ -13,24 +13,67 @@ export function messageText(data: Uint8Array): string {
   return decoder.decode(data.subarray(0, foundMax));
 }
 
-/** Deeper than any payload, and far from where writing takes seconds, or overflows the stack. */
+/** More than any payload has, and so little that a message full of such values takes no time. */
 const levelsMax = 16;
+const innerPartsMax = 64;
+const innerCharsMax = 512;
 
-/** A payload of a batch with the names of its actor, as JSON; empty when it is nested deeply. */
+/**
+ * A payload of a batch with the names of its actor, as JSON; empty when lists or objects among its
+ * values are deep or large.
+ * @param charsMax its beginning, where it is longer than so many characters.
+ */
 export function payloadText(
   { actors, payloads }: Pick<Batch, "actors" | "payloads">,
   index: number,
+  charsMax = Number.POSITIVE_INFINITY,
 ): string {
   const [number, ...values] = payloads.slice(index * payloadWidth, (index + 1) * payloadWidth);
   // Any value may stand there; turning a deeply nested one into a number would throw.
   const actor = typeof number === "number" ? number * 2 : -1;
   const found = [actors[actor], actors[actor + 1], ...values];
-  return isShallow(found, levelsMax) ? JSON.stringify(found) : "";
+  if (!found.every(isSmall)) return "";
+  let text = "[";
+  for (const value of found) {
+    if (text.length > charsMax) break;
+    text += text === "[" ? jsonStart(value, charsMax) : `,${jsonStart(value, charsMax)}`;
+  }
+  return `${text}]`.slice(0, charsMax);
 }
 
-function isShallow(value: unknown, levels: number): boolean {
+/** The JSON of a value in a list; of a long text no more than is needed of it. */
+function jsonStart(value: unknown, charsMax: number): string {
+  if (typeof value !== "string" || value.length <= charsMax) return JSON.stringify(value) ?? "null";
+  return JSON.stringify(value.slice(0, charsMax)).slice(0, -1);
+}
+
+/** Whether lists and objects are small; a name may stand in thousands of payloads of a message. */
+const knownSmall = new WeakMap<object, boolean>();
+
+/** True for what is no list and no object, and for those that are small. */
+function isSmall(value: unknown): boolean {
   if (typeof value !== "object" || value === null) return true;
-  return levels > 0 && Object.values(value).every((inner) => isShallow(inner, levels - 1));
+  const known = knownSmall.get(value) ?? hasFewParts(value);
+  knownSmall.set(value, known);
+  return known;
+}
+
+function hasFewParts(value: object): boolean {
+  let parts = 0;
+  let chars = 0;
+  const isWithin = (inner: unknown, levels: number): boolean => {
+    if (++parts > innerPartsMax) return false;
+    if (typeof inner === "string") chars += inner.length;
+    if (chars > innerCharsMax) return false;
+    if (typeof inner !== "object" || inner === null) return true;
+    if (levels === 0) return false;
+    for (const name in inner) {
+      chars += name.length;
+      if (!isWithin(Reflect.get(inner, name), levels - 1)) return false;
+    }
+    return true;
+  };
+  return isWithin(value, levelsMax);
 }
 
 /** A text that Postgres can store: without NUL and lone surrogates, and not too long. */

@@ -9,7 +9,6 @@ import type { PayloadObserver } from "../actors/payloadObserver.ts";
 import type { LogMessage, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
 import { Stretches } from "../actors/stretches.ts";
 import type { DomainEvent } from "../domain/events.ts";
-import { atOnce } from "../domain/pausing.ts";
 import { type Rules, tokenMemoryMs } from "../domain/rules.ts";
 import { inTime } from "../inTime.ts";
 import type { ReplayPlan } from "./plan.ts";
@@ -98,12 +97,12 @@ class Replay {
   async #read(message: LogMessage): Promise<boolean> {
     const run = this.#run;
     const { throughMs = Number.POSITIVE_INFINITY, untilSealedMs } = run;
-    if (this.#partition === undefined && this.#isWarmUp(message)) return true;
+    if (this.#partition === undefined && (await this.#isWarmUp(message))) return true;
     this.#partition ??= await this.#startingPartition(message.sequence);
     const partition = this.#partition;
     if (Math.max(message.timeMs, partition.timeMs) > throughMs) return false;
     if (partition.endsWindow(message.timeMs)) {
-      const events = partition.seal(message.timeMs);
+      const events = await this.#stretches.run(partition.sealing(message.timeMs));
       if (events.length > 0) await run.sealed?.(events);
       partition.committed();
       if (untilSealedMs !== undefined && partition.sealedThroughMs >= untilSealedMs) return false;
@@ -114,7 +113,7 @@ class Replay {
   }
 
   /** Takes in what comes before the first boundary that is replayed; false when it has come. */
-  #isWarmUp(message: LogMessage): boolean {
+  async #isWarmUp(message: LogMessage): Promise<boolean> {
     const { start } = this.#run.plan;
     const warmUp = this.#warmUp;
     if (start === undefined || warmUp === undefined) return false;
@@ -123,10 +122,10 @@ class Replay {
     // What is left of the window before the warm-up comes first in the stream, and is passed over.
     if (message.timeMs < start.warmUpFromMs && warmUp.sequence === 0) return true;
     if (warmUp.sequence === 0) {
-      atOnce(warmUp.restoring(message.sequence - 1, 0, emptyPartitionState));
+      await this.#stretches.run(warmUp.restoring(message.sequence - 1, 0, emptyPartitionState));
     }
     if (warmUp.endsWindow(message.timeMs)) {
-      warmUp.seal(message.timeMs);
+      await this.#stretches.run(warmUp.sealing(message.timeMs));
       warmUp.committed();
     }
     applyBounded(warmUp, message);
@@ -142,7 +141,8 @@ class Replay {
     const { replayFromMs } = plan.start;
     const timeMs = Math.max(replayFromMs, this.#warmUp?.timeMs ?? 0);
     const { ledger, windows } = emptyPartitionState;
-    const state = { ...(this.#warmUp?.save() ?? emptyPartitionState), timeMs, ledger, windows };
+    const left = this.#warmUp && (await this.#stretches.run(this.#warmUp.saving()));
+    const state = { ...(left ?? emptyPartitionState), timeMs, ledger, windows };
     await this.#stretches.run(partition.restoring(firstSequence - 1, replayFromMs, state));
     for await (const page of run.tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
       for (const remembered of page) {

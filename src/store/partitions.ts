@@ -21,6 +21,9 @@ interface TokensRow {
   readonly tokens: string;
 }
 
+/** A checkpoint may hold 256 MB, and an owner can do nothing before it has it. */
+const loadDeadlineMs = 60_000;
+
 /** For who has nothing else to do meanwhile. */
 const withoutPause: Turns = {
   run: async (work) => atOnce(work),
@@ -61,6 +64,7 @@ export class PostgresPartitionStore implements PartitionStore {
         select ${checkpointColumns(sql)}, state, stopped is not null as stopped
         from partitions where partition = ${partition} for update
       `,
+      loadDeadlineMs,
     );
     if (row === undefined) throw new Error(`there is no partition ${partition}`);
     return {

@@ -3,7 +3,14 @@ import { expect, test } from "bun:test";
 import { systemClock } from "../../src/actors/clock.ts";
 import { PartitionOwner } from "../../src/actors/partitionOwner.ts";
 import { emptyPartitionState } from "../../src/actors/partitionState.ts";
-import type { Checkpoint, Commit, LogMessage, PayloadFeed, Turns } from "../../src/actors/ports.ts";
+import {
+  type Checkpoint,
+  type Commit,
+  CommitRejected,
+  type LogMessage,
+  type PayloadFeed,
+  type Turns,
+} from "../../src/actors/ports.ts";
 import { SlicedTurns } from "../../src/actors/turns.ts";
 import { BatchBuilder } from "../../src/domain/envelope.ts";
 import { atOnce } from "../../src/domain/pausing.ts";
@@ -108,6 +115,30 @@ test("commits in the middle of what it read when the quarantine is full", async 
   expect(store.commits.map(({ sequence }) => sequence)).toEqual([2]);
   await owner.stop();
 });
+
+test("goes on without a checkpoint that is refused, until the boundary", async () => {
+  const streams = new GivenStreams("one", 0);
+  let refused = 0;
+  const store = new (class extends NotingStore {
+    override async commit(commit?: Commit) {
+      if (commit?.events.length === 0 && commit.checkpoint.sequence > 1) {
+        refused++;
+        throw new CommitRejected("total size of jsonb array elements exceeds the maximum");
+      }
+      return await super.commit(commit);
+    }
+  })();
+  const owner = ownerOn(streams, store);
+  for (const [index, payloads] of [200_000, 200_000, 400_000].entries()) {
+    streams.give(payloads);
+    await until(() => owner.ready && owner.state.sequence === index + 1, { what: "it is read" });
+  }
+  streams.give(1, 300_000);
+  await until(() => store.commits.length === 2, { what: "the commit of the boundary" });
+  expect(refused).toBe(1);
+  expect(store.commits.map(({ sequence }) => sequence)).toEqual([1, 3]);
+  await owner.stop();
+}, 30_000);
 
 test("notes at once that its stream has another time of creation", async () => {
   const store = new NotingStore({
