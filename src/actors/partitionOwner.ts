@@ -278,7 +278,7 @@ export class PartitionOwner {
         const giveUp = this.#abort.signal.aborted && failures > 0;
         if (error instanceof Fenced || error instanceof PartitionHalted || giveUp) throw error;
         if (error instanceof CommitRejected) {
-          if (sealed === undefined && this.#state.quarantined.length === 0) {
+          if (sealed === undefined && !this.#state.quarantineIsFull) {
             this.#isTooLarge = true;
             this.#log.warn("a checkpoint is refused, the next one is at the boundary", { error });
             return;

@@ -15,8 +15,8 @@ export function messageText(data: Uint8Array): string {
 
 /** More than any payload has, and so little that a message full of such values takes no time. */
 const levelsMax = 16;
-const innerPartsMax = 64;
-const innerCharsMax = 512;
+const innerPartsMax = 128;
+const innerCharsMax = 1_024;
 
 /**
  * A payload of a batch with the names of its actor, as JSON; empty when lists or objects among its

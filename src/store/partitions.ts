@@ -10,7 +10,7 @@ import type {
 } from "../actors/ports.ts";
 import { atOnce } from "../domain/pausing.ts";
 import { type CheckpointRow, checkpointColumns, toCheckpoint } from "./checkpointRow.ts";
-import type { Database } from "./database.ts";
+import { type Database, DeadlineExceeded } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
 import { HeavyStatements } from "./heavyStatements.ts";
 import { weighedPage } from "./weighedPage.ts";
@@ -22,7 +22,7 @@ interface TokensRow {
 }
 
 /** A checkpoint may hold 256 MB, and an owner can do nothing before it has it. */
-const loadDeadlineMs = 60_000;
+const largeLoadMs = 60_000;
 
 /** For who has nothing else to do meanwhile. */
 const withoutPause: Turns = {
@@ -59,12 +59,22 @@ export class PostgresPartitionStore implements PartitionStore {
    * arrives later still meets the checks of `commit_partition`.
    */
   async load(partition: number): Promise<LoadedCheckpoint> {
+    try {
+      return await this.#load(partition);
+    } catch (error) {
+      // The connection was dead, which another one is not; or the checkpoint is large.
+      if (!(error instanceof DeadlineExceeded)) throw error;
+      return await this.#load(partition, largeLoadMs);
+    }
+  }
+
+  async #load(partition: number, deadlineMs?: number): Promise<LoadedCheckpoint> {
     const [row] = await this.#database.run(
       (sql) => sql<(CheckpointRow & { state: unknown; stopped: boolean })[]>`
         select ${checkpointColumns(sql)}, state, stopped is not null as stopped
         from partitions where partition = ${partition} for update
       `,
-      loadDeadlineMs,
+      deadlineMs,
     );
     if (row === undefined) throw new Error(`there is no partition ${partition}`);
     return {
