@@ -1,5 +1,4 @@
 /** Digests as text, for events and checkpoints: 8 little-endian bytes each, base64. */
-import { atOnce } from "./pausing.ts";
 
 /** Digests take 8 bytes each, in base64. */
 const charactersPerDigest = 32 / 3;
@@ -25,12 +24,7 @@ export function digestsIn(text: string): number {
   return Math.floor(text.length / charactersPerDigest);
 }
 
-/** Calls back with the halves of each digest. */
-export function decodeDigests(text: string, each: (high: number, low: number) => void): void {
-  atOnce(decodingDigests(text, each));
-}
-
-/** Does what `decodeDigests` does, with a pause after some hundred microseconds. */
+/** Calls back with the halves of each digest; pauses after some hundred microseconds. */
 export function* decodingDigests(
   text: string,
   each: (high: number, low: number) => void,

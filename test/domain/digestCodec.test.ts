@@ -1,15 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  decodeDigests,
-  decodingDigests,
-  digestsIn,
-  encodeDigests,
-} from "../../src/domain/digestCodec.ts";
+import { decodingDigests, digestsIn, encodeDigests } from "../../src/domain/digestCodec.ts";
+import { atOnce } from "../../src/domain/pausing.ts";
 
 function read(text: string): number[] {
   const halves: number[] = [];
-  decodeDigests(text, (high, low) => halves.push(high, low));
+  atOnce(decodingDigests(text, (high, low) => halves.push(high, low)));
   return halves;
 }
 
