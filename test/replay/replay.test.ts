@@ -115,7 +115,7 @@ describe("a replay", () => {
         compared += expected.length;
         expect(again.events).toEqual(expected);
       }),
-      { numRuns: 300 },
+      { numRuns: 1_000 },
     );
     expect(compared).toBeGreaterThan(100);
   });
