@@ -52,7 +52,7 @@ export async function connectNats(options: NatsOptions): Promise<NatsLink> {
   }
 }
 
-/** JetStream answers sooner, unless it hangs. Less than readiness waits for all that it asks. */
+/** JetStream answers sooner, unless it hangs. */
 const answerMs = 1_500;
 
 /** A live connection. It reconnects by itself; `connected` tells whether it is up now. */

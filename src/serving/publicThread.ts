@@ -46,6 +46,8 @@ export interface PublicThread {
 const connectionsMax = 4;
 /** A first thread that does not answer for so long is not well. */
 const firstMs = 5_000;
+/** Of Postgres it may have to wait for a connection first, and then for the answer. */
+const readinessMs = 2 * statementMs + 1_000;
 
 let isStopping = false;
 let link: NatsLink | undefined;
@@ -59,7 +61,7 @@ async function serve(options: PublicThreadOptions, first: FirstThread, log: Log)
   const connection = { url: databaseUrl, applicationName: name, connectionsMax };
   database = new Database({ ...connection, deadlineMs: statementMs, log });
   const late = () => new Error("the first thread of the process does not answer");
-  const readiness = () => inTime(first.readiness(), firstMs, late);
+  const readiness = () => inTime(first.readiness(), readinessMs, late);
   const alive = () => inTime(Promise.resolve(first.alive()), firstMs, late);
   const own = { config, publisherId, pending, log, link, database };
   server = new PublicServer({ ...own, readiness, alive });

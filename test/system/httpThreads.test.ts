@@ -1,5 +1,6 @@
 /** Several threads on one port: all give the same answers, and every payload counts once. */
 import { afterEach, expect, test } from "bun:test";
+import postgres from "postgres";
 import { asList, asObject, readObject } from "../support/answers.ts";
 import { examplePayload, getPage } from "../support/api.ts";
 import { type TestProcess, type TestSite, testSite } from "../support/process.ts";
@@ -81,6 +82,26 @@ test("what several threads take is counted once, and told the same by all", asyn
       asList(body.checks ?? []).map((check) => asObject(check).name),
     );
     expect(new Set(checks.map(String)).size).toBe(1);
+  }
+}, 60_000);
+
+test("a Postgres that hangs is named by all threads", async () => {
+  site = await testSite({ PARTITIONS: "2", HTTP_THREADS: String(threads) });
+  const { url, databaseUrl } = await site.start();
+  const sql = postgres(databaseUrl, { max: 1, onnotice: () => {} });
+  try {
+    await sql.begin(async (transaction) => {
+      await transaction`lock table projections`;
+      const asked = Array.from({ length: 20 }, async () => readObject(await ask(`${url}/readyz`)));
+      for (const { checks } of await Promise.all(asked)) {
+        const red = asList(checks)
+          .map(asObject)
+          .filter(({ ok }) => ok === false);
+        expect(red.map(({ name }) => name)).toContain("postgres");
+      }
+    });
+  } finally {
+    await sql.end();
   }
 }, 60_000);
 
