@@ -1,4 +1,5 @@
 import { digestsIn } from "../domain/digestCodec.ts";
+import type { Clock } from "./clock.ts";
 import type { PartitionState } from "./partitionState.ts";
 
 /** A checkpoint between boundaries is written after so many payloads, or about so much time. */
@@ -27,6 +28,31 @@ export function checkpointIsDue(
     payloads >= Math.max(payloadsMin, digests) ||
     (payloads > 0 && elapsedMs >= intervalMs * (0.75 + phase / 2))
   );
+}
+
+/** When the next checkpoint of a partition is due, from what the last one was. */
+export class CheckpointPace {
+  #payloads = 0;
+  #atMs = 0;
+  #digests = 0;
+
+  constructor(
+    private readonly partition: number,
+    private readonly clock: Pick<Clock, "monotonic">,
+  ) {}
+
+  /** There is a checkpoint after so many payloads; `written` is its state, unless it was read. */
+  committed(payloads: number, written?: PartitionState): void {
+    this.#payloads = payloads;
+    this.#atMs = this.clock.monotonic();
+    this.#digests = written === undefined ? 0 : digestsOf(written);
+  }
+
+  /** @param payloads read until now. */
+  isDue(payloads: number): boolean {
+    const elapsedMs = this.clock.monotonic() - this.#atMs;
+    return checkpointIsDue(this.partition, payloads - this.#payloads, elapsedMs, this.#digests);
+  }
 }
 
 /** About how many digests of tokens and of keys a state holds. */

@@ -9,7 +9,7 @@ import type { DomainEvent } from "../domain/events.ts";
 import { tokenMemoryMs } from "../domain/rules.ts";
 import { errorMessage, type Log } from "../log.ts";
 import { backoffMs } from "./backoff.ts";
-import { checkpointIsDue, digestsOf } from "./checkpointing.ts";
+import { CheckpointPace } from "./checkpointing.ts";
 import type { OwnerContext, OwnerEnd } from "./ownerContext.ts";
 import { Partition } from "./partition.ts";
 import { readPartitionState } from "./partitionState.ts";
@@ -42,10 +42,8 @@ export class PartitionOwner {
   /** Time of the last message applied; with its sequence it tells the stream from another. */
   #messageTime = "";
   #committed: Checkpoint | undefined;
+  readonly #pace: CheckpointPace;
   #wasStopped = false;
-  #committedAt = 0;
-  #committedPayloads = 0;
-  #committedDigests = 0;
   readonly #trimmer: Trimmer;
   readonly #replicas: ReplicaCheck;
   #noRoom: { readonly reason: string; readonly atMs: number } | undefined;
@@ -61,6 +59,7 @@ export class PartitionOwner {
     this.#state = new Partition(context.rules, ownership.partition);
     this.#stretches = new Stretches(context.clock);
     const { partition } = this;
+    this.#pace = new CheckpointPace(partition, context.clock);
     this.#trimmer = new Trimmer({ ...context, partition, log: this.#log });
     this.#replicas = new ReplicaCheck({ ...context, partition, signal: this.#abort.signal });
     this.done = this.#run();
@@ -148,36 +147,38 @@ export class PartitionOwner {
   }
 
   async #start(): Promise<PayloadFeed> {
-    const { store, streams, clock, rules } = this.#context;
+    const { store, streams, rules } = this.#context;
     const checkpoint = await store.load(this.partition);
-    this.#committed = checkpoint;
     this.#wasStopped = checkpoint.isStopped ?? false;
-    this.#committedAt = clock.monotonic();
     this.#streamCreated = checkpoint.streamCreated;
     this.#messageTime = checkpoint.messageTime;
+    const verify: VerifyStream = async (last) => {
+      const place = {
+        streamCreated: this.#streamCreated,
+        sequence: last?.sequence ?? checkpoint.sequence,
+        messageTime: last?.time ?? checkpoint.messageTime,
+      };
+      this.#streamCreated = await verifyStream(streams, this.partition, place);
+    };
+    // First, since what follows reads a day of tokens, for nothing where the stream is another.
+    await verify();
     if (checkpoint.state !== undefined) {
       const state = readPartitionState(checkpoint.state);
       const { sequence, sealedThroughMs } = checkpoint;
       await this.#stretches.run(this.#state.restoring(sequence, sealedThroughMs, state));
+      this.#trimmer.restored(sequence, state.windows);
     }
-    this.#committedPayloads = this.#state.payloadsRead;
+    this.#committed = checkpoint;
+    this.#pace.committed(this.#state.payloadsRead);
     const afterMs = checkpoint.sealedThroughMs - tokenMemoryMs(rules);
     const pages = store.rememberedTokens(this.partition, afterMs);
     for await (const page of pages) {
       for (const tokens of page) {
         await this.#stretches.run(this.#state.remembering(tokens));
       }
-      if (this.#abort.signal.aborted) throw new Error("stopped while starting");
+      if (this.#abort.signal.aborted) break;
     }
-    const verify: VerifyStream = async (last) => {
-      const place = {
-        streamCreated: this.#streamCreated,
-        sequence: last?.sequence ?? this.#state.sequence,
-        messageTime: last?.time ?? this.#messageTime,
-      };
-      this.#streamCreated = await verifyStream(streams, this.partition, place);
-    };
-    await verify();
+    // Whoever stopped it meanwhile found no feed to stop.
     if (this.#abort.signal.aborted) throw new Error("stopped while starting");
     this.#feed = streams.feed(this.partition, this.#state.sequence + 1, verify);
     this.#log.debug("partition started", { sequence: this.#state.sequence });
@@ -229,11 +230,8 @@ export class PartitionOwner {
   }
 
   #checkpointDue(): boolean {
-    const payloads = this.#state.payloadsRead - this.#committedPayloads;
     if (this.#isTooLarge) return false;
-    if (this.#hasUnnotedStream()) return true;
-    const elapsedMs = this.#context.clock.monotonic() - this.#committedAt;
-    return checkpointIsDue(this.partition, payloads, elapsedMs, this.#committedDigests);
+    return this.#hasUnnotedStream() || this.#pace.isDue(this.#state.payloadsRead);
   }
 
   /**
@@ -291,9 +289,7 @@ export class PartitionOwner {
     }
     this.#isTooLarge = false;
     this.#committed = { ...checkpoint, state: undefined };
-    this.#committedAt = clock.monotonic();
-    this.#committedPayloads = this.#state.payloadsRead;
-    this.#committedDigests = digestsOf(saved);
+    this.#pace.committed(this.#state.payloadsRead, saved);
     this.#state.committed();
   }
 

@@ -4,9 +4,15 @@
  *
  * A retry takes effect once. It is claimed before it is published; when its outcome stays unknown
  * it may be claimed again, and then the partition's owner takes the second message for a repeat,
- * because a retry goes by the place it comes from.
+ * because a retry goes by a name.
  */
-import { decodeMessage, encodeFound, encodeRetry } from "../domain/envelope.ts";
+import {
+  decodeMessage,
+  encodeFound,
+  encodeRetry,
+  quarantinePublisher,
+} from "../domain/envelope.ts";
+import { isText } from "../domain/payload.ts";
 import { foundMax, messageText, payloadText, storableText } from "../domain/quarantineText.ts";
 import { formatPlace, type QuarantinePlace } from "../domain/receipt.ts";
 import type {
@@ -43,8 +49,7 @@ export class QuarantineDesk implements QuarantineControl {
     const message = await this.#messageOf(row);
     if (message === undefined) return { kind: "lost" };
     const { partition, index } = row.place;
-    const name = formatPlace(row.place);
-    const text = encodeRetry(name, message);
+    const text = encodeRetry(retryName(row.place, message), message);
     // A row is claimed for what can be published only: nothing leads back from a claim to `held`.
     if (!this.retryLog.takes(text)) return { kind: "oversized" };
     const claim = await this.store.claim(row.id, by);
@@ -86,4 +91,17 @@ export class QuarantineDesk implements QuarantineControl {
     const text = payloadText(batch, place.index);
     return storableText(text.slice(0, found.length)) === found ? encodeFound(text) : undefined;
   }
+}
+
+/**
+ * What a retry counts under, once: for a payload the place that it comes from. A whole message may
+ * have been stored, and quarantined, more than once, when its publisher got no answer: its copies
+ * go by what their publisher called them.
+ */
+function retryName(place: QuarantinePlace, message: Uint8Array): string {
+  const batch = place.index < 0 ? decodeMessage(message) : undefined;
+  if (batch?.kind !== "batch") return formatPlace(place);
+  const name = `${batch.publisher} ${batch.number}`;
+  if (batch.publisher !== quarantinePublisher && isText(name)) return name;
+  return batch.retry ?? formatPlace(place);
 }

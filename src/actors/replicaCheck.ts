@@ -23,8 +23,8 @@ const comparedMax = 128;
 const atOnce = 16;
 /** In an outage publishers give up many messages; the owner reads on in between. */
 const pauseMs = 200;
-/** A new leader may take a moment before it answers. */
-const triesMax = 5;
+/** A new leader takes 4 to 9 s to be elected by nats-server 2.9, and a moment to answer. */
+const triesMax = 24;
 const retryMs = 500;
 
 export class ReplicaCheck {

@@ -40,11 +40,15 @@ export async function keepTicking(ticking: Ticking): Promise<void> {
   const { clock, signal, windowMs, progress } = ticking;
   const startedMs = clock.now();
   let failures = 0;
+  let seen = { timeMs: 0, atMs: clock.monotonic() };
   while (!signal.aborted) {
+    const { timeMs } = progress();
+    if (timeMs !== seen.timeMs) seen = { timeMs, atMs: clock.monotonic() };
     // A stream that never held a message gets its first tick at the end of the current window.
-    const from = progress().timeMs || startedMs;
-    const boundary = windowEndMs(windowIndexOf(from, windowMs), windowMs);
-    const waitMs = boundary + afterBoundaryMs - clock.now();
+    const boundary = windowEndMs(windowIndexOf(timeMs || startedMs, windowMs), windowMs);
+    // A clock that is set back knows less than the last message and the time since.
+    const nowMs = Math.max(clock.now(), seen.timeMs + clock.monotonic() - seen.atMs);
+    const waitMs = boundary + afterBoundaryMs - nowMs;
     if (waitMs > 0) {
       await clock.sleep(Math.min(waitMs, lookMs), signal);
       continue;

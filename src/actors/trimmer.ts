@@ -2,6 +2,7 @@
  * Drops the messages of a partition that were sealed long ago. Nothing that is not sealed is ever
  * dropped, whatever the clocks say: they only choose among what is.
  */
+import type { WindowNumbers } from "../domain/events.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "./clock.ts";
 import type { PartitionStore, PayloadStreams } from "./ports.ts";
@@ -33,6 +34,15 @@ export class Trimmer {
   #running = false;
 
   constructor(private readonly trimming: Trimming) {}
+
+  /** A checkpoint after `sequence` was restored: what is not in its open windows is sealed. */
+  restored(sequence: number, open: readonly WindowNumbers[]): void {
+    this.#sealedSequence = open.reduce(
+      (last, { payloads, firstSequence }) =>
+        payloads > 0 ? Math.min(last, firstSequence - 1) : last,
+      sequence,
+    );
+  }
 
   /** The windows up to a time are sealed; `sequence` is their last message. */
   sealed(sealedThroughMs: number, sequence: number): void {

@@ -56,11 +56,14 @@ export function encodeTick(): string {
   return tickText;
 }
 
-/** @param place where the message was quarantined. */
-export function encodeRetry(place: string, message: Uint8Array): string {
+/** @param name under which it counts, once. */
+export function encodeRetry(name: string, message: Uint8Array): string {
   const text = Buffer.from(message).toString("base64");
-  return JSON.stringify({ v: envelopeVersion, retry: place, message: text });
+  return JSON.stringify({ v: envelopeVersion, retry: name, message: text });
 }
+
+/** Who publishes single payloads out of quarantine. */
+export const quarantinePublisher = "quarantine";
 
 /** A batch of one payload, from the form in which `payloadText` keeps it; undefined for another. */
 export function encodeFound(found: string): Uint8Array | undefined {
@@ -70,7 +73,7 @@ export function encodeFound(found: string): Uint8Array | undefined {
   if (payload.length !== payloadWidth - 1) return undefined;
   const batch = {
     v: envelopeVersion,
-    publisher: "quarantine",
+    publisher: quarantinePublisher,
     number: 1,
     actors: [customer, content],
     payloads: [0, ...payload],

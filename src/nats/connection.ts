@@ -23,6 +23,8 @@ export class NatsUnusable extends Error {}
 
 const dialTimeoutMs = 2_000;
 const closeTimeoutMs = 2_000;
+/** More than a cluster has servers. */
+const dialsAtOnceMax = 16;
 /** A paused server closes no socket: three pings without a pong, some 9 s, end the connection. */
 const pingIntervalMs = 3_000;
 
@@ -154,6 +156,8 @@ export class NatsLink {
  */
 async function dial(address: NatsAddress, name: string, isOver: () => boolean) {
   let connected = false;
+  let seenMs = Date.now();
+  let dialsAtOnce = 0;
   const connection = await connect({
     ...address,
     name,
@@ -166,7 +170,12 @@ async function dial(address: NatsAddress, name: string, isOver: () => boolean) {
     maxReconnectAttempts: -1,
     reconnectDelayHandler: () => {
       if (!connected && isOver()) throw new Error("no server answered");
-      return 200 + Math.random() * 300;
+      // The client waits until the wall clock has passed the last attempt at a server by this
+      // delay: for an hour, when the clock was set back by one.
+      const nowMs = Date.now();
+      dialsAtOnce = nowMs < seenMs ? dialsAtOnceMax : Math.max(dialsAtOnce - 1, 0);
+      seenMs = nowMs;
+      return dialsAtOnce > 0 ? Number.NEGATIVE_INFINITY : 200 + Math.random() * 300;
     },
   });
   connected = true;

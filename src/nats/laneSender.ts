@@ -140,9 +140,8 @@ export class LaneSender {
     if (this.#due.length > 0) setImmediate(() => this.#beat());
   }
 
-  /** Sends the lane's next message, if nothing is in flight. */
+  /** Sends the next message of a lane that has nothing in flight. */
   #sendNext(lane: Lane): void {
-    if (lane.flight !== undefined) return;
     const nowMs = this.parts.now();
     const { attemptMs, deadlineMs } = this.parts.limits;
     let message = lane.queue[0];

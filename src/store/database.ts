@@ -49,6 +49,11 @@ const connectTimeoutSeconds = 5;
 const closingSeconds = 5;
 /** Nothing here takes this long: it ends statements in the server whose client has gone away. */
 const longestStatementMs = 10 * 60 * 1_000;
+/**
+ * So often the server looks whether the client of a statement under way has gone away, which it
+ * does after a deadline. Each new attempt would leave one more that waits for the same lock.
+ */
+const clientCheckMs = 2_000;
 
 interface Pool {
   readonly sql: Sql;
@@ -195,13 +200,17 @@ function connect(
       search_path: "public",
       default_transaction_isolation: "read committed" as const,
       statement_timeout: statementTimeoutMs,
+      client_connection_check_interval: clientCheckMs,
       ...(isRepeatable && { synchronous_commit: "off" }),
     },
   };
   return postgres<{ bigint: postgres.PostgresType<bigint> }>(url, options);
 }
 
-/** True when Postgres itself refused the statement, and the connection goes on. */
+/**
+ * True when Postgres itself refused the statement, and the connection goes on. One that takes no
+ * writes any more (25006) is a primary of before: its address leads elsewhere now.
+ */
 function isAnswer(error: unknown): boolean {
-  return error instanceof postgres.PostgresError && !/^(08|57P0)/.test(error.code);
+  return error instanceof postgres.PostgresError && !/^(08|57P0|25006)/.test(error.code);
 }

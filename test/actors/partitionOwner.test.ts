@@ -106,6 +106,20 @@ test("waits with a checkpoint for as many payloads as the last one held tokens",
   expect(await owner.stop()).toEqual({ kind: "stopped" });
 }, 30_000);
 
+test("reads no tokens for a stream that is another", async () => {
+  class CountingStore extends NotingStore {
+    pages = 0;
+    override rememberedTokens() {
+      this.pages++;
+      return super.rememberedTokens();
+    }
+  }
+  const store = new CountingStore({ streamCreated: "one", sequence: 7, messageTime: "original 7" });
+  const stopped = await ownerOn(new GivenStreams("another", 3), store).done;
+  expect(stopped).toMatchObject({ kind: "halted", reason: expect.stringContaining("made anew") });
+  expect(store.pages).toBe(0);
+});
+
 test("commits in the middle of what it read when the quarantine is full", async () => {
   const streams = new GivenStreams("one", 0);
   const store = new NotingStore();

@@ -4,11 +4,12 @@ import type { QuarantineRow, QuarantineStore } from "../../src/actors/operatorPo
 import { Partition } from "../../src/actors/partition.ts";
 import type { LogMessage } from "../../src/actors/ports.ts";
 import { QuarantineDesk } from "../../src/actors/quarantineDesk.ts";
-import { BatchBuilder, decodeMessage } from "../../src/domain/envelope.ts";
+import { BatchBuilder, decodeMessage, encodeRetry } from "../../src/domain/envelope.ts";
 import { messageText, storableText } from "../../src/domain/quarantineText.ts";
 import { examplePayload } from "../support/api.ts";
 import { logMessage } from "../support/streams.ts";
 
+const rules = { windowMs: 300_000, partitions: 1, sessionMemoryMs: 86_400_000 };
 const place = { partition: 0, sequence: 1, index: -1, incarnation: 1 };
 const held: QuarantineRow = {
   ...{ id: 1, place, reason: "odd", found: "{}", quarantinedAt: "", state: "held" },
@@ -80,10 +81,7 @@ test("a payload of which little was kept is read out of its message", async () =
     });
   }
   const message = logMessage(1, 0, builder.encode("publisher", 1));
-  const partition = new Partition(
-    { windowMs: 300_000, partitions: 1, sessionMemoryMs: 86_400_000 },
-    0,
-  );
+  const partition = new Partition(rules, 0);
   partition.apply(message);
   const cut = partition.quarantined.at(-1);
   if (cut === undefined) throw new Error("nothing was quarantined");
@@ -115,6 +113,25 @@ test("a message that was cut is not taken for a whole one, whatever its letters 
   expect(row.found.length).toBeLessThan(65_536);
   const { desk } = deskWith(() => true, row);
   expect(await desk.retry(place, "anna")).toEqual({ kind: "lost" });
+});
+
+test("copies of one message count once, and so do those of a retry of it", async () => {
+  const builder = new BatchBuilder();
+  builder.add(examplePayload);
+  const data = new TextEncoder().encode(builder.encode("publisher", 5));
+  const again = new TextEncoder().encode(encodeRetry("0.900", data));
+  const found = [data, data, again].map((text) => storableText(messageText(text)));
+  const published: string[] = [];
+  for (const [i, text] of found.entries()) {
+    const row = { ...held, place: { ...place, sequence: i + 1 }, found: text };
+    const copy = deskWith(() => true, row);
+    await copy.desk.retry(row.place, "anna");
+    published.push(...copy.published);
+  }
+  expect(published).toHaveLength(3);
+  const partition = new Partition(rules, 0);
+  for (const [i, text] of published.entries()) partition.apply(logMessage(i + 1, 0, text));
+  expect(partition.seal(rules.windowMs)).toMatchObject([{ data: { payloads: 1, duplicates: 2 } }]);
 });
 
 /** The message that a retry carries. */

@@ -53,6 +53,16 @@ describe("a tick", () => {
     expect(streams.ticks).toBeGreaterThan(0);
   });
 
+  test("does not wait for a clock that is set back", () => {
+    const streams = new FakeStreams("created", 5);
+    const set = processOf(new Scheduler());
+    set.process.after(1_000, () => {
+      set.process.skewMs = -3_600_000;
+    });
+    tickFor(streams, { sequence: 4, timeMs: 1 }, set);
+    expect(streams.ticks).toBeGreaterThan(0);
+  });
+
   test("that does not come back replaces the consumer, and is waited for", () => {
     const streams = new FakeStreams("created", 5);
     const restarts = tickFor(streams, { sequence: 4, timeMs: 1 });

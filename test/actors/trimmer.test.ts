@@ -136,6 +136,23 @@ test("room is made at once, whatever was trimmed lately", async () => {
   );
 });
 
+test("room is made after a restart as well, before what open windows hold", async () => {
+  await ticks(10);
+  const window = { cdn: "0", p2p: "0", sessions: 0, duplicates: 1 };
+  const trims = trimmer(0);
+  trims.restored(9, [
+    { ...window, payloads: 1, firstSequence: 8, lastSequence: 9 },
+    { ...window, payloads: 1, firstSequence: 6, lastSequence: 6 },
+    { ...window, payloads: 0, firstSequence: 0, lastSequence: 0 },
+  ]);
+  trims.makeRoom();
+  await trimmedTo(6);
+  const others = trimmer(0);
+  others.restored(9, []);
+  others.makeRoom();
+  await trimmedTo(10);
+});
+
 test("what was sealed a moment ago stays, however long ago it was received", async () => {
   await ticks(10);
   const trims = trimmer(0);

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
 import { connectNats, NatsUnusable } from "../../src/nats/connection.ts";
 import { parseNatsUrl } from "../../src/nats/natsUrl.ts";
 import { freePort, freshNatsServer, type NatsServer } from "../support/servers.ts";
@@ -94,6 +94,24 @@ test("the loss and return of the connection are reported", async () => {
   await link.closed;
   expect(link.connected).toBe(false);
   expect(changes).toEqual([false, true]);
+});
+
+test("a wall clock that was set back holds up no connection", async () => {
+  let aheadMs = 7_200_000;
+  const now = () => performance.timeOrigin + performance.now() + aheadMs;
+  const wallClock = spyOn(Date, "now").mockImplementation(now);
+  const link = await connectTo(`${server.url},127.0.0.1:${await freePort()}`);
+  try {
+    for (aheadMs of [3_600_000, 0]) {
+      await server.kill("SIGKILL");
+      await until(() => !link.connected, { what: "the loss is noticed" });
+      await server.start();
+      await until(() => link.connected, { what: "the connection is back" });
+    }
+  } finally {
+    wallClock.mockRestore();
+    await link.close();
+  }
 });
 
 test("closing does not hang when the server is away or silent", async () => {

@@ -2,7 +2,11 @@ import { expect, test } from "bun:test";
 import postgres from "postgres";
 import { PostgresAdminQueries } from "../../src/store/adminQueries.ts";
 import { PostgresProjectionControl } from "../../src/store/projectionControl.ts";
+import { holdProjection } from "../../src/store/projectionState.ts";
+import { stats } from "../../src/store/projections/stats.ts";
 import { PostgresStatsQueries } from "../../src/store/queries.ts";
+import { Rebuilder } from "../../src/store/rebuild.ts";
+import { testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import {
   firstEndMs,
@@ -81,6 +85,28 @@ test("a second rebuild of the same projection is a conflict", async () => {
   store.project();
   await rebuilt(store);
   expect(await control.rebuild("stats")).toBe("accepted");
+});
+
+test("a projector that was paused ends no other build than the one it had", async () => {
+  await using store = await freshStore(1);
+  const control = new PostgresProjectionControl(store.database);
+  const rebuilder = new Rebuilder(store.database, stats, { batchEventsMax: 10, log: testLog });
+  const next = async () => {
+    const held = await holdProjection(store.database, stats, "projector", 60_000);
+    if (held?.rebuild === undefined || held.rebuild === null) throw new Error("there is no build");
+    return held.rebuild;
+  };
+  expect(await control.rebuild("stats", { verify: true })).toBe("accepted");
+  let verifying = await next();
+  while (verifying.differences === null) {
+    await rebuilder.turn(verifying);
+    verifying = await next();
+  }
+  await rebuilder.turn(verifying);
+  expect(await control.rebuild("stats")).toBe("accepted");
+  await rebuilder.turn(verifying);
+  await rebuilder.turn({ ...verifying, cancelled: true });
+  expect(await next()).toMatchObject({ kind: "rebuild", prepared: false });
 });
 
 /** Polls the table all the time, and keeps what was wrong with what it saw. */

@@ -219,6 +219,41 @@ describe("the connection", () => {
     await database.close();
   });
 
+  test("leaves nothing behind that waits for a lock when its statements are given up", async () => {
+    await using store = new TestStore(await freshDatabase());
+    await prepareDatabase(store.database, settings);
+    const choices = { ...options, url: store.url, applicationName: "given up" };
+    const database = new Database({ ...choices, connectionsMax: 2, deadlineMs: 50 });
+    const waiting = async () => {
+      const rows = await store.database.run(
+        (sql) => sql`select from pg_stat_activity where application_name = 'given up'`,
+      );
+      return rows.length;
+    };
+    const other = postgres(store.url, { max: 1 });
+    await other.begin(async (transaction) => {
+      await transaction`select from partitions for update`;
+      for (let i = 0; i < 5; i++) {
+        const late = database.run((sql) => sql`update partitions set epoch = 1`);
+        await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);
+      }
+      expect(await waiting()).toBeGreaterThan(2);
+      await until(async () => (await waiting()) <= 2, { what: "they are gone" });
+    });
+    await Promise.all([other.end(), database.close()]);
+  });
+
+  test("is made anew when its server takes no writes any more", async () => {
+    await using store = new TestStore(await freshDatabase());
+    await prepareDatabase(store.database, settings);
+    const database = new Database({ ...options, url: store.url, connectionsMax: 1 });
+    await database.run((sql) => sql`set default_transaction_read_only = on`);
+    const write = () => database.run((sql) => sql`update partitions set epoch = 1`);
+    await expect(write()).rejects.toThrow("read-only");
+    await write();
+    await database.close();
+  });
+
   test("is closed at once under a statement that may be repeated", async () => {
     await using store = new TestStore(await freshDatabase());
     const { url } = store;
