@@ -6,9 +6,6 @@ import { errorMessage } from "../log.ts";
 import type { Database } from "./database.ts";
 import type { HeavyStatements } from "./heavyStatements.ts";
 
-/** The channel that tells projectors of new events. */
-export const eventsChannel = "payload_stats_events";
-
 /**
  * Characters of `data` with which a commit keeps a core busy for more than a moment: some 400
  * events, or a few with many new tokens.

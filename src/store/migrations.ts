@@ -4,6 +4,7 @@
  * written down once.
  */
 import acceptLoss from "./schema/functions/accept_loss.sql" with { type: "text" };
+import commitPartition from "./schema/functions/commit_partition.sql" with { type: "text" };
 import dropRebuild from "./schema/functions/drop_rebuild.sql" with { type: "text" };
 import { schema } from "./schema/schema.ts";
 import haltedPartitions from "./schema/versions/halted_partitions.sql" with { type: "text" };
@@ -18,5 +19,5 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 11, name: "schema", statements: schema },
   { version: 12, name: "halted partitions", statements: haltedPartitions + acceptLoss },
-  { version: 13, name: "builds end by themselves", statements: dropRebuild },
+  { version: 13, name: "quiet commits", statements: commitPartition + dropRebuild },
 ];

@@ -10,8 +10,9 @@ import type {
 } from "../actors/ports.ts";
 import { atOnce } from "../domain/pausing.ts";
 import { type CheckpointRow, checkpointColumns, toCheckpoint } from "./checkpointRow.ts";
-import { type Database, DeadlineExceeded } from "./database.ts";
+import { type Database, DeadlineExceeded, NoConnectionFree } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
+import { EventsNotice } from "./eventsNotice.ts";
 import { HeavyStatements } from "./heavyStatements.ts";
 import { weighedPage } from "./weighedPage.ts";
 
@@ -35,6 +36,7 @@ export class PostgresPartitionStore implements PartitionStore {
   readonly #commitDeadlineMs: number;
   readonly #turns: Turns;
   readonly #heavy: HeavyStatements;
+  readonly #notice: EventsNotice;
 
   /**
    * @param commitDeadlineMs after which the outcome of a small commit counts as unknown.
@@ -51,6 +53,7 @@ export class PostgresPartitionStore implements PartitionStore {
     this.#commitDeadlineMs = commitDeadlineMs;
     this.#turns = turns;
     this.#heavy = heavy;
+    this.#notice = new EventsNotice(database);
   }
 
   /**
@@ -62,8 +65,9 @@ export class PostgresPartitionStore implements PartitionStore {
     try {
       return await this.#load(partition);
     } catch (error) {
-      // The connection was dead, which another one is not; or the checkpoint is large.
-      if (!(error instanceof DeadlineExceeded)) throw error;
+      // The connection was dead, which another one is not; or the checkpoint is large; or hundreds
+      // of partitions start at once.
+      if (!(error instanceof DeadlineExceeded || error instanceof NoConnectionFree)) throw error;
       return await this.#load(partition, largeLoadMs);
     }
   }
@@ -84,14 +88,16 @@ export class PostgresPartitionStore implements PartitionStore {
     };
   }
 
-  commit(commit: Commit): Promise<CommitOutcome> {
-    return commitPartition(
+  async commit(commit: Commit): Promise<CommitOutcome> {
+    const outcome = await commitPartition(
       this.#database,
       commit,
       this.#turns,
       this.#heavy,
       this.#commitDeadlineMs,
     );
+    if (outcome === "committed") this.#notice.committed(commit);
+    return outcome;
   }
 
   async *rememberedTokens(

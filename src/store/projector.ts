@@ -9,7 +9,7 @@
 import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
 import type { Database } from "./database.ts";
-import { eventsChannel } from "./eventLog.ts";
+import { eventsChannel } from "./eventsNotice.ts";
 import { HeavyStatements } from "./heavyStatements.ts";
 import { Loop, type TurnResult } from "./loop.ts";
 import { Patience } from "./patience.ts";

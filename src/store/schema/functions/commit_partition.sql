@@ -29,7 +29,7 @@ declare
   v_before record;
   v_added bigint;
 begin
-  select p.epoch, p.sequence, p.position, p.sealed_through, p.incarnation into v_before
+  select p.epoch, p.sequence, p.position, p.incarnation into v_before
   from partitions p where p.partition = p_partition for update;
   if not found then
     raise exception 'there is no partition %', p_partition;
@@ -80,9 +80,6 @@ begin
     stopped = null
   where p.partition = p_partition;
 
-  if v_added > 0 or p_sealed_through is distinct from v_before.sealed_through then
-    perform pg_notify('payload_stats_events', p_partition::text);
-  end if;
   return 'committed';
 end
 $$;
