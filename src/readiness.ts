@@ -1,5 +1,6 @@
 /** The checks of `/readyz`: each says what is at fault, and what to do about it. */
 import type {
+  AheadPartition,
   Health,
   HealthReader,
   LatePartition,
@@ -63,7 +64,7 @@ async function databaseChecks(sources: ReadinessSources): Promise<ReadinessCheck
     return [
       { name: "postgres", ok: true, detail: "answers" },
       partitionsCheck(health),
-      progressCheck(health.late),
+      progressCheck(health),
       projectionsCheck(health.projections, leaseMs),
     ];
   } catch (error) {
@@ -83,17 +84,34 @@ function partitionsCheck({ partitions, unowned, stopped }: Health): ReadinessChe
 }
 
 /** Idle partitions tick, so every one of them seals at every boundary. */
-function progressCheck(late: readonly LatePartition[]): ReadinessCheck {
+function progressCheck({ late, ahead }: Health): ReadinessCheck {
+  const reasons = [...lateReasons(late), ...aheadReasons(ahead)];
+  return check("progress", reasons, "every partition seals");
+}
+
+function lateReasons(late: readonly LatePartition[]): string[] {
   const [first] = late.toSorted((a, b) => (a.sealedThroughMs ?? 0) - (b.sealedThroughMs ?? 0));
-  if (first === undefined) return check("progress", [], "every partition seals");
+  if (first === undefined) return [];
   const { sealedThroughMs, owner } = first;
   const through =
     sealedThroughMs === undefined ? "never" : `last at ${new Date(sealedThroughMs).toISOString()}`;
   const partitions = named(late.map(({ partition }) => partition));
-  return check("progress", [
+  return [
     `${partitions}: sealed ${through}, more than two windows and LEASE ago; the owner ` +
       `${owner ?? ""} is catching up, or its log says what it waits for`,
-  ]);
+  ];
+}
+
+/** Stream time never goes back: what comes until then is counted in the window that is open. */
+function aheadReasons(ahead: readonly AheadPartition[]): string[] {
+  const [last] = ahead.toSorted((a, b) => b.sealedThroughMs - a.sealedThroughMs);
+  if (last === undefined) return [];
+  const until = new Date(last.sealedThroughMs).toISOString();
+  return [
+    `${named(ahead.map(({ partition }) => partition))}: the time of the stream is ahead, since ` +
+      `the broker's clock was; no window ends before ${until}, and payloads until then are ` +
+      "in the next one",
+  ];
 }
 
 function projectionsCheck(

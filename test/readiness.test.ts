@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { PartitionHalted } from "../src/actors/ports.ts";
 import { type ReadinessSources, readinessOf } from "../src/readiness.ts";
 
-const health = { partitions: 4, unowned: [], stopped: [], late: [], projections: [] };
+const health = { partitions: 4, unowned: [], stopped: [], late: [], ahead: [], projections: [] };
 
 /** One check of a process that is well but for these sources. */
 async function checkOf(name: string, sources: Partial<ReadinessSources>) {
@@ -54,3 +54,11 @@ test.each([true, false])(
     expect((await checkOf("nats", { publicServers }))?.ok).toBe(connected);
   },
 );
+
+test("a stream whose time is ahead is named, until when nothing is sealed", async () => {
+  const ahead = [1, 3].map((partition) => ({ partition, sealedThroughMs: partition * 1_000 }));
+  const { ok, detail } =
+    (await checkOf("progress", { health: { health: async () => ({ ...health, ahead }) } })) ?? {};
+  expect(ok).toBe(false);
+  expect(detail).toMatch(/^partitions 1, 3: .* no window ends before 1970-01-01T00:00:03.000Z,/);
+});

@@ -31,7 +31,7 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
     /^src\/(nats|domain)\//,
     /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
     /^src\/(log|inTime)\.ts$/,
-    /^(nats|node:.*)$/,
+    /^(nats|nats\/.*|node:.*)$/,
   ],
   "src/store": [
     /^src\/(store|domain)\//,

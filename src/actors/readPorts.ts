@@ -199,6 +199,8 @@ export interface Health {
   readonly stopped: readonly PartitionReason[];
   /** Owned and not stopped, but sealed long ago. */
   readonly late: readonly LatePartition[];
+  /** Not stopped, and sealed through a time that has not come yet. */
+  readonly ahead: readonly AheadPartition[];
   readonly projections: readonly ProjectionHealth[];
 }
 
@@ -207,6 +209,11 @@ export interface LatePartition {
   readonly owner: string | undefined;
   /** Undefined when no window was sealed yet. */
   readonly sealedThroughMs: number | undefined;
+}
+
+export interface AheadPartition {
+  readonly partition: number;
+  readonly sealedThroughMs: number;
 }
 
 export interface ProjectionHealth {

@@ -1,6 +1,8 @@
 /** Ways to Postgres and NATS for verbs that read more than the admin API should answer. */
+import { NatsError } from "nats";
 import { type Config, readConfig } from "../config.ts";
-import { stderrLog } from "../log.ts";
+import { errorCode } from "../errorCode.ts";
+import { errorMessage, stderrLog } from "../log.ts";
 import { connectNats } from "../nats/connection.ts";
 import { createPast } from "../past.ts";
 import type { Past } from "../replay/sources.ts";
@@ -47,9 +49,22 @@ export async function withDatabase<Result>(
   );
   try {
     return await use(database);
+  } catch (error) {
+    throw explained(error);
   } finally {
     await database.close();
   }
+}
+
+/** Verbs read, or write all or nothing in one statement, so that they can be started again. */
+function explained(error: unknown): unknown {
+  const server = error instanceof NatsError ? "NATS" : "Postgres";
+  const isLost = server === "NATS" || /^(CONNECTION_|ECONN|57P0|08)/.test(errorCode(error) ?? "");
+  if (!isLost) return error;
+  const reason = errorMessage(error);
+  return new CliFailure(
+    `${server} went away (${reason}). Nothing is half done: start this again when it is back.`,
+  );
 }
 
 /**

@@ -77,6 +77,11 @@ export class Output {
     for (const line of lines) this.#write(line);
   }
 
+  /** False when whoever read stdout has left. */
+  get hasReader(): boolean {
+    return process.stdout.writable;
+  }
+
   /** For people: progress, and what to do next. */
   note(text: string): void {
     process.stderr.write(`${text}\n`);
@@ -123,7 +128,13 @@ function tableOf(
 }
 
 function textIn([, value]: Column): (row: JsonObject) => string {
-  return (row) => cellOf(typeof value === "string" ? row[value] : value(row));
+  return (row) => visible(cellOf(typeof value === "string" ? row[value] : value(row)));
+}
+
+/** Names may hold what turns a line around or breaks it: it is written out. */
+function visible(text: string): string {
+  const code = (sign: string) => `\\u{${sign.codePointAt(0)?.toString(16)}}`;
+  return text.replace(/[\p{Bidi_Control}\p{Zl}\p{Zp}\u{feff}]/gu, code);
 }
 
 function widthOf(text: string): number {

@@ -3,9 +3,10 @@
 import { createProgram, runProgram } from "./program.ts";
 import { readCliSettings } from "./settings.ts";
 
-// A reader that has seen enough (`| head`) is no failure.
+// A reader that has seen enough (`| head`) is no failure: what the verb finds is its exit code.
+process.stderr.on("error", () => {});
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
+  if (error.code === "EPIPE") return;
   // Nothing that is still under way can succeed; an open connection would keep it waiting.
   process.stderr.write(`cannot write the result: ${error.message}\n`);
   process.exit(1);

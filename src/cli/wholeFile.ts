@@ -1,6 +1,7 @@
 /** A file that is there whole or not at all. */
-import { createWriteStream, existsSync, statSync } from "node:fs";
-import { link, open, readlink, realpath, rename, rm } from "node:fs/promises";
+import { createWriteStream, existsSync, rmSync, statSync } from "node:fs";
+import { link, open, readlink, realpath, rename } from "node:fs/promises";
+import { constants } from "node:os";
 import { dirname, resolve } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { errorCode } from "../errorCode.ts";
@@ -21,6 +22,8 @@ export function checkAbsent(file: string, force: boolean): void {
   }
 }
 
+const interrupts = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
 /**
  * Writes under another name and gives the file its own when all of it is on disk. What came under
  * that name meanwhile is left alone unless `force` is given.
@@ -35,13 +38,20 @@ export async function writeWhole(
   const target = await targetOf(file);
   // Of this process, so that two exports to one file do not mix.
   const unfinished = `${target}.${process.pid}.unfinished`;
+  const removed = () => rmSync(unfinished, { force: true });
+  const interrupted = (signal: NodeJS.Signals) => {
+    removed();
+    process.exit(128 + constants.signals[signal]);
+  };
+  for (const signal of interrupts) process.once(signal, interrupted);
   try {
     await pipeline(bytes, createWriteStream(unfinished));
     await sync(unfinished);
     if (force) await rename(unfinished, target);
     else await nameNew(unfinished, target);
   } finally {
-    await rm(unfinished, { force: true });
+    for (const signal of interrupts) process.off(signal, interrupted);
+    removed();
   }
 }
 

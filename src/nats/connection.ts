@@ -3,6 +3,7 @@ import { connect, type JetStreamManager, type NatsConnection, NatsError } from "
 import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
 import { isTransient } from "./apiError.ts";
+import { closeAbandonedDials } from "./dials.ts";
 import { type NatsAddress, parseNatsUrl } from "./natsUrl.ts";
 import { isAtLeast, versionMin } from "./serverVersion.ts";
 
@@ -33,6 +34,7 @@ const pingIntervalMs = 3_000;
  * @throws NatsUnusable when no server is reached in time, is too old, or has no JetStream.
  */
 export async function connectNats(options: NatsOptions): Promise<NatsLink> {
+  closeAbandonedDials();
   const timeoutMs = options.connectTimeoutMs ?? 10_000;
   const address = parseNatsUrl(options.url);
   const deadlineMs = performance.now() + timeoutMs;
@@ -208,8 +210,8 @@ async function jetStream(connection: NatsConnection, isOver: () => boolean) {
     } catch (error) {
       const off = connection.info?.jetstream !== true && error instanceof NatsError;
       if (off || !isTransient(error) || isOver()) {
-        const hint = off ? "start it with -js, or set jetstream in its configuration" : "";
-        throw new NatsUnusable(`JetStream is not available on this NATS server; ${hint}`, {
+        const hint = off ? "; start it with -js, or set jetstream in its configuration" : "";
+        throw new NatsUnusable(`JetStream is not available on this NATS server${hint}`, {
           cause: error,
         });
       }

@@ -7,8 +7,12 @@ interface Row {
   readonly unowned: number[];
   readonly stopped: { partition: number; reason: string }[];
   readonly late: { partition: number; owner: string | null; sealedMs: number | null }[];
+  readonly ahead: { partition: number; sealedThroughMs: number }[];
   readonly projections: (Omit<ProjectionHealth, "waitingMs"> & { waitingMs: number | null })[];
 }
+
+/** The clocks of the broker and of Postgres may differ by so much. */
+const aheadMs = 30_000;
 
 export class PostgresHealth implements HealthReader {
   constructor(
@@ -17,7 +21,8 @@ export class PostgresHealth implements HealthReader {
   ) {}
 
   /**
-   * A partition that never sealed counts from the first start of the database on. A projection
+   * A partition that never sealed counts from the first start of the database on. One is ahead when
+   * its time is, since the broker's clock was ahead once: its windows end by that. A projection
    * waits from when the first event that it lacks was recorded; without such an event, from the
    * end of the first window that it does not know to be sealed.
    */
@@ -63,6 +68,14 @@ export class PostgresHealth implements HealthReader {
             from place where owned and stopped is null
               and age > ${lateMs}::float8 * interval '1 millisecond'
           ) as late,
+          (
+            select coalesce(jsonb_agg(jsonb_build_object(
+              'partition', partition,
+              'sealedThroughMs', floor(extract(epoch from sealed_through) * 1000)
+            ) order by partition), '[]')
+            from place where stopped is null
+              and age < -${aheadMs}::float8 * interval '1 millisecond'
+          ) as ahead,
           (
             select coalesce(jsonb_agg(jsonb_build_object(
               'name', name, 'paused', paused, 'held', lease_until > now.at,

@@ -73,6 +73,26 @@ test("a server without JetStream is refused", async () => {
   plain.stop();
 });
 
+test("no socket is left of a server that takes connections and says nothing", async () => {
+  let [opened, open] = [0, 0];
+  const silent = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      open: () => {
+        opened++;
+        open++;
+      },
+      close: () => void open--,
+      data: () => {},
+    },
+  });
+  await refusalOf(`nats://127.0.0.1:${silent.port}`);
+  expect(opened).toBeGreaterThan(0);
+  await until(() => open === 0, { what: "all sockets to be closed" });
+  silent.stop(true);
+});
+
 test("several servers may be given; one of them is enough", async () => {
   const link = await connectTo(`nats://127.0.0.1:${await freePort()},${server.url}`);
   expect(link.connected).toBe(true);

@@ -98,6 +98,7 @@ async function archive(
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT") throw new CliFailure("there is no such file or directory", 2);
+    if (code === "EPIPE") throw new CliFailure("the reader of stdout left before the end");
     if (code === "EISDIR") throw new CliFailure("that is a directory, not a file", 2);
     if (error instanceof OtherSettings) throw new CliFailure(error.message, 2);
     throw error;

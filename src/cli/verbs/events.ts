@@ -39,7 +39,7 @@ export function addEventsVerbs(program: Command, settings: CliSettings): void {
       const { lines, follow = false, ...filter } = options;
       const after = follow ? await positions(client) : new Map<number, number>();
       if (lines > 0) await showNewest(client, out, lines, filter, after);
-      while (follow) {
+      while (follow && out.hasReader) {
         await Bun.sleep(pollMs);
         await showNew(client, out, after, filter);
       }

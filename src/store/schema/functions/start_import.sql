@@ -14,6 +14,9 @@ begin
   if exists (select from events)
     or exists (select from partitions p where p.position > 0 or p.sequence > 0)
   then
+    -- What was staged can never become the log any more.
+    truncate imported_events;
+    delete from event_imports i where i.finished_at is null;
     return 'not empty';
   end if;
   if v_import.header is not null and not p_restart then

@@ -1,0 +1,36 @@
+/** What people see of names, and what becomes of a verb whose reader has left. */
+import { expect, spyOn, test } from "bun:test";
+import { join } from "node:path";
+import { Output } from "../../src/cli/output.ts";
+import { freePort } from "../support/servers.ts";
+
+test("signs that turn or break a line are written out in tables, and nowhere else", () => {
+  const written: string[] = [];
+  const write = spyOn(process.stdout, "write").mockImplementation((text) => {
+    written.push(String(text));
+    return true;
+  });
+  const rows = [{ name: "a\u202eb\u2028c\u{feff}d\u2066e \u{1f469}\u200d\u{1f467}" }];
+  try {
+    new Output("table").rows({}, rows, [["NAME", "name"]]);
+    new Output("json").rows(rows, rows, [["NAME", "name"]]);
+  } finally {
+    write.mockRestore();
+  }
+  const [table = "", json = ""] = written;
+  expect(table).toContain("a\\u{202e}b\\u{2028}c\\u{feff}d\\u{2066}e \u{1f469}\u200d\u{1f467}");
+  expect(JSON.parse(json)).toEqual(rows);
+});
+
+test("a verb whose reader has left ends by itself, with its own exit code", async () => {
+  const script = join(import.meta.dir, "..", "..", "src/cli/payloadStats.ts");
+  const port = String(await freePort());
+  const child = Bun.spawn([process.execPath, script, "doctor"], {
+    env: { ...process.env, ADMIN_PORT: port, EMBEDDED_PG_PORT: port, EMBEDDED_NATS_PORT: port },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+  });
+  await Promise.all([child.stdout.cancel(), child.stderr.cancel()]);
+  expect(await child.exited).toBe(1);
+});
