@@ -8,29 +8,12 @@ const intervalMs = 10_000;
 const phases = 16;
 
 /**
- * Is it time for a checkpoint between boundaries? They bound what is read again after a crash. All
- * partitions commit at a boundary: their next checkpoints would all come at once, if their
+ * When is it time for a checkpoint between boundaries? They bound what is read again after a crash.
+ * All partitions commit at a boundary: their next checkpoints would all come at once, if their
  * intervals were not spread over 7.5 to 12.5 s. And each writes all tokens of the open windows
  * anew: as many payloads as the last one held have to come before the next, so that the work grows
  * as the payloads do, and not as their square.
- * @param payloads read since the last commit.
- * @param elapsedMs since the last commit.
- * @param digests that the last commit's state held.
  */
-export function checkpointIsDue(
-  partition: number,
-  payloads: number,
-  elapsedMs: number,
-  digests: number,
-): boolean {
-  const phase = (partition % phases) / phases;
-  return (
-    payloads >= Math.max(payloadsMin, digests) ||
-    (payloads > 0 && elapsedMs >= intervalMs * (0.75 + phase / 2))
-  );
-}
-
-/** When the next checkpoint of a partition is due, from what the last one was. */
 export class CheckpointPace {
   #payloads = 0;
   #atMs = 0;
@@ -50,13 +33,18 @@ export class CheckpointPace {
 
   /** @param payloads read until now. */
   isDue(payloads: number): boolean {
+    const news = payloads - this.#payloads;
     const elapsedMs = this.clock.monotonic() - this.#atMs;
-    return checkpointIsDue(this.partition, payloads - this.#payloads, elapsedMs, this.#digests);
+    const phase = (this.partition % phases) / phases;
+    return (
+      news >= Math.max(payloadsMin, this.#digests) ||
+      (news > 0 && elapsedMs >= intervalMs * (0.75 + phase / 2))
+    );
   }
 }
 
 /** About how many digests of tokens and of keys a state holds. */
-export function digestsOf({ windows, keys }: PartitionState): number {
+function digestsOf({ windows, keys }: PartitionState): number {
   const texts = [...windows.map(({ tokens }) => tokens), ...keys.map(([, digests]) => digests)];
   return texts.reduce((sum, text) => sum + digestsIn(text), 0);
 }

@@ -6,13 +6,7 @@
  * it may be claimed again, and then the partition's owner takes the second message for a repeat,
  * because a retry goes by a name.
  */
-import {
-  decodeMessage,
-  encodeFound,
-  encodeRetry,
-  quarantinePublisher,
-} from "../domain/envelope.ts";
-import { isText } from "../domain/payload.ts";
+import { decodeMessage, encodeFound, encodeRetry, nameOfRetry } from "../domain/envelope.ts";
 import { foundMax, messageText, payloadText, storableText } from "../domain/quarantineText.ts";
 import { formatPlace, type QuarantinePlace } from "../domain/receipt.ts";
 import type {
@@ -96,12 +90,9 @@ export class QuarantineDesk implements QuarantineControl {
 /**
  * What a retry counts under, once: for a payload the place that it comes from. A whole message may
  * have been stored, and quarantined, more than once, when its publisher got no answer: its copies
- * go by what their publisher called them.
+ * are equal.
  */
 function retryName(place: QuarantinePlace, message: Uint8Array): string {
-  const batch = place.index < 0 ? decodeMessage(message) : undefined;
-  if (batch?.kind !== "batch") return formatPlace(place);
-  const name = `${batch.publisher} ${batch.number}`;
-  if (batch.publisher !== quarantinePublisher && isText(name)) return name;
-  return batch.retry ?? formatPlace(place);
+  if (place.index >= 0) return formatPlace(place);
+  return nameOfRetry(message) ?? new Bun.CryptoHasher("sha256").update(message).digest("hex");
 }

@@ -24,7 +24,7 @@ const atOnce = 16;
 /** In an outage publishers give up many messages; the owner reads on in between. */
 const pauseMs = 200;
 /** A new leader takes 4 to 9 s to be elected by nats-server 2.9, and a moment to answer. */
-const triesMax = 24;
+const patienceMs = 12_000;
 const retryMs = 500;
 
 export class ReplicaCheck {
@@ -47,14 +47,16 @@ export class ReplicaCheck {
     const restMs = this.#comparedAt + pauseMs - clock.monotonic();
     if (restMs > 0) await clock.sleep(restMs, signal);
     this.#comparedAt = clock.monotonic();
-    for (let tries = 1; ; tries++) {
+    const endsAt = clock.monotonic() + patienceMs;
+    for (;;) {
+      const isLast = clock.monotonic() >= endsAt;
       // What was read is not committed then, and the next owner reads it again.
       if (signal.aborted) throw new Error("stopped before the replicas were compared");
       try {
-        await this.#compare(this.#recent.slice(-comparedMax), tries === triesMax);
+        await this.#compare(this.#recent.slice(-comparedMax), isLast);
         return;
       } catch (error) {
-        if (error instanceof PartitionHalted || tries === triesMax) throw error;
+        if (error instanceof PartitionHalted || isLast) throw error;
         await clock.sleep(retryMs, signal);
       }
     }

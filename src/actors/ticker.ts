@@ -35,17 +35,27 @@ const lookMs = 10_000;
 /** Without any progress for this long after a tick was stored, the consumer is replaced. */
 const silenceMs = 3_000;
 
+/** After so many ticks without another time it stands still, and further ones are of less use. */
+const stillMax = 3;
+const standsStill =
+  "the broker's clock was ahead: payloads are in the open window until it shows that time again";
+
 /** Runs until the signal is aborted. */
 export async function keepTicking(ticking: Ticking): Promise<void> {
   const { clock, signal, windowMs, progress } = ticking;
   const startedMs = clock.now();
   let failures = 0;
-  let seen = { timeMs: 0, atMs: clock.monotonic() };
+  let seen = { timeMs: startedMs, atMs: clock.monotonic() };
+  /** Ticks in a row that came back without another time. */
+  let still = 0;
   while (!signal.aborted) {
-    const { timeMs } = progress();
-    if (timeMs !== seen.timeMs) seen = { timeMs, atMs: clock.monotonic() };
     // A stream that never held a message gets its first tick at the end of the current window.
-    const boundary = windowEndMs(windowIndexOf(timeMs || startedMs, windowMs), windowMs);
+    const timeMs = progress().timeMs || startedMs;
+    if (timeMs !== seen.timeMs) {
+      seen = { timeMs, atMs: clock.monotonic() };
+      still = 0;
+    }
+    const boundary = windowEndMs(windowIndexOf(timeMs, windowMs), windowMs);
     // A clock that is set back knows less than the last message and the time since.
     const nowMs = Math.max(clock.now(), seen.timeMs + clock.monotonic() - seen.atMs);
     const waitMs = boundary + afterBoundaryMs - nowMs;
@@ -62,9 +72,16 @@ export async function keepTicking(ticking: Ticking): Promise<void> {
       if (sequence <= before) ticking.restartFeed();
       else await readBack(ticking, sequence);
       failures = 0;
-      // A broker whose clock is behind ours put the tick before the boundary.
-      const shortMs = boundary - progress().timeMs;
-      if (shortMs > 0) await clock.sleep(Math.min(shortMs, 1_000), signal);
+      // A broker whose clock is behind ours put the tick before the boundary. One whose clock was
+      // ahead once, and is not any more, gives all messages the time of then.
+      const shortMs = Math.min(boundary - progress().timeMs, 1_000);
+      if (progress().sequence >= sequence && progress().timeMs === timeMs) {
+        if (++still === stillMax) {
+          ticking.log.warn(standsStill, { time: new Date(timeMs).toISOString() });
+        }
+      }
+      const restMs = still < stillMax ? 0 : backoffMs(still - stillMax, 50, lookMs);
+      if (shortMs > 0) await clock.sleep(Math.max(shortMs, restMs), signal);
     } catch (error) {
       ticking.log.debug("tick failed", { error: errorMessage(error) });
       if (isFull(error)) ticking.full(errorMessage(error.cause));

@@ -3,6 +3,7 @@ import { NatsError } from "nats";
 import { type Config, readConfig } from "../config.ts";
 import { errorCode } from "../errorCode.ts";
 import { errorMessage, stderrLog } from "../log.ts";
+import { isTransient } from "../nats/apiError.ts";
 import { connectNats } from "../nats/connection.ts";
 import { createPast } from "../past.ts";
 import type { Past } from "../replay/sources.ts";
@@ -56,14 +57,17 @@ export async function withDatabase<Result>(
   }
 }
 
-/** Verbs read, or write all or nothing in one statement, so that they can be started again. */
+/** Of the system, of the driver, and of a Postgres that ends or has become a standby. */
+const lostCodes =
+  /^(CONNECTION_|CONNECT_TIMEOUT|ECONN|ETIMEDOUT|EHOSTUNREACH|ENOTFOUND|EPIPE|08|57P0|25006)/;
+
 function explained(error: unknown): unknown {
-  const server = error instanceof NatsError ? "NATS" : "Postgres";
-  const isLost = server === "NATS" || /^(CONNECTION_|ECONN|57P0|08)/.test(errorCode(error) ?? "");
+  const isOfNats = error instanceof NatsError;
+  const isLost = isOfNats ? isTransient(error) : lostCodes.test(errorCode(error) ?? "");
   if (!isLost) return error;
-  const reason = errorMessage(error);
+  const server = isOfNats ? "NATS" : "Postgres";
   return new CliFailure(
-    `${server} went away (${reason}). Nothing is half done: start this again when it is back.`,
+    `${server} went away (${errorMessage(error)}): start this again when it is back`,
   );
 }
 

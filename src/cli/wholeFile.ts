@@ -22,7 +22,8 @@ export function checkAbsent(file: string, force: boolean): void {
   }
 }
 
-const interrupts = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+/** Not SIGHUP, which `nohup` has ignored. */
+const interrupts = ["SIGINT", "SIGTERM"] as const;
 
 /**
  * Writes under another name and gives the file its own when all of it is on disk. What came under

@@ -14,12 +14,12 @@
  * `publisher` and `number` make a repeated message recognisable: every publisher numbers the
  * messages it sends to a partition upwards and has one in flight at a time.
  *
- * A retry carries a message out of quarantine, as it was, in base64. It goes by the place where
- * that was found, since its publisher has long sent later numbers:
+ * A retry carries a message out of quarantine, as it was, in base64. It goes by a name (decision
+ * 0012), since its publisher has long sent later numbers:
  *
  *   {"v":1,"retry":"7.1042.3","message":"eyJ2IjoxLA…"}
  */
-import { parseJson } from "./json.ts";
+import { isObject, parseJson } from "./json.ts";
 import type { Payload } from "./payload.ts";
 import { isCount, isText } from "./payload.ts";
 
@@ -31,7 +31,7 @@ export interface Batch {
   readonly kind: "batch";
   readonly publisher: string;
   readonly number: number;
-  /** The place in quarantine that it came from; undefined when a publisher sent it. */
+  /** The name under which it was retried; undefined when a publisher sent it. */
   readonly retry?: string;
   /** Customer and content of each actor, alternating. */
   readonly actors: readonly unknown[];
@@ -62,8 +62,11 @@ export function encodeRetry(name: string, message: Uint8Array): string {
   return JSON.stringify({ v: envelopeVersion, retry: name, message: text });
 }
 
-/** Who publishes single payloads out of quarantine. */
-export const quarantinePublisher = "quarantine";
+/** The name of a retry that may be of a later version; undefined for another message. */
+export function nameOfRetry(message: Uint8Array): string | undefined {
+  const parsed = parseJson(Buffer.from(message).toString());
+  return isObject(parsed) && isText(parsed.retry) ? parsed.retry : undefined;
+}
 
 /** A batch of one payload, from the form in which `payloadText` keeps it; undefined for another. */
 export function encodeFound(found: string): Uint8Array | undefined {
@@ -73,7 +76,7 @@ export function encodeFound(found: string): Uint8Array | undefined {
   if (payload.length !== payloadWidth - 1) return undefined;
   const batch = {
     v: envelopeVersion,
-    publisher: quarantinePublisher,
+    publisher: "quarantine",
     number: 1,
     actors: [customer, content],
     payloads: [0, ...payload],

@@ -3,7 +3,7 @@ import { connect, type JetStreamManager, type NatsConnection, NatsError } from "
 import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
 import { isTransient } from "./apiError.ts";
-import { closeAbandonedDials } from "./dials.ts";
+import "./dials.ts";
 import { type NatsAddress, parseNatsUrl } from "./natsUrl.ts";
 import { isAtLeast, versionMin } from "./serverVersion.ts";
 
@@ -34,7 +34,6 @@ const pingIntervalMs = 3_000;
  * @throws NatsUnusable when no server is reached in time, is too old, or has no JetStream.
  */
 export async function connectNats(options: NatsOptions): Promise<NatsLink> {
-  closeAbandonedDials();
   const timeoutMs = options.connectTimeoutMs ?? 10_000;
   const address = parseNatsUrl(options.url);
   const deadlineMs = performance.now() + timeoutMs;

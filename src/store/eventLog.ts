@@ -62,11 +62,7 @@ export async function commitPartition(
 }
 
 /** Where Postgres says that a limit is reached which is not the commit's own, and passes. */
-const passingLimits: readonly unknown[] = [
-  "PreCommit_Notify",
-  "GetNewTransactionId",
-  "GetNewMultiXactId",
-];
+const passingLimits: readonly unknown[] = ["GetNewTransactionId", "GetNewMultiXactId"];
 
 /**
  * Bad data, a broken constraint, or more than Postgres can hold (SQLSTATE classes 22, 23 and 54):

@@ -6,6 +6,7 @@
 import acceptLoss from "./schema/functions/accept_loss.sql" with { type: "text" };
 import commitPartition from "./schema/functions/commit_partition.sql" with { type: "text" };
 import dropRebuild from "./schema/functions/drop_rebuild.sql" with { type: "text" };
+import finishImport from "./schema/functions/finish_import.sql" with { type: "text" };
 import startImport from "./schema/functions/start_import.sql" with { type: "text" };
 import { schema } from "./schema/schema.ts";
 import haltedPartitions from "./schema/versions/halted_partitions.sql" with { type: "text" };
@@ -20,5 +21,9 @@ export interface Migration {
 export const migrations: readonly Migration[] = [
   { version: 11, name: "schema", statements: schema },
   { version: 12, name: "halted partitions", statements: haltedPartitions + acceptLoss },
-  { version: 13, name: "quiet commits", statements: commitPartition + dropRebuild + startImport },
+  {
+    version: 13,
+    name: "quiet commits",
+    statements: commitPartition + dropRebuild + startImport + finishImport,
+  },
 ];

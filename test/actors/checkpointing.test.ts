@@ -1,20 +1,41 @@
 import { expect, test } from "bun:test";
-import { checkpointIsDue, digestsOf } from "../../src/actors/checkpointing.ts";
+import { CheckpointPace } from "../../src/actors/checkpointing.ts";
 import { emptyPartitionState } from "../../src/actors/partitionState.ts";
 import { encodeDigests } from "../../src/domain/digestCodec.ts";
 
+/** A pace and the clock that it goes by. */
+function paceOf(partition = 0) {
+  const clock = { ms: 0, monotonic: () => clock.ms };
+  const pace = new CheckpointPace(partition, clock);
+  pace.committed(0);
+  return { clock, pace };
+}
+
+const window = {
+  ...{ customer: "a", content: "b", cdn: "0", p2p: "0", sessions: 0, payloads: 0 },
+  ...{ duplicates: 0, firstSequence: 0, lastSequence: 0 },
+};
+
+function digests(count: number): string {
+  return encodeDigests(Array.from({ length: 2 * count }, (_, i) => i));
+}
+
 test("a checkpoint is due after 200,000 payloads, or after some time if there was one", () => {
-  expect(checkpointIsDue(0, 199_999, 0, 0)).toBe(false);
-  expect(checkpointIsDue(0, 200_000, 0, 0)).toBe(true);
-  expect(checkpointIsDue(0, 0, 60_000, 0)).toBe(false);
-  expect(checkpointIsDue(0, 1, 12_500, 0)).toBe(true);
+  const { clock, pace } = paceOf();
+  expect(pace.isDue(199_999)).toBe(false);
+  expect(pace.isDue(200_000)).toBe(true);
+  clock.ms = 60_000;
+  expect(pace.isDue(0)).toBe(false);
+  expect(pace.isDue(1)).toBe(true);
+  pace.committed(1);
+  expect(pace.isDue(2)).toBe(false);
 });
 
 test("partitions that committed together write their next checkpoints one after the other", () => {
   const dueAt = (partition: number) => {
-    let ms = 0;
-    while (!checkpointIsDue(partition, 1, ms, 0)) ms++;
-    return ms;
+    const { clock, pace } = paceOf(partition);
+    while (!pace.isDue(1)) clock.ms++;
+    return clock.ms;
   };
   const times = Array.from({ length: 16 }, (_, partition) => dueAt(partition));
   expect(new Set(times).size).toBe(16);
@@ -22,27 +43,12 @@ test("partitions that committed together write their next checkpoints one after 
   expect(Math.max(...times)).toBeLessThan(12_500);
 });
 
-test("checkpoints write no more digests than twice the payloads that are read", () => {
-  const payloads = 10_000_000;
-  let [committed, held, written] = [0, 0, 0];
-  // Every payload has a new token, and all are in one window.
-  for (let read = 1; read <= payloads; read++) {
-    if (!checkpointIsDue(0, read - committed, 0, held)) continue;
-    [committed, held] = [read, read];
-    written += read;
-  }
-  expect(written).toBeGreaterThan(payloads / 2);
-  expect(written).toBeLessThanOrEqual(2 * payloads);
-});
-
-test("counts the digests of a state", () => {
-  const digests = (count: number) => encodeDigests(Array.from({ length: 2 * count }, (_, i) => i));
-  const window = {
-    ...{ customer: "a", content: "b", cdn: "0", p2p: "0", sessions: 0, payloads: 0 },
-    ...{ duplicates: 0, firstSequence: 0, lastSequence: 0 },
-  };
-  const windows = [300, 600].map((count) => ({ ...window, tokens: digests(count) }));
-  const state = { ...emptyPartitionState, windows, keys: [[7, digests(90)] as const] };
-  expect(digestsOf(state)).toBeCloseTo(990, 0);
-  expect(digestsOf(emptyPartitionState)).toBe(0);
+test("as many payloads as the last one held tokens and keys come before the next", () => {
+  const { pace } = paceOf();
+  const windows = [300_000, 600_000].map((count) => ({ ...window, tokens: digests(count) }));
+  pace.committed(5, { ...emptyPartitionState, windows, keys: [[7, digests(90_000)]] });
+  expect(pace.isDue(980_000)).toBe(false);
+  expect(pace.isDue(1_000_000)).toBe(true);
+  pace.committed(1_000_000, emptyPartitionState);
+  expect(pace.isDue(1_200_000)).toBe(true);
 });

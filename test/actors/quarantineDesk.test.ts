@@ -116,11 +116,17 @@ test("a message that was cut is not taken for a whole one, whatever its letters 
 });
 
 test("copies of one message count once, and so do those of a retry of it", async () => {
-  const builder = new BatchBuilder();
-  builder.add(examplePayload);
-  const data = new TextEncoder().encode(builder.encode("publisher", 5));
-  const again = new TextEncoder().encode(encodeRetry("0.900", data));
-  const found = [data, data, again].map((text) => storableText(messageText(text)));
+  const messageOf = (token: string) => {
+    const builder = new BatchBuilder();
+    builder.add({ ...examplePayload, token });
+    return new TextEncoder().encode(builder.encode("publisher", 5));
+  };
+  const data = messageOf("one");
+  const name = new Bun.CryptoHasher("sha256").update(data).digest("hex");
+  const again = new TextEncoder().encode(encodeRetry(name, data));
+  // The last one says the same of itself, and is another.
+  const copies = [data, data, again, messageOf("two")];
+  const found = copies.map((text) => storableText(messageText(text)));
   const published: string[] = [];
   for (const [i, text] of found.entries()) {
     const row = { ...held, place: { ...place, sequence: i + 1 }, found: text };
@@ -128,10 +134,10 @@ test("copies of one message count once, and so do those of a retry of it", async
     await copy.desk.retry(row.place, "anna");
     published.push(...copy.published);
   }
-  expect(published).toHaveLength(3);
+  expect(published).toHaveLength(4);
   const partition = new Partition(rules, 0);
   for (const [i, text] of published.entries()) partition.apply(logMessage(i + 1, 0, text));
-  expect(partition.seal(rules.windowMs)).toMatchObject([{ data: { payloads: 1, duplicates: 2 } }]);
+  expect(partition.seal(rules.windowMs)).toMatchObject([{ data: { payloads: 2, duplicates: 2 } }]);
 });
 
 /** The message that a retry carries. */

@@ -53,14 +53,29 @@ describe("a tick", () => {
     expect(streams.ticks).toBeGreaterThan(0);
   });
 
-  test("does not wait for a clock that is set back", () => {
+  test.each([1, 0])("does not wait for a clock that is set back, at time %p", (timeMs) => {
     const streams = new FakeStreams("created", 5);
     const set = processOf(new Scheduler());
+    set.process.skewMs = 3_600_000;
     set.process.after(1_000, () => {
-      set.process.skewMs = -3_600_000;
+      set.process.skewMs = 0;
     });
-    tickFor(streams, { sequence: 4, timeMs: 1 }, set);
+    tickFor(streams, { sequence: 4, timeMs: timeMs * 3_600_000 }, set);
     expect(streams.ticks).toBeGreaterThan(0);
+  });
+
+  test("is rare where the broker's clock was ahead, and its time stands still", () => {
+    const streams = new FakeStreams("created", 4);
+    const progress = {
+      get sequence() {
+        return streams.lastSequence;
+      },
+      // A millisecond before the end of a window.
+      timeMs: windowMs - 1,
+    };
+    tickFor(streams, progress);
+    expect(streams.ticks).toBeGreaterThan(3);
+    expect(streams.ticks).toBeLessThan(20);
   });
 
   test("that does not come back replaces the consumer, and is waited for", () => {

@@ -9,7 +9,7 @@ test("a connection that is lost is told by name, with what to do", async () => {
   const killed = withDatabase(config, (database) =>
     database.run((sql) => sql`select pg_terminate_backend(pg_backend_pid())`),
   );
-  await expect(killed).rejects.toThrow(/^Postgres went away \(.+\)\. Nothing is half done: start/);
+  await expect(killed).rejects.toThrow(/^Postgres went away \(.+\): start this again/);
 });
 
 test("what a verb itself finds wrong is left as it is", async () => {

@@ -212,6 +212,24 @@ describe("an import", () => {
     await expect(importInto(other.database, textLines(text))).rejects.toThrow(SettingsMismatch);
   });
 
+  test("into a log that begins meanwhile is refused, and leaves nothing", async () => {
+    await using from = await filledStore();
+    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
+    await using to = await freshStore(3);
+    async function* lines() {
+      yield* textLines(text);
+      await new Writer(to.partitions, 0).commit([]);
+    }
+    await expect(importInto(to.database, lines())).rejects.toThrow(ImportRefused);
+    const [left] = await to.database.run(
+      (sql) => sql`
+        select (select count(*)::int from imported_events) as events,
+          (select count(*)::int from event_imports) as imports
+      `,
+    );
+    expect(left).toEqual({ events: 0, imports: 0 });
+  });
+
   const swapped = (lines: string[]) => lines.with(5, lines[6] ?? "").with(6, lines[5] ?? "");
   test.each<[string, string, (lines: string[]) => string[]]>([
     ["cut off", "end of the file is missing", (lines) => lines.slice(0, -1)],

@@ -207,7 +207,7 @@ describe("a commit", () => {
     // A limit of the whole server passes, and comes with the same code.
     const error = (routine: string) => Object.assign(new Error(), { code: "54000", routine });
     expect(isRejection(error("_bt_check_third_page"))).toBe(true);
-    expect(isRejection(error("PreCommit_Notify"))).toBe(false);
+    expect(isRejection(error("GetNewTransactionId"))).toBe(false);
   });
 
   test("quarantines whatever text, and the same place once", async () => {

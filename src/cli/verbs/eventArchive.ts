@@ -71,8 +71,13 @@ async function exportTo(
     throw new CliFailure("nothing was ever started on this database");
   }
   const bytes = Readable.from(compressed(exportEvents(database, progressOn(out))));
-  if (file === "-") return pipeline(bytes, process.stdout, { end: false });
-  await writeWhole(file, bytes, force);
+  if (file !== "-") return writeWhole(file, bytes, force);
+  try {
+    await pipeline(bytes, process.stdout, { end: false });
+  } catch (error) {
+    if (!process.stdout.writable) throw new CliFailure("the reader of stdout left before the end");
+    throw error;
+  }
 }
 
 /** The settings that were chosen, and not the defaults: a file says by itself what it needs. */
@@ -98,7 +103,6 @@ async function archive(
   } catch (error) {
     const code = errorCode(error);
     if (code === "ENOENT") throw new CliFailure("there is no such file or directory", 2);
-    if (code === "EPIPE") throw new CliFailure("the reader of stdout left before the end");
     if (code === "EISDIR") throw new CliFailure("that is a directory, not a file", 2);
     if (error instanceof OtherSettings) throw new CliFailure(error.message, 2);
     throw error;

@@ -19,6 +19,8 @@ begin
   if exists (select from events)
     or exists (select from partitions p where p.position > 0 or p.sequence > 0)
   then
+    truncate imported_events;
+    delete from event_imports i where i.finished_at is null;
     return 'not empty';
   end if;
   if exists (
