@@ -115,6 +115,12 @@ test("a message that was cut is not taken for a whole one, whatever its letters 
   expect(await desk.retry(place, "anna")).toEqual({ kind: "lost" });
 });
 
+test("a message that was kept whole is retried, and not another in its place", async () => {
+  const { desk, published } = deskWith(() => true, held, logMessage(1, 0, "another"));
+  expect(await desk.retry(place, "anna")).toMatchObject({ kind: "retried" });
+  expect(Buffer.from(inner(published[0])).toString()).toBe("{}");
+});
+
 test("copies of one message count once, and so do those of a retry of it", async () => {
   const messageOf = (token: string) => {
     const builder = new BatchBuilder();
