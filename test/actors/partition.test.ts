@@ -79,6 +79,18 @@ describe("the session rule", () => {
     expect(sessionsAfter(at(0))).toBe(1);
   });
 
+  test("a token is remembered as long over a restart, up to the last window", () => {
+    const generations: Rules = { ...rules, sessionMemoryMs: 48 * w };
+    for (let windows = 45; windows <= 52; windows++) {
+      const between = payload({ token: "between" });
+      const list = messages([0, payload()], [windows * w, between], [windows * w + 1, payload()]);
+      const stream = streamOf(list, start * 2);
+      const { events } = run(stream, generations);
+      expect(events[1]?.data.sessions).toBe(windows < 50 ? 1 : 2);
+      expect(run(stream, generations, 1, new Set([2])).events).toEqual(events);
+    }
+  });
+
   test("being seen again keeps a token remembered", () => {
     const old = payload({ sessionDuration: 10 * w });
     expect(sessionsByWindow([0, payload()], [15 * w, old], [30 * w, payload()])).toEqual([1, 0, 0]);
@@ -274,11 +286,14 @@ describe("random streams", () => {
     );
   });
   test("give the same events over any restarts from checkpoint and events", () => {
+    const memory = fc.constantFrom(2, memoryWindows, 50, 300);
+    const restarts = fc.uniqueArray(fc.nat(60));
     fc.assert(
-      fc.property(arbitraryMessages, fc.uniqueArray(fc.nat(60)), (list, restarts) => {
+      fc.property(arbitraryMessages, restarts, memory, (list, restartAt, windows) => {
         const stream = streamOf(list, start * 2);
-        const { events } = run(stream, rules);
-        expect(run(stream, rules, 3, new Set(restarts)).events).toEqual(events);
+        const other: Rules = { ...rules, sessionMemoryMs: windows * windowMs };
+        const { events } = run(stream, other);
+        expect(run(stream, other, 3, new Set(restartAt)).events).toEqual(events);
       }),
       { numRuns: 300 },
     );

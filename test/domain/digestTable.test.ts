@@ -32,6 +32,15 @@ describe("DigestTable", () => {
     );
   });
 
+  test("knows nothing after a gap so long that 16 bits would call it short", () => {
+    for (let gap = 65_530; gap < 65_545; gap++) {
+      const table = new DigestTable(remembered);
+      table.touch(1, 2);
+      table.advance(gap);
+      expect(table.touch(1, 2)).toBe(-1);
+    }
+  });
+
   test("comes back from its digests, and knows them until they are too old", () => {
     const table = new DigestTable(remembered);
     for (let i = 0; i < 1_000; i++) table.touch(i, i * 7);

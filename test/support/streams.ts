@@ -5,7 +5,7 @@ import { hash32, highSeed, lowSeed } from "../../src/domain/digest.ts";
 import { BatchBuilder, encodeTick } from "../../src/domain/envelope.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import { atOnce } from "../../src/domain/pausing.ts";
-import type { Rules } from "../../src/domain/rules.ts";
+import { type Rules, tokenMemoryMs } from "../../src/domain/rules.ts";
 import { windowIndexOf } from "../../src/domain/windows.ts";
 import type { NaiveMessage, NaiveRow } from "./naiveModel.ts";
 
@@ -58,14 +58,18 @@ export function run(
   return { events, partition };
 }
 
-/** A partition as a new process would make it: from the checkpoint, as JSON, and the events. */
+/**
+ * A partition as a new process would make it: from the checkpoint, as JSON, and those events that
+ * hold tokens to be remembered.
+ */
 function restarted(partition: Partition, events: readonly DomainEvent[], rules: Rules): Partition {
   const state = readPartitionState(JSON.parse(JSON.stringify(partition.save())));
   const next = new Partition(rules, 0);
   atOnce(next.restoring(partition.sequence, partition.sealedThroughMs, state));
-  for (const event of events) {
-    const { windowEnd, tokens } = event.data;
-    atOnce(next.remembering({ windowEndMs: Date.parse(windowEnd), tokens }));
+  for (const { data } of events) {
+    const windowEndMs = Date.parse(data.windowEnd);
+    if (windowEndMs <= partition.sealedThroughMs - tokenMemoryMs(rules)) continue;
+    atOnce(next.remembering({ windowEndMs, tokens: data.tokens }));
   }
   return next;
 }
