@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import type { Subscription } from "nats";
 import type { ActorKey, ActorQuery, ActorView, ActorViews } from "../../src/actors/readPorts.ts";
 import { partitionOf } from "../../src/domain/digest.ts";
 import { NatsActorDirectory } from "../../src/nats/actorDirectory.ts";
@@ -194,4 +195,19 @@ test("an owner that fails to answer, and odd requests, leave the connection work
   stop();
   await using served = await serving([0, 1, 2, 3]);
   expect((await served.directory.list(query())).silentPartitions).toEqual([]);
+});
+
+test("no subscription is left of what was asked, answered or not", async () => {
+  await using served = await serving([0, 2]);
+  const { connection } = admin;
+  const subscribe = connection.subscribe.bind(connection);
+  const subscriptions: Subscription[] = [];
+  connection.subscribe = (subject, options) => {
+    const subscription = subscribe(subject, options);
+    subscriptions.push(subscription);
+    return subscription;
+  };
+  for (let i = 0; i < 3; i++) await served.directory.list(query());
+  connection.subscribe = subscribe;
+  expect(subscriptions.map((one) => one.isClosed())).toEqual([true, true, true]);
 });
