@@ -4,6 +4,7 @@
 import type { Clock } from "../../src/actors/clock.ts";
 import type {
   Checkpoint,
+  CommitOutcome,
   LeaseStore,
   LogMessage,
   PartitionStop,
@@ -90,8 +91,8 @@ export class FakeStore implements PartitionStore {
     };
   }
 
-  async commit() {
-    return "committed" as const;
+  async commit(): Promise<CommitOutcome> {
+    return "committed";
   }
 
   async *rememberedTokens() {}

@@ -20,8 +20,8 @@ import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
 /** Hands out messages as they are given. */
 class GivenStreams extends FakeStreams {
   readonly #given: LogMessage[] = [];
+  isStopped = false;
   #wake = () => {};
-  #stopped = false;
 
   give(payloads: number, timeMs = this.lastSequence + 1, p2p = 1): void {
     const batch = new BatchBuilder();
@@ -40,7 +40,7 @@ class GivenStreams extends FakeStreams {
   override feed(): PayloadFeed {
     return {
       next: async () => {
-        while (this.#given.length === 0 && !this.#stopped) {
+        while (this.#given.length === 0 && !this.isStopped) {
           await new Promise<void>((resolve) => {
             this.#wake = resolve;
           });
@@ -49,7 +49,7 @@ class GivenStreams extends FakeStreams {
       },
       restart: () => {},
       stop: async () => {
-        this.#stopped = true;
+        this.isStopped = true;
         this.#wake();
       },
     };
@@ -135,7 +135,7 @@ test("goes on without a checkpoint that is refused, until the boundary", async (
   let refused = 0;
   const store = new (class extends NotingStore {
     override async commit(commit?: Commit) {
-      if (commit?.events.length === 0 && commit.checkpoint.sequence > 1) {
+      if (commit?.checkpoint.sequence === 2) {
         refused++;
         throw new CommitRejected("total size of jsonb array elements exceeds the maximum");
       }
@@ -151,9 +151,34 @@ test("goes on without a checkpoint that is refused, until the boundary", async (
   streams.give(1, 300_000);
   await until(() => store.commits.length === 2, { what: "the commit of the boundary" });
   expect(refused).toBe(1);
-  expect(store.commits.map(({ sequence }) => sequence)).toEqual([1, 4]);
+  // The windows that were too large are over.
+  streams.give(200_000, 300_001);
+  await until(() => store.commits.length === 3, { what: "the checkpoint of the next windows" });
+  expect(store.commits.map(({ sequence }) => sequence)).toEqual([1, 4, 6]);
   await owner.stop();
 }, 30_000);
+
+test("halts when a full quarantine is refused", async () => {
+  const streams = new GivenStreams("one", 0);
+  const store = new (class extends NotingStore {
+    override async commit(commit?: Commit) {
+      if (commit?.quarantined.length !== 0) throw new CommitRejected("refused");
+      return await super.commit(commit);
+    }
+  })();
+  for (let i = 0; i < 3; i++) streams.give(6_000, undefined, -1);
+  const end = await ownerOn(streams, store).done;
+  expect(end).toEqual({ kind: "halted", reason: expect.stringContaining("refused") });
+});
+
+test("reads no further when a commit of it is too late", async () => {
+  const streams = new GivenStreams("one", 0);
+  const store = new FakeStore();
+  store.commit = async () => "fenced";
+  streams.give(1);
+  expect(await ownerOn(streams, store).done).toEqual({ kind: "fenced" });
+  expect(streams.isStopped).toBe(true);
+});
 
 test("notes at once that its stream has another time of creation", async () => {
   const store = new NotingStore({
