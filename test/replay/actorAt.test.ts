@@ -81,7 +81,8 @@ describe("an actor", () => {
       [0, []],
       [startMs + windowMs, events],
     ] as const) {
-      const past = memoryPast({ stream, events: recorded, rules, nowMs, sealedThroughMs });
+      const place = { sealedThroughMs };
+      const past = memoryPast({ stream, events: recorded, rules, nowMs, place });
       const asked = (timeMs: number) => actorAt(past, name, time(timeMs), 20);
       expect(await asked(startMs + windowMs)).toMatchObject({ state: "open", totals: first });
       // No message has come since the second window has ended.

@@ -1,11 +1,12 @@
 /** A partition's past in memory: its stream, as far as it is retained, and its events. */
 import { systemClock } from "../../src/actors/clock.ts";
-import type { HistoryStore } from "../../src/actors/historyPorts.ts";
+import type { HistoryStore, PartitionPlace } from "../../src/actors/historyPorts.ts";
 import type { LogMessage, PayloadFeed, RememberedTokens } from "../../src/actors/ports.ts";
 import type { RecordedEvent } from "../../src/actors/readPorts.ts";
 import type { ActorName } from "../../src/domain/actorName.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import type { Rules } from "../../src/domain/rules.ts";
+import { floorTo } from "../../src/domain/windows.ts";
 import type { Past } from "../../src/replay/sources.ts";
 
 const created = "2027-01-15T00:00:00Z";
@@ -19,7 +20,7 @@ export interface MemoryPastOptions {
   /** SESSION_MEMORY of whoever sealed the window that ends then. */
   readonly memoryOf?: (windowEndMs: number) => number | undefined;
   /** By default the owner has sealed all windows that messages have crossed the end of. */
-  readonly sealedThroughMs?: number;
+  readonly place?: Partial<PartitionPlace>;
   /** The wall clock, epoch ms. */
   readonly nowMs?: number;
 }
@@ -50,11 +51,10 @@ export function memoryPast(
         sequence: lastSequence,
         messageTime: stream.at(-1)?.time ?? "",
         position: recorded.length,
-        sealedThroughMs:
-          options.sealedThroughMs ??
-          Math.floor((stream.at(-1)?.timeMs ?? 0) / rules.windowMs) * rules.windowMs,
+        sealedThroughMs: floorTo(stream.at(-1)?.timeMs ?? 0, rules.windowMs),
         sequencesFromMs: Number.NEGATIVE_INFINITY,
         lossAcceptedTime: "",
+        ...options.place,
       },
       options.memoryOf ?? (() => undefined),
     ),

@@ -9,7 +9,9 @@ import { auditPartition } from "../../src/replay/audit.ts";
 import { planReplay, warmUpMs } from "../../src/replay/plan.ts";
 import { runReplay } from "../../src/replay/run.ts";
 import { type Past, tokensOfPartition } from "../../src/replay/sources.ts";
+import { examplePayload } from "../support/api.ts";
 import { arbitraryMessages } from "../support/arbitraryStreams.ts";
+import type { NaiveMessage } from "../support/naiveModel.ts";
 import { logMessage, run, streamOf } from "../support/streams.ts";
 import { memoryPast } from "./memoryPast.ts";
 
@@ -171,6 +173,19 @@ test("a repeat at the beginning of the warm-up does not make its key newer", asy
   expect(again.events).toEqual(since(events, again.plan.exactFromMs));
 });
 
+test("windows from before an accepted loss say nothing of the sequences after it", async () => {
+  const before = streamOf(windowsOf(1, ["a"]), startMs + windowMs);
+  const events = run(before, rules).events.map((event) => ({
+    ...event,
+    data: { ...event.data, lastSequence: 9_000 },
+  }));
+  const fromMs = startMs + 20 * windowMs;
+  const stream = Array.from({ length: 10 }, (_, i) => logMessage(i + 1, fromMs + i, "{}"));
+  const place = { sequencesFromMs: startMs + windowMs };
+  const past = memoryPast({ stream, events, rules, place });
+  expect(await planReplay(past, 0, rules, fromMs)).toMatchObject({ fromSequence: 1 });
+});
+
 test("the warm-up covers the memory of keys and the retries of publishers", () => {
   const day = { partitions: 1, sessionMemoryMs: 86_400_000 };
   expect(warmUpMs({ ...day, windowMs: 300_000 })).toBe(900_000);
@@ -210,20 +225,7 @@ describe("an audit", () => {
 
   test("names the first differences and counts all", async () => {
     const names = Array.from({ length: 300 }, (_, i) => `channel ${i}`);
-    const messages = Array.from({ length: 6 }, (_, window) => ({
-      timeMs: startMs + window * windowMs,
-      publisher: "p",
-      number: window + 1,
-      payloads: names.map((content) => ({
-        token: "t",
-        customer: "c",
-        content,
-        timespan: 1,
-        p2p: 0,
-        cdn: 1,
-        sessionDuration: 1,
-      })),
-    }));
+    const messages = windowsOf(6, names);
     const stream = streamOf(messages, startMs + 6 * windowMs);
     const events = run(stream, rules).events.map((event) => ({
       ...event,
@@ -233,7 +235,35 @@ describe("an audit", () => {
     expect(audit.differencesTotal).toBe(1_800);
     expect(audit.differences.length).toBe(1_000);
   });
+
+  const orders: readonly (readonly [positions: number[], found: string[]])[] = [
+    [[1, 2, 3, 4, 5, 6], []],
+    [[2, 1, 3, 4, 5, 6], ["order 1"]],
+    [[1, 2, 4, 5, 6, 7], ["order 4"]],
+  ];
+  test.each(orders)("of events at the positions %j finds %j", async (positions, expected) => {
+    const stream = streamOf(windowsOf(2, ["a", "b", "c"]), startMs + 2 * windowMs);
+    const past = memoryPast({ stream, events: run(stream, rules).events, rules });
+    const [page = []] = await Array.fromAsync(past.history.sealedEvents(0, 0, endMs));
+    const moved = page.map((event, i) => ({ ...event, position: positions[i] ?? 0 }));
+    past.history.sealedEvents = async function* () {
+      yield moved.sort((a, b) => a.position - b.position);
+    };
+    past.history.event = async () => undefined;
+    const { differences } = await auditPartition(past, 0, {});
+    expect(differences.map(({ kind, position }) => `${kind} ${position}`)).toEqual(expected);
+  });
 });
+
+/** A message for each window, with a payload for each content. */
+function windowsOf(count: number, contents: readonly string[]): NaiveMessage[] {
+  return Array.from({ length: count }, (_, window) => ({
+    timeMs: startMs + window * windowMs,
+    publisher: "p",
+    number: window + 1,
+    payloads: contents.map((content) => ({ ...examplePayload, content })),
+  }));
+}
 
 /** The events of a stream whose owner got other rules after a message, as a restart gives them. */
 function runChanged(stream: readonly LogMessage[], first: Rules, then: Rules, at: number) {
