@@ -1,6 +1,7 @@
 import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import fc from "fast-check";
+import { PayloadLogUnavailable } from "../../src/actors/ports.ts";
 import { arrayRows, lineRows } from "../../src/http/batchRows.ts";
 import { examplePayload } from "../support/api.ts";
 import { startPublicServer, type TestBody } from "../support/publicServer.ts";
@@ -229,6 +230,14 @@ describe("a batch", () => {
     expect((await postBatch(`{"payloads":[${good},`.padEnd(70_000, " 1"))).status).toBe(400);
     const half = await postBatch(`${good}\n{"token": `);
     expect(half).toMatchObject({ status: 202, answer: { accepted: 1, rejected: 1 } });
+  });
+
+  test("whose answer is late is not counted as taken, and may be sent again soon", async () => {
+    server.payloadLog.failure = new PayloadLogUnavailable("timeout");
+    const response = await server.post("/stats/batch", lines, ndjson);
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(server.counts.accepted).toBe(0);
   });
 
   test("leaves room for other requests while it is read", async () => {

@@ -104,6 +104,18 @@ describe("bad parameters", () => {
     await expectBadParameters(await api.get(`/stats?${query}`), ...pointers);
   });
 
+  test("a name that is cut in the midst of a character", async () => {
+    const name = "a".repeat(63);
+    const response = await api.get(`/stats?${encodeURIComponent(`${name}\u{1f600}`)}=1`);
+    await expectBadParameters(response, `?${name}%EF%BF%BD`);
+  });
+
+  test("only the first of very many are listed", async () => {
+    const names = Array.from({ length: 150 }, (_, i) => `n${i}`);
+    const response = await api.get(`/stats?${names.join("&")}`);
+    await expectBadParameters(response, ...names.slice(0, 100).map((name) => `?${name}`));
+  });
+
   test("no value is repeated in the answer", async () => {
     const secret = "SECRET-VALUE";
     const names = ["customer", "from", "bucket", "order", "limit", "cursor", "format", "token"];
