@@ -147,10 +147,13 @@ export interface WorkerWorld {
   readonly streams?: PayloadStreams;
   /** Called for each owner that begins. */
   readonly serveActors?: () => void;
+  /** Called for each owner whose actors can be asked for no more. */
+  readonly stopServing?: () => void;
 }
 
 /** A worker that has started. */
-export function startWorker({ clock, store, leases, streams, serveActors }: WorkerWorld): Worker {
+export function startWorker(world: WorkerWorld): Worker {
+  const { clock, store, leases, streams, serveActors, stopServing } = world;
   const worker = new Worker({
     identity: { id: "worker", host: "host", pid: 1 },
     leases,
@@ -166,7 +169,7 @@ export function startWorker({ clock, store, leases, streams, serveActors }: Work
     },
     serveActors: () => {
       serveActors?.();
-      return () => {};
+      return () => stopServing?.();
     },
     isDead: () => false,
   });

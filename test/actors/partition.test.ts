@@ -136,6 +136,13 @@ describe("windows", () => {
   });
 });
 
+test("an actor that is restored with its window is one of the current window", () => {
+  const stream = streamOf(messages([0, payload()]), start + 1);
+  const { partition } = run(stream, rules, 1, new Set([stream.length]));
+  const found = [...partition.actors.all()].map(({ lastWindow }) => lastWindow);
+  expect(found).toEqual([partition.windowIndex]);
+});
+
 describe("what cannot be applied", () => {
   const bad: readonly (readonly [string, string])[] = [
     ["no JSON", "{"],

@@ -28,12 +28,17 @@ class FakeLeases implements LeaseStore {
     }
     if (this.takesMs > 0) {
       await this.process.clock.sleep(this.takesMs);
-      this.#epochs = this.#epochs.map((epoch) => epoch + 1);
+      this.takeOver();
     }
     this.renewedAtMs.push(this.process.clock.monotonic());
     const owned = this.#epochs.map((epoch, partition) => ({ partition, epoch }));
     const rest = owned.filter(({ partition }) => !this.released.includes(partition));
     return { owned: rest, surplus: Math.max(0, this.surplus - this.released.length) };
+  }
+
+  /** Another worker has the partitions for a moment. */
+  takeOver(): void {
+    this.#epochs = this.#epochs.map((epoch) => epoch + 1);
   }
 
   async release(_worker: unknown, partitions: readonly number[]): Promise<void> {
@@ -80,10 +85,15 @@ function runningWorker() {
   const running = new SimulatedProcess("worker", 1, scheduler, 0);
   const leases = new FakeLeases(running);
   const store = new SlowStore(running);
-  const worker = startWorker({ clock: running.clock, store, leases });
+  let served = 0;
+  const worker = startWorker({
+    ...{ clock: running.clock, store, leases },
+    serveActors: () => served++,
+    stopServing: () => served--,
+  });
   scheduler.run(10_500);
   expect(worker.status).toMatchObject({ running: 2, trusted: true });
-  return { scheduler, leases, store, worker };
+  return { scheduler, leases, store, worker, served: () => served };
 }
 
 test("owns nothing any more when its lease may be over, though a renewal is under way", () => {
@@ -121,6 +131,25 @@ test("keeps its lease and the other partitions while an owner is slow to end", (
   scheduler.run(startMs + 4 * leaseMs);
   expect(leases.released).toEqual([0]);
   expect(worker.status).toMatchObject({ owned: 1, running: 1, trusted: true });
+});
+
+test("serves the actors of a partition no more that it gives back", () => {
+  const { scheduler, leases, served } = runningWorker();
+  expect(served()).toBe(2);
+  leases.surplus = 1;
+  scheduler.run(scheduler.nowMs + leaseMs);
+  expect(leases.released).toEqual([0]);
+  expect(served()).toBe(1);
+});
+
+test("begins anew what is under another epoch", () => {
+  const { scheduler, leases, store, worker, served } = runningWorker();
+  const { loads } = store;
+  leases.takeOver();
+  scheduler.run(scheduler.nowMs + leaseMs / 2);
+  expect(store.loads).toBe(loads + 2);
+  expect(worker.status).toMatchObject({ running: 2, trusted: true });
+  expect(served()).toBe(2);
 });
 
 test("begins nothing on an answer that comes when the lease may be over", () => {
