@@ -1,11 +1,18 @@
 import { describe, expect, test } from "bun:test";
-import postgres from "postgres";
 import { CommitRejected, type Turns } from "../../src/actors/ports.ts";
 import { atOnce } from "../../src/domain/pausing.ts";
 import { isRejection } from "../../src/store/eventLog.ts";
 import { HeavyStatements } from "../../src/store/heavyStatements.ts";
 import { PostgresPartitionStore } from "../../src/store/partitions.ts";
-import { firstEndMs, freshStore, sealed, type TestStore, Writer, windowOf } from "./support.ts";
+import {
+  firstEndMs,
+  freshStore,
+  holdPartition,
+  sealed,
+  type TestStore,
+  Writer,
+  windowOf,
+} from "./support.ts";
 
 const int64Max = 9_223_372_036_854_775_807n;
 
@@ -165,23 +172,14 @@ describe("a commit", () => {
       const outcome = await writer?.commit(windowOf(writer.partition, 600, firstEndMs));
       ended.push(`${name} ${outcome}`);
     };
-    const { promise: released, resolve: release } = Promise.withResolvers<void>();
-    const locked = Promise.withResolvers<void>();
-    const holder = postgres(store.url, { max: 1 });
-    const holding = holder.begin(async (held) => {
-      await held`select from partitions where partition = 0 for update`;
-      locked.resolve();
-      await released;
-    });
-    await locked.promise;
+    const release = await holdPartition(store.url, 0);
     const larges = [commitLarge(first, "first"), commitLarge(second, "second")];
     try {
       // As long as the second would take, if it did not wait.
       for (let i = 0; i < 50; i++) expect(await small?.commit([])).toBe("committed");
     } finally {
-      release();
-      await Promise.all([holding, ...larges]);
-      await holder.end();
+      await release();
+      await Promise.all(larges);
     }
     expect(ended).toEqual(["first committed", "second committed"]);
   });

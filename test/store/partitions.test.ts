@@ -1,7 +1,19 @@
 import { describe, expect, test } from "bun:test";
 import type { RememberedTokens } from "../../src/actors/ports.ts";
 import { PostgresAdminQueries } from "../../src/store/adminQueries.ts";
-import { firstEndMs, freshStore, sealed, type TestStore, Writer, windowMs } from "./support.ts";
+import { Database } from "../../src/store/database.ts";
+import { PostgresPartitionStore } from "../../src/store/partitions.ts";
+import { testLog } from "../support/servers.ts";
+import { until } from "../support/until.ts";
+import {
+  firstEndMs,
+  freshStore,
+  holdPartition,
+  sealed,
+  type TestStore,
+  Writer,
+  windowMs,
+} from "./support.ts";
 
 async function tokensAfter(store: TestStore, partition: number, afterMs: number) {
   const pages: (readonly RememberedTokens[])[] = [];
@@ -48,6 +60,30 @@ describe("remembered tokens", () => {
     expect(Math.max(...bytes)).toBeLessThan(14_000_000);
     expect(Math.max(...pages.map(({ length }) => length))).toBeLessThanOrEqual(2_000);
   });
+});
+
+test("a checkpoint that does not come in time is asked for once more, with more time", async () => {
+  await using store = await freshStore(1);
+  const options = { url: store.url, applicationName: "hasty", connectionsMax: 1, log: testLog };
+  const database = new Database({ ...options, deadlineMs: 100 });
+  const release = await holdPartition(store.url, 0);
+  const loading = new PostgresPartitionStore(database).load(0);
+  await until(
+    async () => {
+      const waiting = await store.database.run(
+        (sql) => sql`
+          select from pg_stat_activity
+          where application_name = 'hasty' and wait_event_type = 'Lock'
+            and query_start < clock_timestamp() - interval '500 ms'
+        `,
+      );
+      return waiting.length > 0;
+    },
+    { what: "the checkpoint has been waited for for long" },
+  );
+  await release();
+  expect(await loading).toMatchObject({ sequence: 0, state: undefined });
+  await database.close();
 });
 
 test("the last sealed sequence is that of the last window up to a time", async () => {

@@ -1,4 +1,5 @@
 /** A database of its own for each test, and short ways to fill it. */
+import postgres from "postgres";
 import type { Checkpoint, CommitOutcome } from "../../src/actors/ports.ts";
 import type { DomainEvent, Quarantined } from "../../src/domain/events.ts";
 import { Database } from "../../src/store/database.ts";
@@ -82,6 +83,24 @@ export async function freshStore(partitions = 4): Promise<TestStore> {
   const store = new TestStore(await freshDatabase());
   await prepareDatabase(store.database, { windowMs, partitions });
   return store;
+}
+
+/** Locks the row of a partition, as a commit under way does, until the function is called. */
+export async function holdPartition(url: string, partition: number): Promise<() => Promise<void>> {
+  const holder = postgres(url, { max: 1 });
+  const locked = Promise.withResolvers<void>();
+  const released = Promise.withResolvers<void>();
+  const holding = holder.begin(async (held) => {
+    await held`select from partitions where partition = ${partition} for update`;
+    locked.resolve();
+    await released.promise;
+  });
+  await locked.promise;
+  return async () => {
+    released.resolve();
+    await holding;
+    await holder.end();
+  };
 }
 
 /** Commits to one partition, one commit after the other, without owning it. */
