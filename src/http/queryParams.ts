@@ -128,8 +128,7 @@ export class QueryReader {
  * @throws Problem when one of them is no percent-encoded UTF-8, or no possible name.
  */
 export function pathNames(url: string, count: number): string[] {
-  const path = new URL(url).pathname.replace(/\/$/, "");
-  return path
+  return new URL(url).pathname
     .split("/")
     .slice(-count)
     .map((segment) => {

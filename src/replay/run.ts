@@ -139,10 +139,9 @@ class Replay {
     const partition = new Partition(rules, plan.partition, observer);
     if (plan.start === undefined) return partition;
     const { replayFromMs } = plan.start;
-    const timeMs = Math.max(replayFromMs, this.#warmUp?.timeMs ?? 0);
     const { ledger, windows } = emptyPartitionState;
     const left = this.#warmUp && (await this.#stretches.run(this.#warmUp.saving()));
-    const state = { ...(left ?? emptyPartitionState), timeMs, ledger, windows };
+    const state = { ...(left ?? emptyPartitionState), timeMs: replayFromMs, ledger, windows };
     await this.#stretches.run(partition.restoring(firstSequence - 1, replayFromMs, state));
     for await (const page of run.tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
       for (const remembered of page) {
