@@ -26,7 +26,7 @@ import { createPast } from "./past.ts";
 import { readinessSamples, workerSamples } from "./processMetrics.ts";
 import { readinessOf } from "./readiness.ts";
 import { ReplayedHistory } from "./replay/history.ts";
-import { drainMs, statementMs } from "./serving/publicServer.ts";
+import { drainMs, publicQueries, statementMs } from "./serving/publicServer.ts";
 import { PublicServers } from "./serving/publicServers.ts";
 import { PostgresAdminQueries } from "./store/adminQueries.ts";
 import { Database, type DatabaseOptions } from "./store/database.ts";
@@ -129,11 +129,12 @@ async function startParts(
     onStop(() => pool.close());
     return pool;
   };
+  const openPublic = () => openPool(publicQueries.connectionsMax, publicQueries);
   const ownerDatabase = openPool(ownerConnectionsMax);
   const base = { config, log, processId, database, ownerDatabase, link, onStop };
   const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
   const publicServers = config.roles.has("ingest")
-    ? new PublicServers({ ...base, databaseUrl, natsUrl, failed })
+    ? new PublicServers({ ...base, database: openPublic(), databaseUrl, natsUrl, failed })
     : undefined;
   if (publicServers) onStop(() => publicServers.finish());
   const devicesWait = () => (publicServers?.pending ?? 0) > 0;

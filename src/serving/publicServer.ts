@@ -49,6 +49,16 @@ export const drainMs = 2_000;
 const settleMs = 1_500;
 /** How long a query may take. */
 export const statementMs = 5_000;
+/**
+ * The connections of a thread, of whose requests few are queries; apart, so that no number of them
+ * keeps readiness and admin waiting. Postgres itself ends one a moment before it is given up here:
+ * it would run on for nobody.
+ */
+export const publicQueries = {
+  connectionsMax: 4,
+  deadlineMs: statementMs,
+  statementTimeoutMs: 4_500,
+};
 
 export class PublicServer {
   readonly #publisher: Publisher;

@@ -9,7 +9,12 @@ import { inTime } from "../inTime.ts";
 import { errorMessage, type Log, stderrLog } from "../log.ts";
 import { connectNats, type NatsLink } from "../nats/connection.ts";
 import { Database } from "../store/database.ts";
-import { PublicServer, type PublicServerState, statementMs } from "./publicServer.ts";
+import {
+  PublicServer,
+  type PublicServerState,
+  publicQueries,
+  statementMs,
+} from "./publicServer.ts";
 
 export interface PublicThreadOptions {
   readonly config: Config;
@@ -42,8 +47,6 @@ export interface PublicThread {
   finish(): Promise<void>;
 }
 
-/** Few of the requests are queries. */
-const connectionsMax = 4;
 /** A first thread that does not answer for so long is not well. */
 const firstMs = 5_000;
 /** Of Postgres it may have to wait for a connection first, and then for the answer. */
@@ -58,8 +61,7 @@ async function serve(options: PublicThreadOptions, first: FirstThread, log: Log)
   const { config, databaseUrl, natsUrl, port, publisherId, pending } = options;
   const name = `payload-stats ${publisherId}`;
   link = await connectNats({ url: natsUrl, name, log });
-  const connection = { url: databaseUrl, applicationName: name, connectionsMax };
-  database = new Database({ ...connection, deadlineMs: statementMs, log });
+  database = new Database({ ...publicQueries, url: databaseUrl, applicationName: name, log });
   const late = () => new Error("the first thread of the process does not answer");
   const readiness = () => inTime(first.readiness(), readinessMs, late);
   const alive = () => inTime(Promise.resolve(first.alive()), firstMs, late);

@@ -9,6 +9,13 @@ export function eventColumns(sql: Sql) {
     event_data(type, version, data) as data, recorded_at, epoch, sealed_by`;
 }
 
+/** The same without its digests of tokens, which nobody is shown and which may be megabytes. */
+export function shownColumns(sql: Sql) {
+  return sql`
+    partition, position, type, version, customer, content, window_end,
+    event_data(type, version, data) - 'tokens' as data, recorded_at, epoch, sealed_by`;
+}
+
 export interface EventRow {
   readonly partition: number;
   readonly position: bigint;
@@ -37,7 +44,7 @@ export function selectEvents(sql: Sql, query: EventQuery) {
 /** In the order of positions. */
 function eventsOfPartition(sql: Sql, query: EventQuery) {
   return sql<EventRow[]>`
-    select ${eventColumns(sql)} from events
+    select ${shownColumns(sql)} from events
     where true ${wanted(sql, query)}
     order by position ${direction(sql, query)}
     limit ${query.limit}
@@ -47,7 +54,7 @@ function eventsOfPartition(sql: Sql, query: EventQuery) {
 /** In the order of windows. */
 function eventsOfCustomer(sql: Sql, query: EventQuery) {
   return sql<EventRow[]>`
-    select ${eventColumns(sql)} from events
+    select ${shownColumns(sql)} from events
     where type = 'WindowSealed' ${wanted(sql, query)}
     order by window_end ${direction(sql, query)}, partition, position
     limit ${query.limit}
@@ -60,7 +67,7 @@ function eventsOfAll(sql: Sql, query: EventQuery) {
   return sql<EventRow[]>`
     select e.* from partitions p
     cross join lateral (
-      select ${eventColumns(sql)} from events
+      select ${shownColumns(sql)} from events
       where events.partition = p.partition ${wanted(sql, query)}
       order by position ${order}
       limit ${query.limit}

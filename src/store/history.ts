@@ -14,7 +14,7 @@ import type { ActorName } from "../domain/actorName.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import { type CheckpointRow, checkpointColumns, toCheckpoint } from "./checkpointRow.ts";
 import type { Database, Sql } from "./database.ts";
-import { type EventRow, eventColumns, toRecordedEvent } from "./eventPage.ts";
+import { type EventRow, eventColumns, shownColumns, toRecordedEvent } from "./eventPage.ts";
 import { memorySpans, memoryThrough } from "./sessionMemories.ts";
 import { weighedPage } from "./weighedPage.ts";
 import { lastWindowThrough, windowReaching } from "./windowSearch.ts";
@@ -90,7 +90,7 @@ export class PostgresHistoryStore implements HistoryStore {
   eventsAround(partition: number, windowEndMs: number, sequence: number, limit: number) {
     return this.#events(
       (sql) => sql<EventRow[]>`
-        select ${eventColumns(sql)} from events
+        select ${shownColumns(sql)} from events
         where partition = ${partition} and type = 'WindowSealed'
           and window_end = ${new Date(windowEndMs)}
           and (event_data(type, version, data) ->> 'firstSequence')::bigint <= ${sequence}
@@ -103,7 +103,7 @@ export class PostgresHistoryStore implements HistoryStore {
   eventsThrough(name: ActorName, throughMs: number, position: number, limit: number) {
     return this.#events(
       (sql) => sql<EventRow[]>`
-        select ${eventColumns(sql)} from events
+        select ${shownColumns(sql)} from events
         where ${isAbout(sql, name)} and window_end <= ${new Date(throughMs)}
           and position <= ${position}
         order by window_end desc limit ${limit}

@@ -31,15 +31,20 @@ export class DatabaseTooOld extends Error {
  * @throws DatabaseTooNew, DatabaseTooOld
  */
 export async function migrate(database: Database, list = migrations): Promise<void> {
-  const first = list[0]?.version ?? 0;
-  const known = list.at(-1)?.version ?? 0;
   await createVersionTable(database);
   const found = await schemaVersion(database);
-  if (found > known) throw new DatabaseTooNew(found, known);
-  if (found > 0 && found < first) throw new DatabaseTooOld(found, first);
+  checkVersion(found, list);
   for (const migration of list) {
     if (migration.version > found) await applyMigration(database, migration);
   }
+}
+
+/** @throws DatabaseTooNew, DatabaseTooOld */
+export function checkVersion(found: number, list = migrations): void {
+  const first = list[0]?.version ?? 0;
+  const known = list.at(-1)?.version ?? 0;
+  if (found > known) throw new DatabaseTooNew(found, known);
+  if (found > 0 && found < first) throw new DatabaseTooOld(found, first);
 }
 
 /** The version of the tables; 0 before there are any. */

@@ -30,24 +30,16 @@ export function selectPage<Columns extends PageColumns>(
   query: WindowQuery,
   windowMs: number,
 ) {
-  const direction = query.order === "desc" ? sql`desc` : sql`asc`;
-  const bucketed = query.bucketMs > windowMs;
-  const end = bucketed ? bucketEnd(sql, query.bucketMs) : sql`time`;
-  const values = sums.map((column) =>
-    bucketed ? sql`, sum(${sql(column)})::text as ${sql(column)}` : sql`, ${sql(column)}::text`,
-  );
+  const direction = directionOf(sql, query);
+  const isOfAll = query.customer === undefined && query.content === undefined;
+  const page =
+    query.bucketMs <= windowMs
+      ? windowsPage(sql, { table, sums }, query, windowMs)
+      : isOfAll
+        ? bucketByBucket(sql, { table, sums }, query, windowMs)
+        : bucketsPage(sql, { table, sums }, query, windowMs);
   return sql<Columns[]>`
-    with page as (
-      select * from (
-        select ${end} as bucket_end, customer, content ${values}
-        from ${sql(table)}
-        where ${isWanted(sql, query, windowMs)}
-        ${bucketed ? sql`group by 1, 2, 3` : sql``}
-      ) as rows
-      where ${isAfter(sql, query)}
-      order by bucket_end ${direction}, customer, content
-      limit ${query.limit + 1}
-    ), meta as (
+    with recursive ${page}, meta as (
       select now() as as_of,
         case when bool_and(sealed_through is not null) then min(sealed_through) end
           as sealed_through
@@ -56,6 +48,106 @@ export function selectPage<Columns extends PageColumns>(
     select * from meta left join page on true
     order by bucket_end ${direction}, customer, content
   `;
+}
+
+/**
+ * Windows as they are. What is left of the window that the last page ended in comes by the key;
+ * only where that is not enough are further ones read, which have to be sorted by name.
+ */
+function windowsPage(sql: Sql, { table, sums }: Summed, query: WindowQuery, windowMs: number) {
+  const { after, order } = query;
+  const limit = query.limit + 1;
+  const columns = sql`time as bucket_end, customer, content
+    ${sums.map((column) => sql`, ${sql(column)}::text`)}`;
+  const wanted = isWanted(sql, query, windowMs);
+  const sorted = sql`order by time ${directionOf(sql, query)}, customer, content`;
+  if (after === undefined) {
+    return sql`page as (
+      select ${columns} from ${sql(table)} where ${wanted} ${sorted} limit ${limit}
+    )`;
+  }
+  const end = time(after.timeMs);
+  const beyond = order === "desc" ? sql`time < ${end}` : sql`time > ${end}`;
+  return sql`
+    rest as materialized (
+      select ${columns} from ${sql(table)}
+      where ${wanted} and time = ${end}
+        and (customer, content) > (${after.customer}, ${after.content})
+      order by customer, content
+      limit ${limit}
+    ), further as (
+      select ${columns} from ${sql(table)}
+      where ${wanted} and ${beyond} and (select count(*) from rest) < ${limit}
+      ${sorted}
+      limit ${limit}
+    ), page as (
+      select * from (select * from rest union all select * from further) as rows
+      order by bucket_end ${directionOf(sql, query)}, customer, content
+      limit ${limit}
+    )`;
+}
+
+/** Buckets of some contents, all at once. */
+function bucketsPage(sql: Sql, { table, sums }: Summed, query: WindowQuery, windowMs: number) {
+  return sql`page as (
+    select * from (
+      select ${bucketEnd(sql, query.bucketMs)} as bucket_end, customer, content
+        ${sums.map((column) => sumOf(sql, column))}
+      from ${sql(table)}
+      where ${isWanted(sql, query, windowMs)}
+      group by 1, 2, 3
+    ) as rows
+    where ${isAfter(sql, query)}
+    order by bucket_end ${directionOf(sql, query)}, customer, content
+    limit ${query.limit + 1}
+  )`;
+}
+
+/**
+ * Buckets of all contents, of which there may be so many that only as many buckets are added up as
+ * the page takes. Each is found by the end of the one before.
+ */
+function bucketByBucket(sql: Sql, { table, sums }: Summed, query: WindowQuery, windowMs: number) {
+  const { bucketMs, order, after } = query;
+  const length = sql`${bucketMs}::float8 * interval '1 millisecond'`;
+  const wanted = isWanted(sql, query, windowMs);
+  const next =
+    order === "desc" ? sql`time <= last.bucket_end - ${length}` : sql`time > last.bucket_end`;
+  const firstIn = (which: typeof wanted) => sql`
+    select ${bucketEnd(sql, bucketMs)} as bucket_end from ${sql(table)}
+    where ${which} order by time ${directionOf(sql, query)} limit 1`;
+  const isNew =
+    after === undefined
+      ? sql`true`
+      : sql`(
+        buckets.bucket_end <> ${time(after.timeMs)}
+        or (customer, content) > (${after.customer}, ${after.content})
+      )`;
+  return sql`
+    buckets as (
+      (${firstIn(wanted)})
+      union all
+      select following.bucket_end from buckets as last
+      cross join lateral (${firstIn(sql`${wanted} and ${next}`)}) as following
+    ), page as (
+      select buckets.bucket_end, rows.* from buckets
+      cross join lateral (
+        select customer, content ${sums.map((column) => sumOf(sql, column))} from ${sql(table)}
+        where ${wanted} and time > buckets.bucket_end - ${length} and time <= buckets.bucket_end
+          and ${isNew}
+        group by customer, content
+        order by customer, content
+      ) as rows
+      limit ${query.limit + 1}
+    )`;
+}
+
+function sumOf(sql: Sql, column: string) {
+  return sql`, sum(${sql(column)})::text as ${sql(column)}`;
+}
+
+function directionOf(sql: Sql, { order }: WindowQuery) {
+  return order === "desc" ? sql`desc` : sql`asc`;
 }
 
 /** Makes a page of what `selectPage` found. */

@@ -8,6 +8,7 @@ import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
 import { canFlushAlways, isAtLeast } from "../../nats/serverVersion.ts";
 import { lowerCopiesCommand } from "../../nats/topology.ts";
 import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
+import { checkVersion } from "../../store/migrate.ts";
 import { checkEqual } from "../../store/settings.ts";
 import { type AdminClient, tokenProblem } from "../adminClient.ts";
 import { CliFailure } from "../failure.ts";
@@ -85,21 +86,32 @@ export async function checkPostgres(
 
 function settingsFindings(config: Config, { settings }: PostgresFacts): Finding[] {
   if (settings === undefined) return [];
+  const good = "WINDOW and PARTITIONS are those of the database";
+  return [findingOf("settings", good, () => checkEqual(config, settings))];
+}
+
+function tablesFindings({ schemaVersion }: PostgresFacts): Finding[] {
+  if (schemaVersion === undefined) return [finding("tables", "ok", "none yet")];
+  return [findingOf("tables", `version ${schemaVersion}`, () => checkVersion(schemaVersion))];
+}
+
+/** Good unless the check throws, and then what it says. */
+function findingOf(name: string, good: string, check: () => void): Finding {
   try {
-    checkEqual(config, settings);
-    return [finding("settings", "ok", "WINDOW and PARTITIONS are those of the database")];
+    check();
+    return finding(name, "ok", good);
   } catch (error) {
-    return [finding("settings", "bad", errorMessage(error))];
+    return finding(name, "bad", errorMessage(error));
   }
 }
 
 function describePostgres(facts: PostgresFacts): Finding[] {
-  const { version, major, encoding, schemaVersion, unsafe } = facts;
-  const tables = schemaVersion === undefined ? "no tables yet" : `tables ${schemaVersion}`;
+  const { version, major, encoding, unsafe } = facts;
   const isKnown = major >= 15 && major <= 18;
   const known = isKnown ? "" : "; versions 15 to 18 are tested";
   return [
-    finding("postgres", isKnown ? "ok" : "warning", `version ${version}, ${tables}${known}`),
+    finding("postgres", isKnown ? "ok" : "warning", `version ${version}${known}`),
+    ...tablesFindings(facts),
     encoding === "UTF8"
       ? finding("encoding of postgres", "ok", "UTF8")
       : finding("encoding of postgres", "bad", `${encoding} cannot hold every name: use UTF8`),
