@@ -21,8 +21,10 @@ export function actorViews(owner: PartitionOwner, context: OwnerContext): ActorV
   });
   return {
     caughtUp: () => caughtUp(owner, context),
-    *all() {
-      for (const actor of owner.delivered().actors.all()) yield view(actor);
+    *all(wanted) {
+      for (const actor of owner.delivered().actors.all()) {
+        if (wanted(actor)) yield view(actor);
+      }
     },
     find(customer, content) {
       const actor = owner.delivered().actors.find(customer, content);

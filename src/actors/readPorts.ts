@@ -162,11 +162,15 @@ export interface PartitionReason {
   readonly reason: string;
 }
 
+/** By what actors are chosen. */
+export type ActorFacts = Pick<ActorView, "customer" | "content" | "state">;
+
 /** The living actors of a partition, as its owner lets others look at them. */
 export interface ActorViews {
   /** Resolves when all that is stored now is read, or a moment later. */
   caughtUp(): Promise<void>;
-  all(): Iterable<ActorView>;
+  /** Those that are wanted. A view takes more than to find out. */
+  all(wanted: (actor: ActorFacts) => boolean): Iterable<ActorView>;
   find(customer: string, content: string): ActorView | undefined;
 }
 

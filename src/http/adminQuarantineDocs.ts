@@ -34,7 +34,8 @@ const rowSchemas = {
   index: integer("The payload in the message, from 0; -1 for the whole message.", -1),
   reason: text("Why it could not be applied.", "the message is not JSON"),
   found: text(
-    "What was found, cut: 64 KiB at most, and little each of many payloads of one message.",
+    "What was found, cut: 64 KiB at most, and little each of many payloads of one message. A " +
+      "list has 1,024 characters of it.",
     "{",
   ),
   quarantinedAt: time("When it was set aside.", "2026-01-31T10:10:00.120Z"),

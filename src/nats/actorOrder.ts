@@ -1,5 +1,11 @@
 /** Which actors a query asks for, and in which order: the same at the owners and at the admin's. */
-import type { ActorKey, ActorQuery, ActorView, ActorViews } from "../actors/readPorts.ts";
+import type {
+  ActorFacts,
+  ActorKey,
+  ActorQuery,
+  ActorView,
+  ActorViews,
+} from "../actors/readPorts.ts";
 import { type ActorName, byName } from "../domain/actorName.ts";
 import type { ActorReply, ActorRequest } from "./actorMessages.ts";
 
@@ -10,7 +16,7 @@ export async function answerActors(request: ActorRequest, views: ActorViews): Pr
     const actor = views.find(request.customer, request.content);
     return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
   }
-  const matching = [...views.all()].filter((actor) => matches(actor, request.query));
+  const matching = [...views.all((actor) => matches(actor, request.query))];
   const { sort, after, limit } = request.query;
   const rows = sortActors(matching, sort, after).slice(0, limit);
   return { actors: rows, total: matching.length };
@@ -46,7 +52,7 @@ function byWeight(a: Weighed, b: Weighed): number {
   return byName(a.name, b.name);
 }
 
-function matches(actor: ActorView, query: ActorQuery): boolean {
+function matches(actor: ActorFacts, query: ActorQuery): boolean {
   return (
     (query.customer === undefined || actor.customer === query.customer) &&
     (query.content === undefined || actor.content === query.content) &&

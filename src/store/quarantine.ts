@@ -16,6 +16,8 @@ import type { Database } from "./database.ts";
 const patience = "12 hours";
 const memory = "25 hours";
 const retriesMax = 2_048;
+/** Characters that a list shows of what was found, which may be 64 KiB. */
+const listedMax = 1_024;
 
 interface Row {
   readonly id: bigint;
@@ -39,7 +41,10 @@ export class PostgresQuarantineStore implements QuarantineStore {
     const { partition, state, reason, before, limit } = query;
     const rows = await this.database.run(
       (sql) => sql<Row[]>`
-        select * from quarantine
+        select id, partition, sequence, index, incarnation, reason,
+          left(found, ${listedMax}) as found, quarantined_at, state, retried_as, decided_at,
+          decided_by
+        from quarantine
         where true
           ${partition === undefined ? sql`` : sql`and partition = ${partition}`}
           ${state === undefined ? sql`` : sql`and state = ${state}`}

@@ -58,7 +58,7 @@ async function serving(owned: readonly number[]) {
     const mine = all.filter((one) => one.partition === partition);
     const views: ActorViews = {
       caughtUp: async () => {},
-      all: () => mine,
+      all: (wanted) => mine.filter(wanted),
       find: (customer, content) =>
         mine.find((one) => one.customer === customer && one.content === content),
     };
@@ -195,6 +195,14 @@ test("an owner that fails to answer, and odd requests, leave the connection work
   stop();
   await using served = await serving([0, 1, 2, 3]);
   expect((await served.directory.list(query())).silentPartitions).toEqual([]);
+});
+
+test("no partition is silent that answers while this thread is busy", async () => {
+  await using served = await serving([0, 1, 2, 3]);
+  const listing = served.directory.list(query());
+  const endMs = performance.now() + 800;
+  while (performance.now() < endMs);
+  expect((await listing).silentPartitions).toEqual([]);
 });
 
 test("no subscription is left of what was asked, answered or not", async () => {
