@@ -125,7 +125,9 @@ test("older events are explained, audited, followed, folded and counted like new
 
   const queries = new PostgresAdminQueries(store.database);
   const [listed] = await queries.events({ partition: 0, limit: 1, order: "asc" });
-  expect(listed).toMatchObject({ version: 0, data: events[0]?.data });
+  const { tokens: _, ...shown } = events[0]?.data ?? {};
+  expect(listed).toMatchObject({ version: 0 });
+  expect(listed?.data).toEqual(shown);
   expect(await past.history.event(0, 1)).toMatchObject({ data: events[0]?.data });
   const [entry] = await new PostgresLedgerStore(store.database).entries([], 100);
   expect(entry).toMatchObject({ read: 24, sealed: 24 });

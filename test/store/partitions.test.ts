@@ -172,6 +172,7 @@ describe("for the admin API", () => {
     expect(await places({ customer: "nobody" })).toEqual([]);
 
     const [event] = await admin.events({ partition: 1, afterPosition: 1, limit: 1, order: "asc" });
+    const { tokens: _, ...shown } = sealed({ customer: "c1", content: "b" }).data;
     expect(event).toMatchObject({
       partition: 1,
       position: 2,
@@ -180,7 +181,7 @@ describe("for the admin API", () => {
       customer: "c1",
       content: "b",
       windowEnd: new Date(firstEndMs).toISOString(),
-      data: sealed({ customer: "c1", content: "b" }).data,
+      data: shown,
       sealedBy: "worker-1",
       epoch: 0,
     });

@@ -200,9 +200,10 @@ test("a rebuild that was stopped anywhere goes on where it was", async () => {
   let stops = 0;
   while (Number.isFinite(applied)) {
     stops += 1;
-    const projector = store.project({ workerId: `projector-${stops}`, batchEventsMax: 120 });
+    const projector = store.project({ workerId: `projector-${stops}`, batchEventsMax: 60 });
     const target = applied;
-    await until(async () => (await progress()) > target, { what: "the rebuild goes on" });
+    const isOn = async () => (await progress()) > target;
+    await until(isOn, { what: "the rebuild goes on", intervalMs: 2 });
     // Cuts the connections, as kill -9 would, and then stops it for good.
     await store.database.run(
       (sql) => sql`
