@@ -200,7 +200,7 @@ test("a rebuild that was stopped anywhere goes on where it was", async () => {
   let stops = 0;
   while (Number.isFinite(applied)) {
     stops += 1;
-    const projector = store.project({ workerId: `projector-${stops}`, batchEventsMax: 60 });
+    const projector = store.project({ workerId: `projector-${stops}`, batchEventsMax: 120 });
     const target = applied;
     const isOn = async () => (await progress()) > target;
     await until(isOn, { what: "the rebuild goes on", intervalMs: 2 });
