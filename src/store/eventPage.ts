@@ -65,15 +65,18 @@ function eventsOfCustomer(sql: Sql, query: EventQuery) {
 function eventsOfAll(sql: Sql, query: EventQuery) {
   const order = direction(sql, query);
   return sql<EventRow[]>`
-    select e.* from partitions p
-    cross join lateral (
-      select ${shownColumns(sql)} from events
-      where events.partition = p.partition ${wanted(sql, query)}
-      order by position ${order}
+    select ${shownColumns(sql)} from (
+      select e.* from partitions p
+      cross join lateral (
+        select * from events
+        where events.partition = p.partition ${wanted(sql, query)}
+        order by position ${order}
+        limit ${query.limit}
+      ) as e
+      order by e.recorded_at ${order}, e.partition, e.position ${order}
       limit ${query.limit}
-    ) as e
-    order by e.recorded_at ${order}, e.partition, e.position ${order}
-    limit ${query.limit}
+    ) as shown
+    order by recorded_at ${order}, partition, position ${order}
   `;
 }
 

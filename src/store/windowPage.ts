@@ -105,7 +105,8 @@ function bucketsPage(sql: Sql, { table, sums }: Summed, query: WindowQuery, wind
 
 /**
  * Buckets of all contents, of which there may be so many that only as many buckets are added up as
- * the page takes. Each is found by the end of the one before.
+ * the page takes. Each is found by the end of the one before, and gives its rows in order: to sort
+ * the page as well would take all of them first.
  */
 function bucketByBucket(sql: Sql, { table, sums }: Summed, query: WindowQuery, windowMs: number) {
   const { bucketMs, order, after } = query;
