@@ -61,11 +61,12 @@ test("audit, explain and what-if know what each window was counted under", async
 
   for (const [index, { time = "", customer = "", content = "" }] of rows.entries()) {
     const row = ["--time", time, "--customer", customer, "--content", content];
-    expect(await json(0, running, "explain", ...row)).toMatchObject({
-      agrees: true,
-      // Whether the first window of a new memory was counted with it alone, nobody can tell.
-      sessionMemory: index < 4 ? "2s" : index < 6 ? null : "1h",
-    });
+    const { agrees, sessionMemory } = await json(0, running, "explain", ...row);
+    expect(agrees).toBe(true);
+    // Whether the first window of a new memory was counted with it alone, nobody can tell; on a
+    // slow machine that window is over when the first payload comes.
+    const later: unknown[] = index < 6 ? [null, "1h"] : ["1h"];
+    expect(index < 4 ? ["2s"] : later).toContain(sessionMemory);
   }
 
   const tried = await json(0, running, "what-if", "--session-memory", "2s");
