@@ -4,16 +4,18 @@ import type { Sql } from "./database.ts";
 
 /** The columns of an event, with its data as the newest version has it. */
 export function eventColumns(sql: Sql) {
-  return sql`
-    partition, position, type, version, customer, content, window_end,
-    event_data(type, version, data) as data, recorded_at, epoch, sealed_by`;
+  return sql`${aboutEvent(sql)}, event_data(type, version, data) as data`;
 }
 
 /** The same without its digests of tokens, which nobody is shown and which may be megabytes. */
 export function shownColumns(sql: Sql) {
+  return sql`${aboutEvent(sql)}, event_data(type, version, data) - 'tokens' as data`;
+}
+
+function aboutEvent(sql: Sql) {
   return sql`
-    partition, position, type, version, customer, content, window_end,
-    event_data(type, version, data) - 'tokens' as data, recorded_at, epoch, sealed_by`;
+    partition, position, type, version, customer, content, window_end, recorded_at, epoch,
+    sealed_by`;
 }
 
 export interface EventRow {

@@ -7,7 +7,6 @@
  * commits took five times as long.
  */
 import type { Commit } from "../actors/ports.ts";
-import type { Database } from "./database.ts";
 
 /** The channel that tells projectors of new events. */
 export const eventsChannel = "payload_stats_events";
@@ -18,7 +17,8 @@ export class EventsNotice {
   #isWanted = false;
   #isRunning = false;
 
-  constructor(private readonly database: Database) {}
+  /** @param send notifies those who listen to `eventsChannel`. */
+  constructor(private readonly send: () => Promise<unknown>) {}
 
   /** A checkpoint between boundaries is nothing to projectors. */
   committed({ partition, checkpoint, events }: Commit): void {
@@ -35,10 +35,8 @@ export class EventsNotice {
     this.#isRunning = true;
     while (this.#isWanted) {
       this.#isWanted = false;
-      await this.database
-        .run((sql) => sql`select pg_notify(${eventsChannel}, '')`)
-        // Projectors find out by themselves.
-        .catch(() => {});
+      // If that fails, projectors find out by themselves.
+      await this.send().catch(() => {});
     }
     this.#isRunning = false;
   }

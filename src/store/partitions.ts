@@ -12,7 +12,7 @@ import { atOnce } from "../domain/pausing.ts";
 import { type CheckpointRow, checkpointColumns, toCheckpoint } from "./checkpointRow.ts";
 import { type Database, DeadlineExceeded, NoConnectionFree } from "./database.ts";
 import { commitPartition } from "./eventLog.ts";
-import { EventsNotice } from "./eventsNotice.ts";
+import { EventsNotice, eventsChannel } from "./eventsNotice.ts";
 import { HeavyStatements } from "./heavyStatements.ts";
 import { weighedPage } from "./weighedPage.ts";
 
@@ -53,7 +53,9 @@ export class PostgresPartitionStore implements PartitionStore {
     this.#commitDeadlineMs = commitDeadlineMs;
     this.#turns = turns;
     this.#heavy = heavy;
-    this.#notice = new EventsNotice(database);
+    this.#notice = new EventsNotice(() =>
+      database.run((sql) => sql`select pg_notify(${eventsChannel}, '')`),
+    );
   }
 
   /**

@@ -31,13 +31,7 @@ export function selectPage<Columns extends PageColumns>(
   windowMs: number,
 ) {
   const direction = directionOf(sql, query);
-  const isOfAll = query.customer === undefined && query.content === undefined;
-  const page =
-    query.bucketMs <= windowMs
-      ? windowsPage(sql, { table, sums }, query, windowMs)
-      : isOfAll
-        ? bucketByBucket(sql, { table, sums }, query, windowMs)
-        : bucketsPage(sql, { table, sums }, query, windowMs);
+  const page = pageFor(query, windowMs)(sql, { table, sums }, query, windowMs);
   return sql<Columns[]>`
     with recursive ${page}, meta as (
       select now() as as_of,
@@ -48,6 +42,11 @@ export function selectPage<Columns extends PageColumns>(
     select * from meta left join page on true
     order by bucket_end ${direction}, customer, content
   `;
+}
+
+function pageFor({ bucketMs, customer, content }: WindowQuery, windowMs: number) {
+  if (bucketMs <= windowMs) return windowsPage;
+  return customer === undefined && content === undefined ? bucketByBucket : bucketsPage;
 }
 
 /**

@@ -52,3 +52,18 @@ test("as many payloads as the last one held tokens and keys come before the next
   pace.committed(1_000_000, emptyPartitionState);
   expect(pace.isDue(1_200_000)).toBe(true);
 });
+
+test("checkpoints write no more digests than twice the payloads that are read", () => {
+  const { pace } = paceOf();
+  const payloads = 2_000_000;
+  let written = 0;
+  // Every payload has a new token, and all are in one window.
+  for (let read = 1_000; read <= payloads; read += 1_000) {
+    if (!pace.isDue(read)) continue;
+    const windows = [{ ...window, tokens: digests(read) }];
+    pace.committed(read, { ...emptyPartitionState, windows });
+    written += read;
+  }
+  expect(written).toBeGreaterThan(payloads / 2);
+  expect(written).toBeLessThanOrEqual(2 * payloads);
+});
