@@ -15,7 +15,6 @@ import { baseUrl, serveHttp } from "./http/server.ts";
 import type { Log } from "./log.ts";
 import { Metrics } from "./metrics.ts";
 import { NatsActorDirectory } from "./nats/actorDirectory.ts";
-import { answerActors } from "./nats/actorOrder.ts";
 import { ActorServer } from "./nats/actorServer.ts";
 import { connectNats, type NatsLink } from "./nats/connection.ts";
 import { natsAddress } from "./nats/natsUrl.ts";
@@ -248,7 +247,6 @@ function startProjector({ config, log, processId, heavy, onStop }: Parts, pool: 
 
 function startWorker(parts: Parts, leaseDatabase: Database): Worker {
   const { config, log, processId, ownerDatabase, heavy, turns, link, onStop } = parts;
-  const actorServer = new ActorServer(link, log);
   const worker = new Worker({
     identity: { id: processId, host: hostname(), pid: process.pid },
     leases: new PostgresLeaseStore(leaseDatabase),
@@ -262,8 +260,7 @@ function startWorker(parts: Parts, leaseDatabase: Database): Worker {
       rawRetentionMs: config.rawRetentionMs,
       turns,
     },
-    serveActors: (partition, views) =>
-      actorServer.serveActors(partition, (request) => answerActors(request, views)),
+    serveActors: new ActorServer(link, log).serveActors,
     isDead: (pid) => !isAlive(pid),
   });
   worker.start();

@@ -1,25 +1,13 @@
 /** Which actors a query asks for, and in which order: the same at the owners and at the admin's. */
-import type {
-  ActorFacts,
-  ActorKey,
-  ActorQuery,
-  ActorView,
-  ActorViews,
-} from "../actors/readPorts.ts";
+import type { ActorFacts, ActorKey, ActorQuery, ActorView } from "../actors/readPorts.ts";
 import { type ActorName, byName } from "../domain/actorName.ts";
-import type { ActorReply, ActorRequest } from "./actorMessages.ts";
 
-/** An owner's answer, from the views of its actors. One that is asked for by name is up to date. */
-export async function answerActors(request: ActorRequest, views: ActorViews): Promise<ActorReply> {
-  if (request.kind === "get") {
-    await views.caughtUp();
-    const actor = views.find(request.customer, request.content);
-    return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
-  }
-  const matching = [...views.all((actor) => matches(actor, request.query))];
-  const { sort, after, limit } = request.query;
-  const rows = sortActors(matching, sort, after).slice(0, limit);
-  return { actors: rows, total: matching.length };
+export function matches(actor: ActorFacts, query: ActorQuery): boolean {
+  return (
+    (query.customer === undefined || actor.customer === query.customer) &&
+    (query.content === undefined || actor.content === query.content) &&
+    (query.state === undefined || actor.state === query.state)
+  );
 }
 
 /** Largest first for numbers, then by customer and content; only those after the key, if any. */
@@ -50,14 +38,6 @@ interface Weighed {
 function byWeight(a: Weighed, b: Weighed): number {
   if (a.weight !== b.weight) return a.weight > b.weight ? -1 : 1;
   return byName(a.name, b.name);
-}
-
-function matches(actor: ActorFacts, query: ActorQuery): boolean {
-  return (
-    (query.customer === undefined || actor.customer === query.customer) &&
-    (query.content === undefined || actor.content === query.content) &&
-    (query.state === undefined || actor.state === query.state)
-  );
 }
 
 function weightOf({ window }: ActorView, sort: ActorQuery["sort"]): bigint {
