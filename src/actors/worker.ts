@@ -13,7 +13,7 @@ import type { Clock } from "./clock.ts";
 import type { OwnerContext, OwnerEnd } from "./ownerContext.ts";
 import { PartitionOwner } from "./partitionOwner.ts";
 import type { LeaseStore, Ownership, WorkerIdentity } from "./ports.ts";
-import type { PartitionReason, ServeActors } from "./readPorts.ts";
+import type { ActorViews, PartitionReason, ServeActors } from "./readPorts.ts";
 
 interface WorkerOptions {
   readonly identity: WorkerIdentity;
@@ -236,12 +236,21 @@ export class Worker {
     const { partition, epoch } = ownership;
     this.#stopped.delete(partition);
     this.#used.set(partition, epoch);
-    const { identity, owner: context, serveActors } = this.#options;
-    const own = { ...context, workerId: identity.id };
+    const own = { ...this.#options.owner, workerId: this.#options.identity.id };
     const owner = new PartitionOwner(own, ownership);
-    const views = actorViews(owner, own);
-    this.#holdings.set(partition, { owner, stopServing: serveActors(partition, views) });
+    const stopServing = this.#serve(partition, actorViews(owner, own));
+    this.#holdings.set(partition, { owner, stopServing });
     void owner.done.then((end) => this.#ended(owner, end));
+  }
+
+  /** An owner that runs is held, whether or not its actors can be asked for. */
+  #serve(partition: number, views: ActorViews): () => void {
+    try {
+      return this.#options.serveActors(partition, views);
+    } catch (error) {
+      this.#log.warn("the actors of a partition cannot be asked for", { partition, error });
+      return () => {};
+    }
   }
 
   async #ended(owner: PartitionOwner, end: OwnerEnd): Promise<void> {
