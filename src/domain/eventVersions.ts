@@ -1,25 +1,15 @@
 /**
- * The one place of the program that knows older versions of events. Whoever reads an event asks
- * here first, and then deals with the newest version only. `event_data` is the same for SQL.
+ * The versions of events. A version that was ever written stays readable: `event_data` in SQL is
+ * the one place that knows how, and gives every reader the data as the newest version has it.
  *
- * A version that was ever written stays readable. To make a new one: raise it in `newestVersions`,
- * add the step from the one before to `steps`, extend `event_data` in its file and run that in a
- * new version of the schema, and keep an event of the new version in test/fixtures/events.
+ * To make a new one: raise it here, extend `event_data` in its file and run that in a new version
+ * of the schema, and keep an event of the new version in test/fixtures/events.
  */
 
-/** Turns the data of one version into that of the next. It must not change what it was given. */
-type UpcastStep = (data: unknown) => unknown;
-
-interface EventVersions {
-  /** The version that is written, by type. */
-  readonly newest: Readonly<Record<string, number>>;
-  /** Steps by type and the version that they start from: `WindowSealed.1` gives version 2. */
-  readonly steps: Readonly<Record<string, UpcastStep>>;
-}
-
-export const eventVersions: EventVersions = {
-  newest: { WindowSealed: 1, LossAccepted: 1 },
-  steps: {},
+/** The version that is written, by type; all from 1 to it are known. */
+export const newestVersions: Readonly<Record<string, number>> = {
+  WindowSealed: 1,
+  LossAccepted: 1,
 };
 
 /** The event was written by a newer program, or by none. */
@@ -31,25 +21,10 @@ class UnknownEventVersion extends Error {
   }
 }
 
-/**
- * The data of an event as its newest version has it.
- * @throws UnknownEventVersion rather than to guess.
- */
-export function upcastEventData(
-  event: { readonly type: string; readonly version: number; readonly data: unknown },
-  versions: EventVersions = eventVersions,
-): unknown {
-  const { type } = event;
-  const newest = Object.hasOwn(versions.newest, type) ? versions.newest[type] : undefined;
-  let { version, data } = event;
-  while (version !== newest) {
-    const name = `${type}.${version}`;
-    const step = Object.hasOwn(versions.steps, name) ? versions.steps[name] : undefined;
-    if (newest === undefined || version > newest || step === undefined) {
-      throw new UnknownEventVersion(type, event.version);
-    }
-    data = step(data);
-    version += 1;
+/** @throws UnknownEventVersion for an event that `event_data` refuses. */
+export function checkEventVersion(type: string, version: number): void {
+  const newest = Object.hasOwn(newestVersions, type) ? newestVersions[type] : undefined;
+  if (newest === undefined || version < 1 || version > newest) {
+    throw new UnknownEventVersion(type, version);
   }
-  return data;
 }

@@ -7,7 +7,7 @@
  * where it was. What was staged then is compared with the file, since a damaged one shows itself
  * only at its end.
  */
-import { upcastEventData } from "../domain/eventVersions.ts";
+import { checkEventVersion } from "../domain/eventVersions.ts";
 import type { Database } from "./database.ts";
 import {
   type ArchivedEvent,
@@ -140,7 +140,8 @@ class LogOrder {
           `expected ${this.#partition}/${this.#position + 1}`,
       );
     }
-    this.#checkWindow(value.type, upcastEventData(value));
+    checkEventVersion(value.type, value.version);
+    this.#checkWindow(value.type, value.data);
     this.#hasher.update(`${line}\n`);
     this.#position += 1;
     this.events += 1;
@@ -158,7 +159,10 @@ class LogOrder {
     }
   }
 
-  /** The checksum does not cover the header, but the events tell what it has to say. */
+  /**
+   * The checksum does not cover the header, but the events tell what it has to say: the times of a
+   * window stand in the same place in every version.
+   */
   #checkWindow(type: string, data: unknown): void {
     if (type !== "WindowSealed") return;
     const { windowMs, partitions } = this.#header;

@@ -1,5 +1,5 @@
--- The data of an event as its newest version has it. The one place of SQL that knows older versions
--- of events; domain/eventVersions.ts is the one of the program, and a test compares the two.
+-- The data of an event as its newest version has it. The one place that knows older versions of
+-- events; domain/eventVersions.ts says which are known, and a test compares the two.
 create or replace function event_data(p_type text, p_version int, p_data jsonb) returns jsonb
 language sql immutable parallel safe as $$
   select case
