@@ -5,6 +5,9 @@ import { type ProjectionDefinition, rebuildTable } from "./projections/definitio
 /** The channel that tells projectors of rebuilds, pauses, and of others that stopped. */
 export const projectionsChannel = "payload_stats_projections";
 
+/** Of what applies some events, and of a swap with them. */
+export const stepDeadlineMs = 60_000;
+
 type Build = "live" | "rebuild";
 
 export interface Held {
@@ -97,13 +100,12 @@ export function applyToLive(
   definition: ProjectionDefinition,
   held: Pick<Held, "version" | "liveApply">,
   eventsMax: number,
-  deadlineMs: number,
 ): Promise<Applied> {
   const { name, version } = definition;
   const build = { name, build: "live", version: held.version } as const;
   const older = held.version === version ? null : held.liveApply;
   const statements = older === null ? statementsOf(definition, name) : { apply: older };
-  return applyEvents(database, build, { ...statements, start: "" }, eventsMax, deadlineMs);
+  return applyEvents(database, build, { ...statements, start: "" }, eventsMax);
 }
 
 /** Applies up to `eventsMax` events to the table that is built beside the live one. */
@@ -111,13 +113,12 @@ export function applyToRebuild(
   database: Database,
   definition: ProjectionDefinition,
   eventsMax: number,
-  deadlineMs: number,
 ): Promise<Applied> {
   const { name, version, start } = definition;
   const statements = statementsOf(definition, rebuildTable(definition));
   const build = { name, build: "rebuild", version } as const;
   const all = { ...statements, start: start.ofEvent };
-  return applyEvents(database, build, all, eventsMax, deadlineMs);
+  return applyEvents(database, build, all, eventsMax);
 }
 
 function statementsOf(definition: ProjectionDefinition, table: string) {
@@ -129,7 +130,6 @@ async function applyEvents(
   { name, build, version }: { name: string; build: Build; version: number },
   { apply, insert, start }: { apply: string; insert?: string | undefined; start: string },
   eventsMax: number,
-  deadlineMs: number,
 ): Promise<Applied> {
   const [row] = await database.run(
     (sql) => sql<Applied[]>`
@@ -138,7 +138,7 @@ async function applyEvents(
         ${name}, ${build}, ${version}, ${apply}, ${start}, ${eventsMax}, ${insert ?? null}
       )
     `,
-    deadlineMs,
+    stepDeadlineMs,
   );
   if (row === undefined) throw new Error("apply_events returned nothing");
   return row;

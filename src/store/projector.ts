@@ -39,7 +39,6 @@ export interface ProjectorOptions {
   readonly heavy?: HeavyStatements;
 }
 
-const stepDeadlineMs = 60_000;
 /** How long a stop waits for steps under way. What one has not done yet the next projector does. */
 const stopMs = 2_000;
 /**
@@ -139,7 +138,7 @@ export class Projector {
   async #step(definition: ProjectionDefinition, eventsMax: number): Promise<Applied> {
     const held = await this.#hold(definition);
     if (held === undefined || held.paused) return nothing;
-    return applyToLive(this.#database, definition, held, eventsMax, stepDeadlineMs);
+    return applyToLive(this.#database, definition, held, eventsMax);
   }
 
   async #rebuildTurn(rebuilder: Rebuilder, definition: ProjectionDefinition): Promise<TurnResult> {

@@ -30,9 +30,6 @@ interface RebuilderOptions {
   readonly log: Log;
 }
 
-const stepDeadlineMs = 60_000;
-/** Of what reads or writes a whole table. */
-const tableDeadlineMs = 8 * 60_000;
 const lockMsMin = 100;
 /** More than a second: then Postgres ends an autovacuum that is in the way. */
 const lockMsMax = 1_600;
@@ -75,10 +72,10 @@ export class Rebuilder {
       log.info("a build has begun", { kind: rebuild.kind, version: rebuild.version });
       return "again";
     }
-    const { behind } = await applyToRebuild(database, definition, batchEventsMax, stepDeadlineMs);
+    const { behind } = await applyToRebuild(database, definition, batchEventsMax);
     if (behind > 0n) return "again";
     if (!rebuild.indexed) {
-      await indexRebuild(database, definition, tableDeadlineMs);
+      await indexRebuild(database, definition);
       return "again";
     }
     if (rebuild.kind !== "upgrade" && rebuild.differences === null) return this.#compare();
@@ -89,18 +86,13 @@ export class Rebuilder {
   async #compare(): Promise<TurnResult> {
     const { batchEventsMax, log } = this.#options;
     const definition = this.#definition;
-    const outcome = await compareRebuild(
-      this.#database,
-      definition,
-      batchEventsMax,
-      tableDeadlineMs,
-    );
+    const outcome = await compareRebuild(this.#database, definition, batchEventsMax);
     if (outcome === "compared") log.info("the new table was compared with the live one");
     return "again";
   }
 
   async #drop(outcome: "cancelled" | "verified"): Promise<TurnResult> {
-    await dropRebuild(this.#database, this.#definition.name, outcome, stepDeadlineMs);
+    await dropRebuild(this.#database, this.#definition.name, outcome);
     this.#options.log.info("the build has ended", { outcome });
     return "wait";
   }
@@ -113,7 +105,6 @@ export class Rebuilder {
         this.#definition,
         this.#options.batchEventsMax,
         this.#lockMs,
-        stepDeadlineMs,
       );
       this.#lockMs = lockMsMin;
       if (outcome === "swapped") this.#options.log.info("the rebuilt table is in place");

@@ -3,6 +3,7 @@
  * place. Each is atomic by itself, and does nothing when its step was done already.
  */
 import type { Database } from "./database.ts";
+import { stepDeadlineMs } from "./projectionState.ts";
 import {
   createIndexes,
   createTable,
@@ -13,6 +14,8 @@ import {
 
 /** Examples of each kind of difference that a report names. */
 const examplesMax = 20;
+/** Of what reads or writes a whole table. */
+const tableDeadlineMs = 8 * 60_000;
 
 /** Makes the table that a rebuild fills, and its positions at the beginning of the log. */
 export async function prepareRebuild(
@@ -33,7 +36,6 @@ export async function prepareRebuild(
 export async function indexRebuild(
   database: Database,
   definition: ProjectionDefinition,
-  deadlineMs: number,
 ): Promise<void> {
   const { name, version } = definition;
   const table = rebuildTable(definition);
@@ -55,7 +57,7 @@ export async function indexRebuild(
            end $index$;`,
         )
         .simple(),
-    deadlineMs,
+    tableDeadlineMs,
   );
 }
 
@@ -66,7 +68,6 @@ export async function compareRebuild(
   database: Database,
   definition: ProjectionDefinition,
   eventsMax: number,
-  deadlineMs: number,
 ): Promise<ComparisonOutcome | undefined> {
   const { name, version, start } = definition;
   const apply = definition.apply(rebuildTable(definition));
@@ -77,7 +78,7 @@ export async function compareRebuild(
         ${examplesMax}
       ) as outcome
     `,
-    deadlineMs,
+    tableDeadlineMs,
   );
   return row?.outcome;
 }
@@ -94,7 +95,6 @@ export async function swapRebuild(
   definition: ProjectionDefinition,
   eventsMax: number,
   lockMs: number,
-  deadlineMs: number,
 ): Promise<SwapOutcome | undefined> {
   const { name, version, start } = definition;
   const [row] = await database.run(
@@ -104,7 +104,7 @@ export async function swapRebuild(
         ${eventsMax}, ${definition.apply(name)}, ${swapTables(definition)}, ${lockMs}
       ) as outcome
     `,
-    deadlineMs,
+    stepDeadlineMs,
   );
   return row?.outcome;
 }
@@ -114,9 +114,8 @@ export async function dropRebuild(
   database: Database,
   name: string,
   outcome: "cancelled" | "verified",
-  deadlineMs: number,
 ): Promise<void> {
-  await database.run((sql) => sql`select drop_rebuild(${name}, ${outcome})`, deadlineMs);
+  await database.run((sql) => sql`select drop_rebuild(${name}, ${outcome})`, stepDeadlineMs);
 }
 
 /** Notes what keeps a build from going on, for whoever looks at it; undefined: nothing does. */

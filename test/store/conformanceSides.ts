@@ -158,7 +158,7 @@ export class PostgresSide implements Side, AsyncDisposable {
     const steps: unknown[] = [];
     for (const definition of projections) {
       const held = { version: definition.version, liveApply: null };
-      const step = await applyToLive(database, definition, held, eventsMax, deadlineMs);
+      const step = await applyToLive(database, definition, held, eventsMax);
       steps.push({ applied: Number(step.applied), behind: Number(step.behind) });
     }
     return steps;

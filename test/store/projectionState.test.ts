@@ -14,8 +14,6 @@ import {
 import { until } from "../support/until.ts";
 import { firstEndMs, freshStore, Writer, windowMs, windowOf } from "./support.ts";
 
-const deadlineMs = 20_000;
-
 /** Counts events: the sum shows at once when an event is applied twice or not at all. */
 function counting(sleepSeconds: (table: string) => number): ProjectionDefinition {
   return {
@@ -49,8 +47,8 @@ function step(
 ) {
   const held = { version: 1, liveApply: null };
   return build === "live"
-    ? applyToLive(database, definition, held, max, deadlineMs)
-    : applyToRebuild(database, definition, max, deadlineMs);
+    ? applyToLive(database, definition, held, max)
+    : applyToRebuild(database, definition, max);
 }
 
 test("any number of steps at once apply each event once", async () => {
@@ -80,16 +78,16 @@ describe("a swap", () => {
     await registerProjection(database, quick);
     await new Writer(store.partitions, 1).commit(windowOf(1, 100, firstEndMs));
     await step(database, quick, "live");
-    const swap = (eventsMax: number) => swapRebuild(database, quick, eventsMax, 5_000, deadlineMs);
+    const swap = (eventsMax: number) => swapRebuild(database, quick, eventsMax, 5_000);
     expect(await swap(1_000)).toBe("none");
 
     await new PostgresProjectionControl(database).rebuild("counted");
     await prepareRebuild(database, quick);
     await prepareRebuild(database, quick);
-    await indexRebuild(database, quick, deadlineMs);
+    await indexRebuild(database, quick);
     expect(await step(database, quick, "rebuild", 20)).toEqual({ applied: 20n, behind: 80n });
     expect(await swap(80)).toBe("different");
-    const compare = (eventsMax: number) => compareRebuild(database, quick, eventsMax, deadlineMs);
+    const compare = (eventsMax: number) => compareRebuild(database, quick, eventsMax);
     expect(await compare(40)).toBe("behind");
     expect(await compare(40)).toBe("compared");
     const writer = new Writer(store.partitions, 0);
@@ -114,11 +112,11 @@ describe("a swap", () => {
     await step(store.database, slowRebuild, "live");
     await new PostgresProjectionControl(store.database).rebuild("counted");
     await prepareRebuild(store.database, slowRebuild);
-    await indexRebuild(store.database, slowRebuild, deadlineMs);
+    await indexRebuild(store.database, slowRebuild);
     await new PostgresProjectionControl(store.database).acceptDifferences("counted");
 
     const swapping = store.connect(1, "swapping");
-    const swapped = swapRebuild(swapping, slowRebuild, 1_000, 5_000, deadlineMs);
+    const swapped = swapRebuild(swapping, slowRebuild, 1_000, 5_000);
     const isAsleep = () =>
       store.database.run(
         (sql) => sql`
