@@ -29,7 +29,6 @@ import { restoreTally, savingWindows } from "./windowState.ts";
 
 export class Partition {
   readonly actors: ActorRegistry;
-  readonly #rules: Rules;
   readonly #tokens: TokenMemory;
   readonly #keys: IdempotencyKeys;
   readonly #ledger = new Ledger();
@@ -46,11 +45,10 @@ export class Partition {
   #windowIndex = 0;
 
   constructor(
-    rules: Rules,
+    private readonly rules: Rules,
     number: number,
     private readonly observer?: PayloadObserver,
   ) {
-    this.#rules = rules;
     this.actors = new ActorRegistry(
       (customer, content) => partitionOf(customer, content, rules.partitions) === number,
     );
@@ -70,7 +68,7 @@ export class Partition {
 
   /** Every window that ends at or before this time (epoch ms) is sealed. */
   get sealedThroughMs(): number {
-    return windowStartMs(this.#windowIndex, this.#rules.windowMs);
+    return windowStartMs(this.#windowIndex, this.rules.windowMs);
   }
 
   get windowIndex(): number {
@@ -107,7 +105,7 @@ export class Partition {
 
   /** True when stream time passes the end of the current window at a message of this time. */
   endsWindow(timeMs: number): boolean {
-    return windowIndexOf(timeMs, this.#rules.windowMs) > this.#windowIndex;
+    return windowIndexOf(timeMs, this.rules.windowMs) > this.#windowIndex;
   }
 
   /** Ends the current window at a message of this time; the events of its actors, in order. */
@@ -119,7 +117,7 @@ export class Partition {
   *sealing(timeMs: number): Generator<undefined, DomainEvent[]> {
     if (this.#sealing.length > 0) throw new Error("the last window was sealed but not committed");
     yield* delivering(this.#touched);
-    const bounds = boundsOf(this.#windowIndex, this.#rules.windowMs);
+    const bounds = boundsOf(this.#windowIndex, this.rules.windowMs);
     const events: DomainEvent[] = [];
     let payloads = 0;
     // The order must not depend on what was alive before: events are ordered by name.
@@ -133,7 +131,7 @@ export class Partition {
     }
     this.#ledger.sealed += payloads;
     this.#open = [];
-    this.#enterWindow(windowIndexOf(timeMs, this.#rules.windowMs));
+    this.#enterWindow(windowIndexOf(timeMs, this.rules.windowMs));
     return events;
   }
 
@@ -204,7 +202,7 @@ export class Partition {
   ): Generator<undefined, void> {
     this.#sequence = sequence;
     this.#timeMs = state.timeMs;
-    this.#enterWindow(windowIndexOf(sealedThroughMs, this.#rules.windowMs));
+    this.#enterWindow(windowIndexOf(sealedThroughMs, this.rules.windowMs));
     this.#ledger.restore(state.ledger);
     this.#keys.enter(sealedThroughMs);
     this.#publishers.restore(state.publishers);
@@ -224,7 +222,7 @@ export class Partition {
 
   /** Fills the memory of tokens from an event, with pauses; to be done right after `restoring`. */
   remembering({ tokens, windowEndMs }: RememberedTokens): Generator<undefined, void> {
-    const windowIndex = windowIndexOf(windowEndMs - 1, this.#rules.windowMs);
+    const windowIndex = windowIndexOf(windowEndMs - 1, this.rules.windowMs);
     return this.#tokens.remembering(tokens, windowIndex);
   }
 
@@ -292,7 +290,7 @@ export class Partition {
     const age = this.#tokens.touch(high, low);
     // A token seen before in this generation is in an event of it, or in this window, already.
     if (age !== 0) pending.tokens.push(high, low);
-    const starts = startsSession(sessionDurationMs, age >= 0, cdn, p2p, this.#rules);
+    const starts = startsSession(sessionDurationMs, age >= 0, cdn, p2p, this.rules);
     if (starts) pending.sessions++;
     pending.cdn.add(cdn);
     pending.p2p.add(p2p);

@@ -55,7 +55,6 @@ interface WorkerStatus {
 }
 
 export class Worker {
-  readonly #options: WorkerOptions;
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #abort = new AbortController();
@@ -76,8 +75,7 @@ export class Worker {
   #trustedUntilMs = 0;
   #running: Promise<void> | undefined;
 
-  constructor(options: WorkerOptions) {
-    this.#options = options;
+  constructor(private readonly options: WorkerOptions) {
     this.#clock = options.owner.clock;
     this.#log = options.owner.log.with({ worker: options.identity.id });
   }
@@ -112,7 +110,7 @@ export class Worker {
   }
 
   async #run(): Promise<void> {
-    const { leases, leaseMs, identity } = this.#options;
+    const { leases, leaseMs, identity } = this.options;
     const stopListening = leases.onChange(() => this.#nudged.abort());
     const watching = this.#watchLease();
     await this.#forgetTheDead();
@@ -132,7 +130,7 @@ export class Worker {
 
   /** Workers of this host whose process is gone need not be waited for until their lease ends. */
   async #forgetTheDead(): Promise<void> {
-    const { leases, identity, isDead } = this.#options;
+    const { leases, identity, isDead } = this.options;
     try {
       const dead = (await leases.workers()).filter(
         ({ id, host, pid }) =>
@@ -146,7 +144,7 @@ export class Worker {
 
   /** False when it failed. */
   async #renew(): Promise<boolean> {
-    const { leases, leaseMs, identity } = this.#options;
+    const { leases, leaseMs, identity } = this.options;
     const askedAt = this.#clock.monotonic();
     try {
       const { owned, surplus } = await leases.renew(identity, leaseMs);
@@ -164,7 +162,7 @@ export class Worker {
 
   /** A renewal may take longer than the lease is trusted: who waits for it must not work on. */
   async #watchLease(): Promise<void> {
-    const { leaseMs } = this.#options;
+    const { leaseMs } = this.options;
     const { signal } = this.#abort;
     while (!signal.aborted) {
       const leftMs = this.#trustedUntilMs - this.#clock.monotonic();
@@ -214,7 +212,7 @@ export class Worker {
   }
 
   async #partNow(partitions: readonly number[], release: boolean): Promise<void> {
-    const { leases, identity } = this.#options;
+    const { leases, identity } = this.options;
     for (const partition of partitions) this.#leaving.add(partition);
     try {
       await this.#standDown(partitions);
@@ -236,7 +234,7 @@ export class Worker {
     const { partition, epoch } = ownership;
     this.#stopped.delete(partition);
     this.#used.set(partition, epoch);
-    const own = { ...this.#options.owner, workerId: this.#options.identity.id };
+    const own = { ...this.options.owner, workerId: this.options.identity.id };
     const owner = new PartitionOwner(own, ownership);
     const stopServing = this.#serve(partition, actorViews(owner, own));
     this.#holdings.set(partition, { owner, stopServing });
@@ -246,7 +244,7 @@ export class Worker {
   /** An owner that runs is held, whether or not its actors can be asked for. */
   #serve(partition: number, views: ActorViews): () => void {
     try {
-      return this.#options.serveActors(partition, views);
+      return this.options.serveActors(partition, views);
     } catch (error) {
       this.#log.warn("the actors of a partition cannot be asked for", { partition, error });
       return () => {};
@@ -268,7 +266,7 @@ export class Worker {
     this.#stopped.set(partition, { reason, untilMs, epoch });
     if (owner.ready) this.#unstarted.delete(partition);
     else this.#unstarted.add(partition);
-    const { store } = this.#options.owner;
+    const { store } = this.options.owner;
     const mark = () => store.markStopped(partition, epoch, { reason, isHalted });
     await this.#note(mark).catch((error) => {
       this.#log.warn("the reason of a stop could not be noted", { partition, error });
@@ -288,7 +286,7 @@ export class Worker {
    * decide.
    */
   async #sayWhatRuns(): Promise<void> {
-    const { store } = this.#options.owner;
+    const { store } = this.options.owner;
     for (const [partition, { owner }] of [...this.#holdings]) {
       if (!owner.ready || this.#told.has(owner)) continue;
       this.#told.add(owner);

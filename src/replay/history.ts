@@ -26,21 +26,19 @@ const waitingMax = 8;
 const waitMs = 10 * 60_000;
 
 export class ReplayedHistory implements History {
-  readonly #past: Past;
-  readonly #actors: Pick<ActorDirectory, "get">;
   readonly #places = new Semaphore(runningMax, waitingMax);
 
-  constructor(past: Past, actors: Pick<ActorDirectory, "get">) {
-    this.#past = past;
-    this.#actors = actors;
-  }
+  constructor(
+    private readonly past: Past,
+    private readonly actors: Pick<ActorDirectory, "get">,
+  ) {}
 
   explain(query: ExplainQuery): Promise<Explanation | undefined> {
-    return this.#inTurn(() => explain(this.#past, query));
+    return this.#inTurn(() => explain(this.past, query));
   }
 
   receipt(receipt: Receipt): Promise<ReceiptFate | undefined> {
-    return this.#inTurn(() => followReceipt(this.#past, this.#actors, receipt));
+    return this.#inTurn(() => followReceipt(this.past, this.actors, receipt));
   }
 
   actorAt(
@@ -48,7 +46,7 @@ export class ReplayedHistory implements History {
     moment: PastMoment,
     events: number,
   ): Promise<PastActor | FutureMoment | undefined> {
-    return this.#inTurn(() => actorAt(this.#past, name, moment, events));
+    return this.#inTurn(() => actorAt(this.past, name, moment, events));
   }
 
   async #inTurn<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
@@ -56,7 +54,7 @@ export class ReplayedHistory implements History {
       throw new HistoryBusy("too many questions about the past at once");
     }
     try {
-      return await whileDropped(this.#past.clock, ask);
+      return await whileDropped(this.past.clock, ask);
     } finally {
       this.#places.release();
     }

@@ -11,14 +11,10 @@ import { selectEvents, toRecordedEvent } from "./eventPage.ts";
 import { readProjections } from "./projectionQueries.ts";
 
 export class PostgresAdminQueries implements AdminQueries {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
+  constructor(private readonly database: Database) {}
 
   async partitions(): Promise<readonly PartitionInfo[]> {
-    const rows = await this.#database.run(
+    const rows = await this.database.run(
       (sql) => sql<
         {
           partition: number;
@@ -51,11 +47,11 @@ export class PostgresAdminQueries implements AdminQueries {
   }
 
   async events(query: EventQuery): Promise<readonly RecordedEvent[]> {
-    const rows = await this.#database.run((sql) => selectEvents(sql, query));
+    const rows = await this.database.run((sql) => selectEvents(sql, query));
     return rows.map(toRecordedEvent);
   }
 
   projections(): Promise<readonly ProjectionInfo[]> {
-    return readProjections(this.#database);
+    return readProjections(this.database);
   }
 }

@@ -72,7 +72,6 @@ export class NoConnectionFree extends Error {
 const statementsWaitingMax = 4_096;
 
 export class Database {
-  readonly #options: DatabaseOptions;
   readonly #listener: Listener;
   readonly #connections: Semaphore;
   #pool: Pool;
@@ -80,8 +79,7 @@ export class Database {
   readonly #retired = new Set<Pool>();
   #closed: Promise<void> | undefined;
 
-  constructor(options: DatabaseOptions) {
-    this.#options = options;
+  constructor(private readonly options: DatabaseOptions) {
     this.#connections = new Semaphore(options.connectionsMax, statementsWaitingMax);
     this.#pool = this.#open();
     // Notifications have a connection of their own.
@@ -94,7 +92,7 @@ export class Database {
    */
   async run<Result>(
     statement: (sql: Sql) => PromiseLike<Result>,
-    deadlineMs = this.#options.deadlineMs,
+    deadlineMs = this.options.deadlineMs,
   ): Promise<Result> {
     if (!(await this.#connections.acquire(deadlineMs))) throw new NoConnectionFree();
     try {
@@ -144,18 +142,18 @@ export class Database {
   }
 
   #open(): Pool {
-    return { sql: connect(this.#options, this.#options.connectionsMax), running: 0 };
+    return { sql: connect(this.options, this.options.connectionsMax), running: 0 };
   }
 
   #end({ sql }: Pool): Promise<void> {
-    const timeout = this.#options.isRepeatable === true ? 0 : closingSeconds;
+    const timeout = this.options.isRepeatable === true ? 0 : closingSeconds;
     return sql.end({ timeout });
   }
 
   #replace(pool: Pool, error: unknown): void {
     if (pool !== this.#pool || this.#closed !== undefined) return;
     const reason = errorMessage(error);
-    this.#options.log.debug("the connections to Postgres are made anew", { reason });
+    this.options.log.debug("the connections to Postgres are made anew", { reason });
     this.#pool = this.#open();
     this.#retired.add(pool);
   }

@@ -113,16 +113,13 @@ export async function importEvents(
 /** Checks that the lines are the events that the header promises, in order and without gaps. */
 class LogOrder {
   events = 0;
-  readonly #header: ArchiveHeader;
   readonly #hasher = new Bun.CryptoHasher("sha256");
   #partition = 0;
   #position = 0;
   #line = 1;
   #footer: ArchiveFooter | undefined;
 
-  constructor(header: ArchiveHeader) {
-    this.#header = header;
-  }
+  constructor(private readonly header: ArchiveHeader) {}
 
   /** The event of a line; undefined for the footer. */
   read(line: string): ArchivedEvent | undefined {
@@ -151,7 +148,7 @@ class LogOrder {
   finish(): void {
     this.#skipEnded();
     if (this.#footer === undefined) throw new BadArchive("the end of the file is missing");
-    if (this.#partition < this.#header.partitions.length) {
+    if (this.#partition < this.header.partitions.length) {
       throw new BadArchive(`events of partition ${this.#partition} are missing`);
     }
     if (this.#footer.events !== this.events || this.#footer.sha256 !== this.#hasher.digest("hex")) {
@@ -165,7 +162,7 @@ class LogOrder {
    */
   #checkWindow(type: string, data: unknown): void {
     if (type !== "WindowSealed") return;
-    const { windowMs, partitions } = this.#header;
+    const { windowMs, partitions } = this.header;
     const [startMs, endMs] = [timeIn(data, "windowStart"), timeIn(data, "windowEnd")];
     if (endMs - startMs !== windowMs) throw this.#bad("has a window of another length");
     const { sealedThrough = null } = partitions[this.#partition] ?? {};
@@ -176,7 +173,7 @@ class LogOrder {
 
   /** Goes on to the next partition that has events left. */
   #skipEnded(): void {
-    while (this.#header.partitions[this.#partition]?.position === this.#position) {
+    while (this.header.partitions[this.#partition]?.position === this.#position) {
       this.#partition += 1;
       this.#position = 0;
     }

@@ -20,14 +20,10 @@ import { weighedPage } from "./weighedPage.ts";
 import { lastWindowThrough, windowReaching } from "./windowSearch.ts";
 
 export class PostgresHistoryStore implements HistoryStore {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
+  constructor(private readonly database: Database) {}
 
   async place(partition: number): Promise<PartitionPlace> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<(CheckpointRow & { sequences_from: Date | null; loss_accepted_time: string })[]>`
         select ${checkpointColumns(sql)}, nullif(sequences_from, '-infinity') as sequences_from,
           loss_accepted_time
@@ -43,11 +39,11 @@ export class PostgresHistoryStore implements HistoryStore {
   }
 
   lastWindowThrough(partition: number, timeMs: number) {
-    return lastWindowThrough(this.#database, partition, timeMs);
+    return lastWindowThrough(this.database, partition, timeMs);
   }
 
   windowReaching(partition: number, sequence: number, afterMs: number) {
-    return windowReaching(this.#database, partition, sequence, afterMs);
+    return windowReaching(this.database, partition, sequence, afterMs);
   }
 
   async event(partition: number, position: number): Promise<RecordedEvent | undefined> {
@@ -112,7 +108,7 @@ export class PostgresHistoryStore implements HistoryStore {
   }
 
   async totals(name: ActorName, throughMs: number, position: number): Promise<ActorTotals> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       // As a record, since each operator on its own would read all tokens of an event once more.
       (sql) => sql<Record<keyof ActorTotals, string>[]>`
         select count(*)::text as windows, coalesce(sum(sealed.cdn), 0)::text as cdn,
@@ -151,15 +147,15 @@ export class PostgresHistoryStore implements HistoryStore {
   }
 
   memorySpans(partition: number, afterMs: number, throughMs: number) {
-    return memorySpans(this.#database, partition, afterMs, throughMs);
+    return memorySpans(this.database, partition, afterMs, throughMs);
   }
 
   memoryThrough(partition: number, timeMs: number) {
-    return memoryThrough(this.#database, partition, timeMs);
+    return memoryThrough(this.database, partition, timeMs);
   }
 
   async rows(name: ActorName, windowEndMs: number, partition: number): Promise<TableRows> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<
         {
           cdn: bigint | null;
@@ -200,7 +196,7 @@ export class PostgresHistoryStore implements HistoryStore {
     sequence,
     index,
   }: Receipt): Promise<QuarantinedPayload | undefined> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<{ reason: string; retried_as: string | null }[]>`
         select q.reason, q.retried_as
         from quarantine q join partitions p using (partition)
@@ -217,7 +213,7 @@ export class PostgresHistoryStore implements HistoryStore {
     afterMs: number,
     throughMs: number,
   ): Promise<readonly RememberedTokens[]> {
-    const rows = await this.#database.run(
+    const rows = await this.database.run(
       (sql) => sql<{ window_end: Date; tokens: string }[]>`
         select window_end, event_data(type, version, data) ->> 'tokens' as tokens
         from ${weighedPage(
@@ -233,7 +229,7 @@ export class PostgresHistoryStore implements HistoryStore {
   }
 
   async #events(select: (sql: Sql) => PromiseLike<EventRow[]>): Promise<RecordedEvent[]> {
-    return (await this.#database.run(select)).map(toRecordedEvent);
+    return (await this.database.run(select)).map(toRecordedEvent);
   }
 }
 

@@ -14,21 +14,19 @@ const pageDeadlineMs = 60_000;
  * are compared: it may have read them out of a damaged file, and ended before it could know.
  */
 export class ImportStage {
-  readonly #database: Database;
-  /** Of each partition, the position through which events were staged before. */
-  readonly #staged: ReadonlyMap<number, number>;
   #page: string[] = [];
   #chars = 0;
   #isStaged = true;
 
-  constructor(database: Database, staged: ReadonlyMap<number, number>) {
-    this.#database = database;
-    this.#staged = staged;
-  }
+  constructor(
+    private readonly database: Database,
+    /** Of each partition, the position through which events were staged before. */
+    private readonly staged: ReadonlyMap<number, number>,
+  ) {}
 
   /** True when a page was full. @throws OtherStage */
   async add(line: string, { partition, position }: ArchivedEvent): Promise<boolean> {
-    const isStaged = position <= (this.#staged.get(partition) ?? 0);
+    const isStaged = position <= (this.staged.get(partition) ?? 0);
     if (isStaged !== this.#isStaged) await this.flush();
     this.#isStaged = isStaged;
     this.#page.push(line);
@@ -44,8 +42,8 @@ export class ImportStage {
     this.#page = [];
     this.#chars = 0;
     if (page.length === 0) return;
-    if (!this.#isStaged) return await stageEvents(this.#database, page);
-    if ((await countEqual(this.#database, page)) !== page.length) {
+    if (!this.#isStaged) return await stageEvents(this.database, page);
+    if ((await countEqual(this.database, page)) !== page.length) {
       throw new OtherStage(
         "an unfinished import has left other events than this file holds: add --restart",
       );

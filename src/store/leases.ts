@@ -10,15 +10,11 @@ import { projectionsChannel } from "./projectionState.ts";
 const partitionsChannel = "payload_stats_partitions";
 
 export class PostgresLeaseStore implements LeaseStore {
-  readonly #database: Database;
-
   /** @param database whose statements have a deadline that is a good deal less than the lease. */
-  constructor(database: Database) {
-    this.#database = database;
-  }
+  constructor(private readonly database: Database) {}
 
   async renew(worker: WorkerIdentity, leaseMs: number): Promise<LeaseState> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<{ owned: Ownership[]; surplus: number }[]>`
         select owned, surplus
         from renew_lease(${worker.id}, ${worker.host}, ${worker.pid}, ${leaseMs})
@@ -31,7 +27,7 @@ export class PostgresLeaseStore implements LeaseStore {
   /** Leaves alone what another worker owns. */
   async release(worker: WorkerIdentity, partitions: readonly number[]): Promise<void> {
     if (partitions.length === 0) return;
-    await this.#database.run(
+    await this.database.run(
       (sql) => sql`
         with released as (
           update partitions set owner = null
@@ -51,7 +47,7 @@ export class PostgresLeaseStore implements LeaseStore {
   async forget(workerIds: readonly string[]): Promise<void> {
     if (workerIds.length === 0) return;
     const ids = JSON.stringify(workerIds);
-    await this.#database.run(
+    await this.database.run(
       (sql) => sql`
         with gone as (
           delete from workers
@@ -75,7 +71,7 @@ export class PostgresLeaseStore implements LeaseStore {
   }
 
   async workers(): Promise<readonly WorkerIdentity[]> {
-    const rows = await this.#database.run(
+    const rows = await this.database.run(
       (sql) => sql<WorkerIdentity[]>`
         select id, host, pid from workers where lease_until > clock_timestamp() order by id
       `,
@@ -85,7 +81,7 @@ export class PostgresLeaseStore implements LeaseStore {
 
   /** Also calls back when a worker joins, since others may then have more than their share. */
   onChange(callback: () => void): () => void {
-    return this.#database.listen(partitionsChannel, callback);
+    return this.database.listen(partitionsChannel, callback);
   }
 }
 

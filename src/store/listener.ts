@@ -13,18 +13,16 @@ const answerDeadlineMs = 5_000;
 const pauseMs = 100;
 
 export class Listener {
-  readonly #connect: (handlers: ConnectionHandlers) => Sql;
-  readonly #log: Log;
   readonly #channels = new Map<string, Set<Callback>>();
   #running: Promise<void> | undefined;
   #isStopping = false;
   /** Ends a wait of the connection's watch: there is a new channel, it is closed, or all stops. */
   #interrupt: Callback = () => {};
 
-  constructor(connect: (handlers: ConnectionHandlers) => Sql, log: Log) {
-    this.#connect = connect;
-    this.#log = log;
-  }
+  constructor(
+    private readonly connect: (handlers: ConnectionHandlers) => Sql,
+    private readonly log: Log,
+  ) {}
 
   /** The connection is made when the first channel is asked for. */
   listen(channel: string, callback: Callback): Callback {
@@ -45,7 +43,7 @@ export class Listener {
   async #run(): Promise<void> {
     while (!this.#isStopping) {
       let isClosed = false;
-      const sql = this.#connect({
+      const sql = this.connect({
         onnotify: (channel) => this.#tell(channel),
         onclose: () => {
           isClosed = true;
@@ -55,7 +53,7 @@ export class Listener {
       try {
         await this.#watch(sql, () => isClosed);
       } catch (error) {
-        this.#log.debug("listening failed and is tried again", { reason: errorMessage(error) });
+        this.log.debug("listening failed and is tried again", { reason: errorMessage(error) });
       }
       await sql.end({ timeout: 0 });
       if (!this.#isStopping) await Bun.sleep(pauseMs);

@@ -18,18 +18,16 @@ interface LoopOptions {
 const restMs = 25;
 
 export class Loop {
-  readonly #turn: () => Promise<TurnResult>;
-  readonly #options: LoopOptions;
   #running: Promise<void> | undefined;
   #stopping = false;
   #woken = false;
   #wakeUp: (() => void) | undefined;
   #turnedAtMs = Number.NEGATIVE_INFINITY;
 
-  constructor(turn: () => Promise<TurnResult>, options: LoopOptions) {
-    this.#turn = turn;
-    this.#options = options;
-  }
+  constructor(
+    private readonly turn: () => Promise<TurnResult>,
+    private readonly options: LoopOptions,
+  ) {}
 
   start(): void {
     this.#running ??= this.#run();
@@ -55,17 +53,16 @@ export class Loop {
       try {
         this.#woken = false;
         this.#turnedAtMs = performance.now();
-        result = await this.#turn();
-        if (failures > 0)
-          this.#options.log.info("going on", { loop: this.#options.name, failures });
+        result = await this.turn();
+        if (failures > 0) this.options.log.info("going on", { loop: this.options.name, failures });
         failures = 0;
       } catch (error) {
         if (this.#stopping) return;
         failures += 1;
         // Told once; a broken connection would fill the log otherwise.
         const level = failures === 1 ? "warn" : "debug";
-        const fields = { loop: this.#options.name, failures, error: errorMessage(error) };
-        this.#options.log[level]("a turn failed and is tried again", fields);
+        const fields = { loop: this.options.name, failures, error: errorMessage(error) };
+        this.options.log[level]("a turn failed and is tried again", fields);
       }
       if (typeof result === "object") await this.#waitFor(result.waitMs);
       else if (result === "wait") await this.#wait(failures > 0);
@@ -80,7 +77,7 @@ export class Loop {
   /** After a failure, wake-ups do not shorten the wait. */
   async #wait(failed: boolean): Promise<void> {
     if (failed || !this.#woken) {
-      await this.#pause(this.#options.pollMs, () => this.#stopping || !failed);
+      await this.#pause(this.options.pollMs, () => this.#stopping || !failed);
     }
     if (!failed && this.#woken) await this.#waitFor(this.#turnedAtMs + restMs - performance.now());
   }

@@ -32,10 +32,6 @@ const withoutPause: Turns = {
 };
 
 export class PostgresPartitionStore implements PartitionStore {
-  readonly #database: Database;
-  readonly #commitDeadlineMs: number;
-  readonly #turns: Turns;
-  readonly #heavy: HeavyStatements;
   readonly #notice: EventsNotice;
 
   /**
@@ -44,15 +40,11 @@ export class PostgresPartitionStore implements PartitionStore {
    * @param heavy shared with the projector of this process.
    */
   constructor(
-    database: Database,
-    commitDeadlineMs = 10_000,
-    turns: Turns = withoutPause,
-    heavy = new HeavyStatements(),
+    private readonly database: Database,
+    private readonly commitDeadlineMs = 10_000,
+    private readonly turns: Turns = withoutPause,
+    private readonly heavy = new HeavyStatements(),
   ) {
-    this.#database = database;
-    this.#commitDeadlineMs = commitDeadlineMs;
-    this.#turns = turns;
-    this.#heavy = heavy;
     this.#notice = new EventsNotice(() =>
       database.run((sql) => sql`select pg_notify(${eventsChannel}, '')`),
     );
@@ -75,7 +67,7 @@ export class PostgresPartitionStore implements PartitionStore {
   }
 
   async #load(partition: number, deadlineMs?: number): Promise<LoadedCheckpoint> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<(CheckpointRow & { state: unknown; stopped: boolean })[]>`
         select ${checkpointColumns(sql)}, state, stopped is not null as stopped
         from partitions where partition = ${partition} for update
@@ -92,11 +84,11 @@ export class PostgresPartitionStore implements PartitionStore {
 
   async commit(commit: Commit): Promise<CommitOutcome> {
     const outcome = await commitPartition(
-      this.#database,
+      this.database,
       commit,
-      this.#turns,
-      this.#heavy,
-      this.#commitDeadlineMs,
+      this.turns,
+      this.heavy,
+      this.commitDeadlineMs,
     );
     if (outcome === "committed") this.#notice.committed(commit);
     return outcome;
@@ -120,7 +112,7 @@ export class PostgresPartitionStore implements PartitionStore {
     windowEndMs: number,
     sealedMs: number,
   ): Promise<number> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       // The windows of a partition are contiguous ranges of its sequences, so the last of them
       // holds the last sequence. Windows from before an accepted loss name other sequences.
       (sql) => sql<{ sequence: bigint }[]>`
@@ -148,7 +140,7 @@ export class PostgresPartitionStore implements PartitionStore {
     epoch: number,
     stop: PartitionStop | undefined,
   ): Promise<void> {
-    await this.#database.run(
+    await this.database.run(
       (sql) => sql`
         update partitions
         set stopped = ${stop?.reason ?? null}, halted = ${stop?.isHalted ?? true}
@@ -159,7 +151,7 @@ export class PostgresPartitionStore implements PartitionStore {
 
   /** Does nothing when the partition is under another epoch. */
   async markGoingOn(partition: number, epoch: number): Promise<void> {
-    await this.#database.run(
+    await this.database.run(
       (sql) => sql`
         update partitions set halted = false where partition = ${partition} and epoch = ${epoch}
       `,
@@ -168,7 +160,7 @@ export class PostgresPartitionStore implements PartitionStore {
 
   /** The position before the first event of a window that ends after a time. */
   async #positionBefore(partition: number, afterMs: number): Promise<bigint | undefined> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<{ position: bigint | null }[]>`
         select min(position) - 1 as position
         from events
@@ -183,7 +175,7 @@ export class PostgresPartitionStore implements PartitionStore {
   }
 
   #tokensAfter(partition: number, position: bigint): Promise<readonly TokensRow[]> {
-    return this.#database.run(
+    return this.database.run(
       (sql) => sql<TokensRow[]>`
         select position, window_end, event_data(type, version, data) ->> 'tokens' as tokens
         from ${weighedPage(

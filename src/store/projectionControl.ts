@@ -9,11 +9,7 @@ import type { Database, Sql } from "./database.ts";
 import { projectionsChannel } from "./projectionState.ts";
 
 export class PostgresProjectionControl implements ProjectionControl {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
+  constructor(private readonly database: Database) {}
 
   /** At most one build of a projection runs: an index sees to it. */
   rebuild(name: string, request: RebuildRequest = {}): Promise<ProjectionCommandOutcome> {
@@ -88,7 +84,7 @@ export class PostgresProjectionControl implements ProjectionControl {
     name: string,
     change: (sql: Sql) => ReturnType<Sql>,
   ): Promise<ProjectionCommandOutcome> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<{ known: boolean; changed: bigint }[]>`
         with changed as (${change(sql)}), told as (
           select pg_notify(${projectionsChannel}, ${name}) from changed

@@ -13,18 +13,15 @@ type StatsColumns = PageColumns & { readonly cdn: string; readonly p2p: string }
 type SessionsColumns = PageColumns & { readonly sessions: string };
 
 export class PostgresStatsQueries implements StatsQueries {
-  readonly #database: Database;
-  readonly #windowMs: number;
-
-  constructor(database: Database, windowMs: number) {
-    this.#database = database;
-    this.#windowMs = windowMs;
-  }
+  constructor(
+    private readonly database: Database,
+    private readonly windowMs: number,
+  ) {}
 
   async stats(query: WindowQuery): Promise<RowPage<StatsRow>> {
     const summed = { table: "stats", sums: ["cdn", "p2p"] };
-    const found = await this.#database.run((sql) =>
-      selectPage<StatsColumns>(sql, summed, query, this.#windowMs),
+    const found = await this.database.run((sql) =>
+      selectPage<StatsColumns>(sql, summed, query, this.windowMs),
     );
     return toPage<StatsColumns, StatsRow>(found, query, (window, { cdn, p2p }) => ({
       ...window,
@@ -35,8 +32,8 @@ export class PostgresStatsQueries implements StatsQueries {
 
   async sessions(query: WindowQuery): Promise<RowPage<SessionsRow>> {
     const summed = { table: "sessions", sums: ["sessions"] };
-    const found = await this.#database.run((sql) =>
-      selectPage<SessionsColumns>(sql, summed, query, this.#windowMs),
+    const found = await this.database.run((sql) =>
+      selectPage<SessionsColumns>(sql, summed, query, this.windowMs),
     );
     return toPage<SessionsColumns, SessionsRow>(found, query, (window, { sessions }) => ({
       ...window,

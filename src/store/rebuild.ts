@@ -35,16 +35,13 @@ const lockMsMin = 100;
 const lockMsMax = 1_600;
 
 export class Rebuilder {
-  readonly #database: Database;
-  readonly #definition: ProjectionDefinition;
-  readonly #options: RebuilderOptions;
   #lockMs = lockMsMin;
 
-  constructor(database: Database, definition: ProjectionDefinition, options: RebuilderOptions) {
-    this.#database = database;
-    this.#definition = definition;
-    this.#options = options;
-  }
+  constructor(
+    private readonly database: Database,
+    private readonly definition: ProjectionDefinition,
+    private readonly options: RebuilderOptions,
+  ) {}
 
   /** The next step of the build that was asked for. An error of it is also shown to who looks. */
   async turn(rebuild: RebuildState): Promise<TurnResult> {
@@ -52,19 +49,19 @@ export class Rebuilder {
       const result = await this.#step(rebuild);
       // What blocks a swap is noted by the swap itself.
       if (result === "blocked") return "wait";
-      await noteProblem(this.#database, this.#definition.name, undefined);
+      await noteProblem(this.database, this.definition.name, undefined);
       return result;
     } catch (error) {
       const reason = errorMessage(error);
-      await noteProblem(this.#database, this.#definition.name, reason).catch(() => {});
+      await noteProblem(this.database, this.definition.name, reason).catch(() => {});
       throw error;
     }
   }
 
   async #step(rebuild: RebuildState): Promise<TurnResult | "blocked"> {
-    const database = this.#database;
-    const definition = this.#definition;
-    const { batchEventsMax, log } = this.#options;
+    const database = this.database;
+    const definition = this.definition;
+    const { batchEventsMax, log } = this.options;
     if (rebuild.cancelled) return this.#drop("cancelled");
     if (rebuild.paused) return "wait";
     if (!rebuild.prepared) {
@@ -84,16 +81,16 @@ export class Rebuilder {
   }
 
   async #compare(): Promise<TurnResult> {
-    const { batchEventsMax, log } = this.#options;
-    const definition = this.#definition;
-    const outcome = await compareRebuild(this.#database, definition, batchEventsMax);
+    const { batchEventsMax, log } = this.options;
+    const definition = this.definition;
+    const outcome = await compareRebuild(this.database, definition, batchEventsMax);
     if (outcome === "compared") log.info("the new table was compared with the live one");
     return "again";
   }
 
   async #drop(outcome: "cancelled" | "verified"): Promise<TurnResult> {
-    await dropRebuild(this.#database, this.#definition.name, outcome);
-    this.#options.log.info("the build has ended", { outcome });
+    await dropRebuild(this.database, this.definition.name, outcome);
+    this.options.log.info("the build has ended", { outcome });
     return "wait";
   }
 
@@ -101,18 +98,18 @@ export class Rebuilder {
   async #swap(): Promise<TurnResult | "blocked"> {
     try {
       const outcome = await swapRebuild(
-        this.#database,
-        this.#definition,
-        this.#options.batchEventsMax,
+        this.database,
+        this.definition,
+        this.options.batchEventsMax,
         this.#lockMs,
       );
       this.#lockMs = lockMsMin;
-      if (outcome === "swapped") this.#options.log.info("the rebuilt table is in place");
+      if (outcome === "swapped") this.options.log.info("the rebuilt table is in place");
       if (outcome === "blocked") return outcome;
       return outcome === "behind" ? "again" : "wait";
     } catch (error) {
       if (!isLockTimeout(error)) throw error;
-      this.#options.log.info("readers hold up the swap; it is tried again", { ms: this.#lockMs });
+      this.options.log.info("readers hold up the swap; it is tried again", { ms: this.#lockMs });
       this.#lockMs = Math.min(this.#lockMs * 2, lockMsMax);
       return "wait";
     }

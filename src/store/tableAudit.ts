@@ -16,12 +16,11 @@ const deadlineMs = 10 * 60 * 1_000;
 
 export class PostgresTableAudit implements TableAudit {
   readonly tables: readonly string[];
-  readonly #database: Database;
-  readonly #definitions: readonly ProjectionDefinition[];
 
-  constructor(database: Database, definitions = projections) {
-    this.#database = database;
-    this.#definitions = definitions;
+  constructor(
+    private readonly database: Database,
+    private readonly definitions = projections,
+  ) {
     this.tables = definitions.map(({ name }) => name);
   }
 
@@ -30,7 +29,7 @@ export class PostgresTableAudit implements TableAudit {
     fromMs: number | undefined,
     toMs: number | undefined,
   ): Promise<TableComparison> {
-    const definition = this.#definitions.find(({ name }) => name === table);
+    const definition = this.definitions.find(({ name }) => name === table);
     if (definition === undefined) throw new Error(`there is no projection ${table}`);
     const found = await this.#liveVersion(table);
     const { version } = definition;
@@ -38,7 +37,7 @@ export class PostgresTableAudit implements TableAudit {
       const skipped = `the table has version ${found}, this program knows version ${version}`;
       return { table, rows: 0, differences: [], differencesTotal: 0, skipped };
     }
-    const results = await this.#database.run(
+    const results = await this.database.run(
       (sql) => sql.unsafe(comparison(definition, { fromMs, toMs })).simple(),
       deadlineMs,
     );
@@ -46,7 +45,7 @@ export class PostgresTableAudit implements TableAudit {
   }
 
   async #liveVersion(table: string): Promise<number | undefined> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<{ version: number }[]>`select version from projections where name = ${table}`,
     );
     return row?.version;

@@ -14,14 +14,10 @@ const namePattern = /^what_if_[0-9a-f]{8}$/;
 const deadlineMs = 10 * 60 * 1_000;
 
 export class PostgresWhatIfStore implements WhatIfStore {
-  readonly #database: Database;
-
-  constructor(database: Database) {
-    this.#database = database;
-  }
+  constructor(private readonly database: Database) {}
 
   async shownThrough(): Promise<number> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<{ through: Date | null }[]>`
         select min(coalesce(sealed_through, 'epoch')) as through from projection_positions
         where projection in ('stats', 'sessions') and build = 'live'
@@ -32,7 +28,7 @@ export class PostgresWhatIfStore implements WhatIfStore {
 
   async create(about: WhatIfAbout): Promise<string> {
     const table = `what_if_${crypto.randomUUID().slice(0, 8)}`;
-    await this.#database.run((sql) =>
+    await this.database.run((sql) =>
       sql
         .unsafe(
           `create table ${table} (
@@ -52,7 +48,7 @@ export class PostgresWhatIfStore implements WhatIfStore {
   }
 
   async append(table: string, rows: readonly WhatIfRow[]): Promise<void> {
-    await this.#database.run(
+    await this.database.run(
       (sql) => sql`
         insert into ${sql(table)} (time, customer, content, cdn, p2p, sessions)
         select time, customer, content, cdn, p2p, sessions
@@ -64,7 +60,7 @@ export class PostgresWhatIfStore implements WhatIfStore {
   }
 
   async complete(table: string, about: WhatIfAbout): Promise<void> {
-    await this.#database.run((sql) => sql.unsafe(comment(table, about, true)));
+    await this.database.run((sql) => sql.unsafe(comment(table, about, true)));
   }
 
   async compare(
@@ -72,7 +68,7 @@ export class PostgresWhatIfStore implements WhatIfStore {
     range: { readonly bucketMs: number; readonly fromMs: number; readonly toMs: number },
     limit: number,
   ): Promise<WhatIfComparison> {
-    const rows = await this.#database.run(
+    const rows = await this.database.run(
       (sql) => sql<ComparisonRow[]>`
         with range as (
           select ${range.bucketMs}::float8 * interval '1 millisecond' as bucket,
@@ -120,7 +116,7 @@ export class PostgresWhatIfStore implements WhatIfStore {
   }
 
   async list(): Promise<readonly ScratchTable[]> {
-    const tables = await this.#database.run(
+    const tables = await this.database.run(
       (sql) => sql<{ name: string; comment: string | null }[]>`
         select relname::text as name, obj_description(oid, 'pg_class') as comment
         from pg_class
@@ -142,12 +138,12 @@ export class PostgresWhatIfStore implements WhatIfStore {
 
   async drop(table: string): Promise<boolean> {
     const known = namePattern.test(table) && (await this.list()).some((one) => one.table === table);
-    if (known) await this.#database.run((sql) => sql`drop table ${sql(table)}`);
+    if (known) await this.database.run((sql) => sql`drop table ${sql(table)}`);
     return known;
   }
 
   async #count(table: string): Promise<number> {
-    const [row] = await this.#database.run(
+    const [row] = await this.database.run(
       (sql) => sql<{ count: bigint }[]>`select count(*) as count from ${sql(table)}`,
     );
     return Number(row?.count ?? 0n);
