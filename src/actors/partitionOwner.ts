@@ -5,10 +5,11 @@
  *
  *   load ─▶ verify stream ─▶ restore ─▶ read ─▶ apply ─▶ … boundary: seal ─▶ commit ─▶ apply …
  */
+
+import { backoffMs } from "../domain/backoff.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { tokenMemoryMs } from "../domain/rules.ts";
 import { errorMessage, type Log } from "../log.ts";
-import { backoffMs } from "./backoff.ts";
 import { CheckpointPace } from "./checkpointing.ts";
 import type { OwnerContext, OwnerEnd } from "./ownerContext.ts";
 import { Partition } from "./partition.ts";
@@ -17,8 +18,8 @@ import type { Checkpoint, LogMessage, Ownership, PayloadFeed, VerifyStream } fro
 import { CommitRejected, PartitionHalted, PayloadGap } from "./ports.ts";
 import { ReplicaCheck } from "./replicaCheck.ts";
 import { verifyStream } from "./streamIdentity.ts";
-import { Stretches } from "./stretches.ts";
 import { keepTicking } from "./ticker.ts";
+import { TimeSlices } from "./timeSlices.ts";
 import { Trimmer } from "./trimmer.ts";
 
 /** Messages taken from the feed at a time. */
@@ -34,7 +35,7 @@ export class PartitionOwner {
   readonly #log: Log;
   readonly #abort = new AbortController();
   #state: Partition;
-  readonly #stretches: Stretches;
+  readonly #slices: TimeSlices;
   /** The open windows are more than a checkpoint can hold. At their boundary they are events. */
   #isTooLarge = false;
   #feed: PayloadFeed | undefined;
@@ -57,7 +58,7 @@ export class PartitionOwner {
     this.#context = context;
     this.#log = context.log.with({ partition: ownership.partition, epoch: ownership.epoch });
     this.#state = new Partition(context.rules, ownership.partition);
-    this.#stretches = new Stretches(context.clock);
+    this.#slices = new TimeSlices(context.clock);
     const { partition } = this;
     this.#pace = new CheckpointPace(partition, context.clock);
     this.#trimmer = new Trimmer({ ...context, partition, log: this.#log });
@@ -149,7 +150,7 @@ export class PartitionOwner {
   async #start(): Promise<PayloadFeed> {
     const { store, streams, rules } = this.#context;
     const checkpoint = await store.load(this.partition);
-    this.#wasStopped = checkpoint.isStopped ?? false;
+    this.#wasStopped = checkpoint.isStopped;
     this.#streamCreated = checkpoint.streamCreated;
     this.#messageTime = checkpoint.messageTime;
     const verify: VerifyStream = async (last) => {
@@ -165,7 +166,7 @@ export class PartitionOwner {
     if (checkpoint.state !== undefined) {
       const state = readPartitionState(checkpoint.state);
       const { sequence, sealedThroughMs } = checkpoint;
-      await this.#stretches.run(this.#state.restoring(sequence, sealedThroughMs, state));
+      await this.#slices.run(this.#state.restoring(sequence, sealedThroughMs, state));
       this.#trimmer.restored(sequence, state.windows);
     }
     this.#committed = checkpoint;
@@ -174,7 +175,7 @@ export class PartitionOwner {
     const pages = store.rememberedTokens(this.partition, afterMs);
     for await (const page of pages) {
       for (const tokens of page) {
-        await this.#stretches.run(this.#state.remembering(tokens));
+        await this.#slices.run(this.#state.remembering(tokens));
       }
       if (this.#abort.signal.aborted) break;
     }
@@ -195,7 +196,7 @@ export class PartitionOwner {
         if (this.#abort.signal.aborted) return;
         await this.#apply(message);
         if (this.#state.quarantineIsFull) await this.#commit();
-        await this.#stretches.pause();
+        await this.#slices.pause();
       }
       // The actors get their payloads when somebody looks, at a checkpoint or at the boundary: one
       // event for all payloads since then costs a fraction of one for each read.
@@ -246,7 +247,7 @@ export class PartitionOwner {
     this.#state.assertConserved();
     // At a boundary no window is open: what there is to save need not wait for a turn.
     const saving = this.#state.saving();
-    const saved = await (sealed ? this.#stretches.run(saving) : turns.run(saving));
+    const saved = await (sealed ? this.#slices.run(saving) : turns.run(saving));
     const events = sealed ?? [];
     const checkpoint: Checkpoint = {
       streamCreated: this.#streamCreated,

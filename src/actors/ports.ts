@@ -109,7 +109,7 @@ export class PartitionHalted extends Error {
 }
 
 /** Checks that the stream is still the one that `last`, or else the checkpoint, came from. */
-export type VerifyStream = (last?: Pick<LogMessage, "sequence" | "time">) => Promise<void>;
+export type VerifyStream = (last?: MessageIdentity) => Promise<void>;
 
 export interface PayloadStreams {
   state(partition: number): Promise<StreamState>;
@@ -162,17 +162,6 @@ export interface Commit {
   readonly quarantined: readonly Quarantined[];
 }
 
-/** Runs long work one after the other, with room for everything else in between. */
-export interface Turns {
-  /** The work may pause wherever it yields. First come, first served. */
-  run<Result>(work: Generator<unknown, Result>): Promise<Result>;
-  /**
-   * The same, but before all that waits: for what follows a turn, so that a commit begins while
-   * others wait for theirs. Of several that wait, the last one goes first.
-   */
-  runNext<Result>(work: Generator<unknown, Result>): Promise<Result>;
-}
-
 /**
  * `fenced`: another owner has the partition, under a later epoch. `conflict`: the epoch is right
  * but the checkpoint is not the expected one.
@@ -191,7 +180,7 @@ export class CommitRejected extends Error {}
 
 export interface LoadedCheckpoint extends Checkpoint {
   /** It is noted that the partition is stopped, by whichever worker. */
-  readonly isStopped?: true;
+  readonly isStopped: boolean;
 }
 
 /** Why a partition is stopped. */
@@ -265,4 +254,17 @@ export interface WorkerIdentity {
 export interface LeaseState {
   readonly owned: readonly Ownership[];
   readonly surplus: number;
+}
+
+// ---------------------------------------------------------------------------- turns (this process)
+
+/** Runs long work one after the other, with room for everything else in between. */
+export interface Turns {
+  /** The work may pause wherever it yields. First come, first served. */
+  run<Result>(work: Generator<unknown, Result>): Promise<Result>;
+  /**
+   * The same, but before all that waits: for what follows a turn, so that a commit begins while
+   * others wait for theirs. Of several that wait, the last one goes first.
+   */
+  runNext<Result>(work: Generator<unknown, Result>): Promise<Result>;
 }

@@ -1,12 +1,12 @@
-import { PartitionHalted, type PayloadStreams, type StreamState } from "./ports.ts";
+import {
+  type Checkpoint,
+  PartitionHalted,
+  type PayloadStreams,
+  type StreamState,
+} from "./ports.ts";
 
 /** The last message applied, and the stream it came from. */
-export interface StreamPlace {
-  /** Empty before the first commit. */
-  readonly streamCreated: string;
-  readonly sequence: number;
-  readonly messageTime: string;
-}
+export type StreamPlace = Pick<Checkpoint, "streamCreated" | "sequence" | "messageTime">;
 
 /**
  * Checks that a stream is the one that was read up to `place`, and still holds all that comes

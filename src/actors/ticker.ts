@@ -1,6 +1,6 @@
+import { backoffMs } from "../domain/backoff.ts";
 import { windowEndMs, windowIndexOf } from "../domain/windows.ts";
 import { errorMessage, type Log } from "../log.ts";
-import { backoffMs } from "./backoff.ts";
 import type { Clock } from "./clock.ts";
 import { PayloadLogUnavailable, type PayloadStreams } from "./ports.ts";
 

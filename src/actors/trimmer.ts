@@ -3,6 +3,7 @@
  * dropped, whatever the clocks say: they only choose among what is.
  */
 import type { WindowNumbers } from "../domain/events.ts";
+import { timeMsMax } from "../domain/windows.ts";
 import type { Log } from "../log.ts";
 import type { Clock } from "./clock.ts";
 import type { PartitionStore, PayloadStreams } from "./ports.ts";
@@ -22,8 +23,6 @@ interface Trimming {
 const trimMs = 30_000;
 /** What no event names, mostly ticks, is small, and takes some twenty requests to find. */
 const unnamedMs = 60 * 60_000;
-/** Later than any time that a clock shows, epoch ms. */
-const everMs = Date.UTC(9999, 0);
 
 export class Trimmer {
   #trimmedAt = Number.NEGATIVE_INFINITY;
@@ -93,7 +92,7 @@ export class Trimmer {
     if (!isQuiet || clock.monotonic() - this.#unnamedAt < unnamedMs) return 0;
     this.#unnamedAt = clock.monotonic();
     // What was sealed since, or ends later, is named: it goes when its own time has come.
-    if ((await store.lastSealedSequence(partition, everMs, everMs)) > named) return 0;
+    if ((await store.lastSealedSequence(partition, timeMsMax, timeMsMax)) > named) return 0;
     const state = await streams.state(partition);
     const lastSequence = Math.min(state.lastSequence, this.#sealedSequence);
     if (lastSequence < state.firstSequence || beforeMs <= 0) return 0;

@@ -23,7 +23,7 @@ export interface WindowSealedData extends WindowNumbers {
   /** Start and end of the window, ISO 8601 UTC; start-inclusive, end-exclusive. */
   readonly windowStart: string;
   readonly windowEnd: string;
-  /** Digests of the tokens to remember, 8 bytes each, base64: see domain/digestTable. */
+  /** Digests of the tokens to remember, 8 bytes each, base64: see domain/digestCodec. */
   readonly tokens: string;
 }
 

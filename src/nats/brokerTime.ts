@@ -2,20 +2,14 @@
  * The broker's timestamps, exact. Nanoseconds since the epoch do not fit in a double, so they stay
  * decimal text from the wire to the checkpoint.
  */
-
-/** The place and time of a message, as its reply subject tells them. */
-export interface Delivery {
-  readonly sequence: number;
-  /** Nanoseconds since the epoch, in decimal. */
-  readonly time: string;
-}
+import type { MessageIdentity } from "../actors/ports.ts";
 
 /**
  * Reads the reply subject of a delivered message:
  * `$JS.ACK.<stream>.<consumer>.<deliveries>.<sequence>.<consumer sequence>.<time>.<pending>`, and
  * in the longer form with `<domain>.<account>` before the stream. Undefined when it is neither.
  */
-export function parseDelivery(reply: string): Delivery | undefined {
+export function parseDelivery(reply: string): MessageIdentity | undefined {
   const tokens = reply.split(".");
   if (tokens[0] !== "$JS" || tokens[1] !== "ACK") return undefined;
   const shift = tokens.length === 9 ? 0 : 2;

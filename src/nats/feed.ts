@@ -4,10 +4,12 @@
  */
 import {
   type LogMessage,
+  type MessageIdentity,
   PartitionHalted,
   type PayloadFeed,
   type VerifyStream,
 } from "../actors/ports.ts";
+import { backoffMs } from "../domain/backoff.ts";
 import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
 import type { NatsLink } from "./connection.ts";
@@ -55,7 +57,7 @@ export class StreamFeed implements PayloadFeed {
   readonly #log: Log;
   readonly #verify: VerifyStream;
   /** What `verify` needs of the last message received; not its data. */
-  #last: { readonly sequence: number; readonly time: string } | undefined;
+  #last: MessageIdentity | undefined;
   #buffer: LogMessage[] = [];
   #bufferBytes = 0;
   #expected: number;
@@ -214,8 +216,7 @@ export class StreamFeed implements PayloadFeed {
 
   /** The first try is almost at once; many feeds must not all come back in the same instant. */
   async #backOff(): Promise<void> {
-    const spreadMs = Math.min(backOffMsMax, 50 * 2 ** Math.min(this.#failures++, 10));
-    const waitMs = spreadMs * Math.random();
+    const waitMs = backoffMs(this.#failures++, 50, backOffMsMax) * Math.random();
     const woken = Promise.withResolvers<void>();
     const timer = setTimeout(woken.resolve, waitMs);
     this.#session = woken;

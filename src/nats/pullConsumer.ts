@@ -12,9 +12,9 @@
  * message is delivered at once, and of many those of `restMs` together.
  */
 import { AckPolicy, DeliverPolicy, type Msg, nanos, ReplayPolicy, type Subscription } from "nats";
-import type { LogMessage } from "../actors/ports.ts";
+import type { LogMessage, MessageIdentity } from "../actors/ports.ts";
 import { inTime } from "../inTime.ts";
-import { type Delivery, millisOf, parseDelivery } from "./brokerTime.ts";
+import { millisOf, parseDelivery } from "./brokerTime.ts";
 import type { NatsLink } from "./connection.ts";
 
 export interface PullLimits {
@@ -166,7 +166,7 @@ export class PullConsumer {
     else this.#lose(`unreadable delivery ${reply}`);
   }
 
-  #deliver({ sequence, time }: Delivery, { subject, reply = "", data }: Msg): void {
+  #deliver({ sequence, time }: MessageIdentity, { subject, reply = "", data }: Msg): void {
     this.#oversized = false;
     this.events.message({ sequence, time, timeMs: millisOf(time), data });
     const request = this.#request;

@@ -7,7 +7,7 @@ import { Partition } from "../actors/partition.ts";
 import { emptyPartitionState } from "../actors/partitionState.ts";
 import type { PayloadObserver } from "../actors/payloadObserver.ts";
 import type { LogMessage, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
-import { Stretches } from "../actors/stretches.ts";
+import { TimeSlices } from "../actors/timeSlices.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { type Rules, tokenMemoryMs } from "../domain/rules.ts";
 import { inTime } from "../inTime.ts";
@@ -67,7 +67,7 @@ export async function runReplay(world: ReplayWorld, run: ReplayRun): Promise<Par
 
 class Replay {
   readonly #run: ReplayRun;
-  readonly #stretches: Stretches;
+  readonly #slices: TimeSlices;
   /** Reads the warm-up, for the sake of keys and numbers. Undefined when there is none. */
   readonly #warmUp: Partition | undefined;
   /** Undefined until the first message after the warm-up. */
@@ -75,7 +75,7 @@ class Replay {
 
   constructor(run: ReplayRun, clock: Clock) {
     this.#run = run;
-    this.#stretches = new Stretches(clock);
+    this.#slices = new TimeSlices(clock);
     this.#warmUp = run.plan.start && new Partition(run.rules, run.plan.partition);
   }
 
@@ -83,7 +83,7 @@ class Replay {
   async readAll(messages: readonly LogMessage[]): Promise<boolean> {
     for (const message of messages) {
       if (!(await this.#read(message))) return false;
-      await this.#stretches.pause();
+      await this.#slices.pause();
     }
     return true;
   }
@@ -102,7 +102,7 @@ class Replay {
     const partition = this.#partition;
     if (Math.max(message.timeMs, partition.timeMs) > throughMs) return false;
     if (partition.endsWindow(message.timeMs)) {
-      const events = await this.#stretches.run(partition.sealing(message.timeMs));
+      const events = await this.#slices.run(partition.sealing(message.timeMs));
       if (events.length > 0) await run.sealed?.(events);
       partition.committed();
       if (untilSealedMs !== undefined && partition.sealedThroughMs >= untilSealedMs) return false;
@@ -122,10 +122,10 @@ class Replay {
     // What is left of the window before the warm-up comes first in the stream, and is passed over.
     if (message.timeMs < start.warmUpFromMs && warmUp.sequence === 0) return true;
     if (warmUp.sequence === 0) {
-      await this.#stretches.run(warmUp.restoring(message.sequence - 1, 0, emptyPartitionState));
+      await this.#slices.run(warmUp.restoring(message.sequence - 1, 0, emptyPartitionState));
     }
     if (warmUp.endsWindow(message.timeMs)) {
-      await this.#stretches.run(warmUp.sealing(message.timeMs));
+      await this.#slices.run(warmUp.sealing(message.timeMs));
       warmUp.committed();
     }
     applyBounded(warmUp, message);
@@ -140,12 +140,12 @@ class Replay {
     if (plan.start === undefined) return partition;
     const { replayFromMs } = plan.start;
     const { ledger, windows } = emptyPartitionState;
-    const left = this.#warmUp && (await this.#stretches.run(this.#warmUp.saving()));
+    const left = this.#warmUp && (await this.#slices.run(this.#warmUp.saving()));
     const state = { ...(left ?? emptyPartitionState), timeMs: replayFromMs, ledger, windows };
-    await this.#stretches.run(partition.restoring(firstSequence - 1, replayFromMs, state));
+    await this.#slices.run(partition.restoring(firstSequence - 1, replayFromMs, state));
     for await (const page of run.tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
       for (const remembered of page) {
-        await this.#stretches.run(partition.remembering(remembered));
+        await this.#slices.run(partition.remembering(remembered));
       }
     }
     return partition;

@@ -75,11 +75,7 @@ export class PostgresPartitionStore implements PartitionStore {
       deadlineMs,
     );
     if (row === undefined) throw new Error(`there is no partition ${partition}`);
-    return {
-      ...toCheckpoint(row),
-      state: row.state ?? undefined,
-      ...(row.stopped && { isStopped: true }),
-    };
+    return { ...toCheckpoint(row), state: row.state ?? undefined, isStopped: row.stopped };
   }
 
   async commit(commit: Commit): Promise<CommitOutcome> {

@@ -1,4 +1,5 @@
 /** The statements by which projections move. Each is atomic by itself. */
+import type { RebuildKind } from "../actors/projectionPorts.ts";
 import type { Database } from "./database.ts";
 import { type ProjectionDefinition, rebuildTable } from "./projections/definition.ts";
 
@@ -20,7 +21,7 @@ export interface Held {
 }
 
 export interface RebuildState {
-  readonly kind: "rebuild" | "upgrade" | "verify";
+  readonly kind: RebuildKind;
   readonly version: number;
   /** The new table exists. */
   readonly prepared: boolean;

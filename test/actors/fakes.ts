@@ -3,9 +3,9 @@
  */
 import type { Clock } from "../../src/actors/clock.ts";
 import type {
-  Checkpoint,
   CommitOutcome,
   LeaseStore,
+  LoadedCheckpoint,
   LogMessage,
   PartitionStop,
   PartitionStore,
@@ -79,7 +79,7 @@ export class FakeStore implements PartitionStore {
   /** How many loads fail before one succeeds. */
   failingLoads = 0;
 
-  async load(): Promise<Checkpoint> {
+  async load(): Promise<LoadedCheckpoint> {
     if (this.failingLoads-- > 0) throw new Error("the store is away");
     return {
       streamCreated: "",
@@ -88,6 +88,7 @@ export class FakeStore implements PartitionStore {
       position: 0,
       sealedThroughMs: 0,
       state: undefined,
+      isStopped: false,
     };
   }
 

@@ -63,7 +63,7 @@ class NotingStore extends FakeStore {
     super();
   }
 
-  override async load(): Promise<Checkpoint> {
+  override async load() {
     return { ...(await super.load()), ...this.checkpoint };
   }
 

@@ -14,8 +14,7 @@ class NotingStore extends FakeStore {
   takenBack = 0;
 
   override async load() {
-    const checkpoint = await super.load();
-    return this.stopped === undefined ? checkpoint : { ...checkpoint, isStopped: true as const };
+    return { ...(await super.load()), isStopped: this.stopped !== undefined };
   }
 
   override async markStopped(_partition: number, _epoch: number, stop: PartitionStop | undefined) {

@@ -55,7 +55,7 @@ export class Database implements Reachability {
     const { streamCreated, sequence, messageTime, position, sealedThroughMs } = row;
     const state: unknown = row.state === undefined ? undefined : JSON.parse(row.state);
     const checkpoint = { streamCreated, sequence, messageTime, position, sealedThroughMs, state };
-    return row.stopped === undefined ? checkpoint : { ...checkpoint, isStopped: true };
+    return { ...checkpoint, isStopped: row.stopped !== undefined };
   }
 
   commit(commit: Commit): CommitOutcome {

@@ -1,10 +1,10 @@
 /** The ports to Postgres of one process: each statement is a request over the network. */
 import type {
-  Checkpoint,
   Commit,
   CommitOutcome,
   LeaseState,
   LeaseStore,
+  LoadedCheckpoint,
   PartitionStop,
   PartitionStore,
   RememberedTokens,
@@ -30,7 +30,7 @@ export class SimulatedPartitionStore implements PartitionStore {
     private readonly deadlineMs: number,
   ) {}
 
-  load(partition: number): Promise<Checkpoint> {
+  load(partition: number): Promise<LoadedCheckpoint> {
     return this.#run(() => this.database.load(partition));
   }
 

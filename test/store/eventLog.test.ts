@@ -60,11 +60,12 @@ describe("a commit", () => {
       position: 0,
       sealedThroughMs: 0,
       state: undefined,
+      isStopped: false,
     });
     const writer = new Writer(store.partitions, 0);
     const state = { open: [{ customer: 'a"\\b', bytes: "9223372036854775807" }], nested: [null] };
     expect(await writer.commit([sealed()], { sequence: 41, state })).toBe("committed");
-    expect(await store.partitions.load(0)).toEqual(writer.last);
+    expect(await store.partitions.load(0)).toEqual({ ...writer.last, isStopped: false });
     expect(writer.last).toMatchObject({ sequence: 41, position: 1, state });
   });
 
@@ -77,7 +78,7 @@ describe("a commit", () => {
       expect(await writer.commit([sealed({ content: "other" })])).toBe("fenced");
     }
     expect(await eventRows(store)).toHaveLength(1);
-    expect(await store.partitions.load(0)).toEqual(writer.last);
+    expect(await store.partitions.load(0)).toEqual({ ...writer.last, isStopped: false });
   });
 
   test("that does not follow the checkpoint is a conflict, and leaves nothing", async () => {
@@ -87,7 +88,7 @@ describe("a commit", () => {
     expect(await first.commit([], { sequence: 5 })).toBe("committed");
     expect(await second.commit([sealed()])).toBe("conflict");
     expect(await eventRows(store)).toHaveLength(0);
-    expect(await store.partitions.load(0)).toEqual(first.last);
+    expect(await store.partitions.load(0)).toEqual({ ...first.last, isStopped: false });
   });
 
   test("that expects the right sequence but another position is a conflict", async () => {
@@ -125,7 +126,7 @@ describe("a commit", () => {
     const again = writer.commit([sealed({ content: "new" }), sealed()], {}, quarantined);
     await expect(again).rejects.toThrow("events_window_sealed_once");
     expect(await eventRows(store)).toHaveLength(1);
-    expect(await store.partitions.load(0)).toEqual(writer.last);
+    expect(await store.partitions.load(0)).toEqual({ ...writer.last, isStopped: false });
     expect(await store.database.run((sql) => sql`select from quarantine`)).toHaveLength(0);
   });
 

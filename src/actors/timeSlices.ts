@@ -1,19 +1,19 @@
 import type { Clock } from "./clock.ts";
 
-/** After so much work at a stretch, other partitions and requests get their turn. */
-const stretchMs = 8;
+/** After so much work, other partitions and requests get their turn. */
+const sliceMs = 8;
 
 /** Divides the work of one of many that share a thread. */
-export class Stretches {
+export class TimeSlices {
   #beganMs: number;
 
   constructor(private readonly clock: Pick<Clock, "monotonic" | "yield">) {
     this.#beganMs = clock.monotonic();
   }
 
-  /** To be called between steps of work: lets others run when the stretch has been long enough. */
+  /** To be called between steps of work: lets others run when the slice has been long enough. */
   async pause(): Promise<void> {
-    if (this.clock.monotonic() - this.#beganMs <= stretchMs) return;
+    if (this.clock.monotonic() - this.#beganMs <= sliceMs) return;
     await this.clock.yield();
     this.#beganMs = this.clock.monotonic();
   }
