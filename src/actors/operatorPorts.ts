@@ -64,9 +64,9 @@ export interface QuarantineRow {
   readonly quarantinedAt: string;
   readonly state: QuarantineState;
   /** The receipt under which it stands in the stream again. */
-  readonly retriedAs: string | undefined;
-  readonly decidedAt: string | undefined;
-  readonly decidedBy: string | undefined;
+  readonly retriedAs: string | null;
+  readonly decidedAt: string | null;
+  readonly decidedBy: string | null;
 }
 
 export interface QuarantineQuery {

@@ -8,10 +8,10 @@ export interface ProjectionInfo {
   /** Events applied and events in the log, over all partitions. */
   readonly applied: number;
   readonly events: number;
-  readonly sealedThrough: string | undefined;
+  readonly sealedThrough: string | null;
   /** The build beside the table that is read, if one runs. */
-  readonly rebuild: RebuildInfo | undefined;
-  readonly lastRebuild: EndedRebuild | undefined;
+  readonly rebuild: RebuildInfo | null;
+  readonly lastRebuild: EndedRebuild | null;
 }
 
 /** `rebuild`: the same version anew. `upgrade`: a newer version. `verify`: to compare only. */
@@ -36,15 +36,15 @@ export interface RebuildInfo {
   readonly startedAt: string;
   readonly applied: number;
   readonly events: number;
-  /** Over the time that was worked; undefined before the first step. */
-  readonly eventsPerSecond: number | undefined;
+  /** Over the time that was worked; null before the first step. */
+  readonly eventsPerSecond: number | null;
   /** Until all events are applied. */
-  readonly secondsLeft: number | undefined;
+  readonly secondsLeft: number | null;
   readonly limits: RebuildLimits;
   readonly acceptsDifferences: boolean;
-  readonly report: ComparisonReport | undefined;
+  readonly report: ComparisonReport | null;
   /** What keeps it from going on. */
-  readonly problem: string | undefined;
+  readonly problem: string | null;
 }
 
 export interface EndedRebuild {
@@ -54,9 +54,9 @@ export interface EndedRebuild {
   readonly startedAt: string;
   readonly endedAt: string;
   readonly events: number;
-  readonly eventsPerSecond: number | undefined;
+  readonly eventsPerSecond: number | null;
   readonly limits: RebuildLimits;
-  readonly report: ComparisonReport | undefined;
+  readonly report: ComparisonReport | null;
 }
 
 /** How the rebuilt table differs from the live one, both at the same events. Counts are of rows. */

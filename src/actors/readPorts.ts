@@ -89,14 +89,14 @@ export interface RecordedEvent {
 
 export interface PartitionInfo {
   readonly partition: number;
-  readonly owner: string | undefined;
+  readonly owner: string | null;
   readonly epoch: number;
   readonly sequence: number;
   readonly position: number;
-  readonly sealedThrough: string | undefined;
-  readonly checkpointedAt: string | undefined;
-  /** Why the partition is stopped; undefined while it runs. */
-  readonly stopped: string | undefined;
+  readonly sealedThrough: string | null;
+  readonly checkpointedAt: string | null;
+  /** Why the partition is stopped; null while it runs. */
+  readonly stopped: string | null;
   /** It is stopped and cannot go on by itself: see `accept-loss`. */
   readonly halted: boolean;
 }

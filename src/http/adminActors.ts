@@ -136,8 +136,8 @@ async function showActor(dependencies: AdminActorsDependencies, names: ActorName
 async function whySilent({ queries, partitions, log }: AdminActorsDependencies, names: ActorName) {
   const number = partitionOf(names.customer, names.content, partitions);
   const found = await askPort(log, () => queries.partitions());
-  const stopped = found.find(({ partition }) => partition === number)?.stopped;
-  return stopped === undefined
+  const stopped = found.find(({ partition }) => partition === number)?.stopped ?? null;
+  return stopped === null
     ? `The owner of the actor's partition ${number} is silent.`
     : `The actor's partition ${number} is stopped: ${stopped}`;
 }

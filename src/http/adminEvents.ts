@@ -1,11 +1,6 @@
 /** Partitions and their events: the event log for people. */
 import { Elysia } from "elysia";
-import type {
-  AdminQueries,
-  EventQuery,
-  PartitionInfo,
-  RecordedEvent,
-} from "../actors/readPorts.ts";
+import type { AdminQueries, EventQuery, RecordedEvent } from "../actors/readPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
 import type { Log } from "../log.ts";
 import { eventsDetail, partitionsDetail } from "./adminEventDocs.ts";
@@ -26,8 +21,7 @@ export function adminEventsController({ queries, partitions, log }: AdminEventsD
       "/admin/partitions",
       async ({ request }) => {
         new QueryReader(request.url, []).finish();
-        const found = await askPort(log, () => queries.partitions());
-        return { partitions: found.map(partitionFields) };
+        return { partitions: await askPort(log, () => queries.partitions()) };
       },
       { detail: partitionsDetail },
     )
@@ -83,18 +77,4 @@ function readEventQuery(url: string, partitions: number): EventQuery {
 function nextPosition(query: EventQuery, events: readonly RecordedEvent[]): number | null {
   if (query.partition === undefined || events.length < query.limit) return null;
   return events.at(-1)?.position ?? null;
-}
-
-function partitionFields(info: PartitionInfo) {
-  return {
-    partition: info.partition,
-    owner: info.owner ?? null,
-    epoch: info.epoch,
-    sequence: info.sequence,
-    position: info.position,
-    sealedThrough: info.sealedThrough ?? null,
-    checkpointedAt: info.checkpointedAt ?? null,
-    stopped: info.stopped ?? null,
-    halted: info.halted,
-  };
 }

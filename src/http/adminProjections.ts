@@ -2,10 +2,12 @@
 import { Elysia } from "elysia";
 import type {
   ComparisonReport,
+  EndedRebuild,
   ProjectionCommandOutcome,
   ProjectionControl,
   ProjectionInfo,
   ProjectionPart,
+  RebuildInfo,
   RebuildLimits,
 } from "../actors/projectionPorts.ts";
 import type { AdminQueries } from "../actors/readPorts.ts";
@@ -172,34 +174,14 @@ function countsOf({ examples: _, ...counts }: ComparisonReport) {
 /** @param shown what is shown of a report. */
 function projectionFields(info: ProjectionInfo, shown: (report: ComparisonReport) => object) {
   const { rebuild, lastRebuild } = info;
+  const buildFields = ({ limits, report }: RebuildInfo | EndedRebuild) => {
+    return { limits: limitFields(limits), report: report && shown(report) };
+  };
+  const percent = rebuild && percentOf(rebuild.applied, rebuild.events);
   return {
-    name: info.name,
-    version: info.version,
-    state: info.state,
-    applied: info.applied,
-    events: info.events,
-    sealedThrough: info.sealedThrough ?? null,
-    rebuild:
-      rebuild === undefined
-        ? null
-        : {
-            ...rebuild,
-            percent: percentOf(rebuild.applied, rebuild.events),
-            eventsPerSecond: rebuild.eventsPerSecond ?? null,
-            secondsLeft: rebuild.secondsLeft ?? null,
-            limits: limitFields(rebuild.limits),
-            report: rebuild.report === undefined ? null : shown(rebuild.report),
-            problem: rebuild.problem ?? null,
-          },
-    lastRebuild:
-      lastRebuild === undefined
-        ? null
-        : {
-            ...lastRebuild,
-            eventsPerSecond: lastRebuild.eventsPerSecond ?? null,
-            limits: limitFields(lastRebuild.limits),
-            report: lastRebuild.report === undefined ? null : shown(lastRebuild.report),
-          },
+    ...info,
+    rebuild: rebuild && { ...rebuild, percent, ...buildFields(rebuild) },
+    lastRebuild: lastRebuild && { ...lastRebuild, ...buildFields(lastRebuild) },
   };
 }
 

@@ -127,20 +127,7 @@ function notFound(): Problem {
   return new Problem("not-found", "Nothing was quarantined under this receipt.");
 }
 
-function rowFields(row: QuarantineRow) {
-  const { partition, sequence, index } = row.place;
-  return {
-    id: row.id,
-    receipt: formatPlace(row.place),
-    partition,
-    sequence,
-    index,
-    reason: row.reason,
-    found: row.found,
-    quarantinedAt: row.quarantinedAt,
-    state: row.state,
-    retriedAs: row.retriedAs ?? null,
-    decidedAt: row.decidedAt ?? null,
-    decidedBy: row.decidedBy ?? null,
-  };
+function rowFields({ id, place, ...rest }: QuarantineRow) {
+  const { partition, sequence, index } = place;
+  return { id, receipt: formatPlace(place), partition, sequence, index, ...rest };
 }

@@ -35,13 +35,13 @@ export class PostgresAdminQueries implements AdminQueries {
     );
     return rows.map((row) => ({
       partition: row.partition,
-      owner: row.owner ?? undefined,
+      owner: row.owner,
       epoch: Number(row.epoch),
       sequence: Number(row.sequence),
       position: Number(row.position),
-      sealedThrough: row.sealed_through?.toISOString(),
-      checkpointedAt: row.checkpointed_at?.toISOString(),
-      stopped: row.stopped ?? undefined,
+      sealedThrough: row.sealed_through?.toISOString() ?? null,
+      checkpointedAt: row.checkpointed_at?.toISOString() ?? null,
+      stopped: row.stopped,
       halted: row.halted,
     }));
   }

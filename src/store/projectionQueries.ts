@@ -91,9 +91,9 @@ function toProjectionInfo(row: ProjectionRow): ProjectionInfo {
     state: row.paused ? "paused" : running,
     applied: Number(row.applied),
     events,
-    sealedThrough: row.sealed_through?.toISOString(),
-    rebuild: row.running === null ? undefined : toRebuildInfo(row.running, events, row.paused),
-    lastRebuild: row.ended === null ? undefined : toEndedRebuild(row.ended),
+    sealedThrough: row.sealed_through?.toISOString() ?? null,
+    rebuild: row.running && toRebuildInfo(row.running, events, row.paused),
+    lastRebuild: row.ended && toEndedRebuild(row.ended),
   };
 }
 
@@ -108,13 +108,13 @@ function toRebuildInfo(build: BuildRow, events: number, paused: boolean): Rebuil
     events,
     eventsPerSecond,
     secondsLeft:
-      eventsPerSecond === undefined
-        ? undefined
+      eventsPerSecond === null
+        ? null
         : Math.ceil(Math.max(events - build.applied, 0) / eventsPerSecond),
     limits: build.limits,
     acceptsDifferences: build.acceptsDifferences,
-    report: build.report ?? undefined,
-    problem: build.problem ?? undefined,
+    report: build.report,
+    problem: build.problem,
   };
 }
 
@@ -139,12 +139,10 @@ function toEndedRebuild(build: BuildRow): EndedRebuild {
     events: build.applied,
     eventsPerSecond: rateOf(build),
     limits: build.limits,
-    report: build.report ?? undefined,
+    report: build.report,
   };
 }
 
-function rateOf({ applied, busyMs }: BuildRow): number | undefined {
-  return applied > 0 && busyMs > 0
-    ? Math.max(Math.round((applied * 1_000) / busyMs), 1)
-    : undefined;
+function rateOf({ applied, busyMs }: BuildRow): number | null {
+  return applied > 0 && busyMs > 0 ? Math.max(Math.round((applied * 1_000) / busyMs), 1) : null;
 }

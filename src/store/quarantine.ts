@@ -130,8 +130,8 @@ function toQuarantineRow(row: Row): QuarantineRow {
     found: row.found,
     quarantinedAt: row.quarantined_at.toISOString(),
     state: row.state,
-    retriedAs: row.retried_as ?? undefined,
-    decidedAt: row.decided_at?.toISOString(),
-    decidedBy: row.decided_by ?? undefined,
+    retriedAs: row.retried_as,
+    decidedAt: row.decided_at?.toISOString() ?? null,
+    decidedBy: row.decided_by,
   };
 }

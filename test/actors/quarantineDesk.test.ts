@@ -13,7 +13,7 @@ const rules = { windowMs: 300_000, partitions: 1, sessionMemoryMs: 86_400_000 };
 const place = { partition: 0, sequence: 1, index: -1, incarnation: 1 };
 const held: QuarantineRow = {
   ...{ id: 1, place, reason: "odd", found: "{}", quarantinedAt: "", state: "held" },
-  ...{ retriedAs: undefined, decidedAt: undefined, decidedBy: undefined },
+  ...{ retriedAs: null, decidedAt: null, decidedBy: null },
 };
 
 /** A desk over one row, what was done to the row, and what was published. */

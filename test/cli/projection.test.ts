@@ -30,10 +30,10 @@ const paused: ProjectionInfo = {
     kind: "rebuild",
     phase: "paused",
     applied: 0,
-    secondsLeft: undefined,
+    secondsLeft: null,
     acceptsDifferences: false,
-    report: undefined,
-    problem: undefined,
+    report: null,
+    problem: null,
   },
 };
 

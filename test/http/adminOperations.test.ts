@@ -18,9 +18,9 @@ function row(id: number, index: number, incarnation = 0): QuarantineRow {
     found: "{",
     quarantinedAt: "now",
     state: "held",
-    retriedAs: undefined,
-    decidedAt: undefined,
-    decidedBy: undefined,
+    retriedAs: null,
+    decidedAt: null,
+    decidedBy: null,
   };
 }
 

@@ -122,13 +122,13 @@ describe("for the admin API", () => {
     const [idle, stopped] = await admin.partitions();
     expect(idle).toEqual({
       partition: 0,
-      owner: undefined,
+      owner: null,
       epoch: 0,
       sequence: 0,
       position: 0,
-      sealedThrough: undefined,
-      checkpointedAt: undefined,
-      stopped: undefined,
+      sealedThrough: null,
+      checkpointedAt: null,
+      stopped: null,
       halted: false,
     });
     expect(stopped).toMatchObject({
@@ -138,7 +138,7 @@ describe("for the admin API", () => {
       stopped: "the stream was re-created",
     });
     await writer.commit([]);
-    expect((await admin.partitions())[1]?.stopped).toBeUndefined();
+    expect((await admin.partitions())[1]?.stopped).toBeNull();
   });
 
   test("events are found by partition, by actor, and by when they were recorded", async () => {

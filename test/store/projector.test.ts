@@ -146,7 +146,7 @@ test("an event that commits late is not skipped", async () => {
     },
     { what: "the sessions of partition 1 are projected" },
   );
-  expect(sessions.sealedThrough).toBeUndefined();
+  expect(sessions.sealedThrough).toBeNull();
 
   await slow`commit`.simple();
   await slow.end();

@@ -49,7 +49,7 @@ function ended(store: TestStore, outcome: string, name = "stats") {
   return until(
     async () => {
       const { rebuild, lastRebuild } = await projection(store, name);
-      const isEnded = rebuild === undefined && lastRebuild?.outcome === outcome;
+      const isEnded = rebuild === null && lastRebuild?.outcome === outcome;
       return isEnded ? lastRebuild : undefined;
     },
     { what: `the build is ${outcome}` },
@@ -169,7 +169,7 @@ describe("a verification", () => {
     const last = await until(
       async () => {
         const { rebuild, lastRebuild } = await projection(store);
-        return rebuild === undefined && lastRebuild?.report?.equal === 13 ? lastRebuild : undefined;
+        return rebuild === null && lastRebuild?.report?.equal === 13 ? lastRebuild : undefined;
       },
       { what: "the second verification has ended" },
     );

@@ -79,7 +79,7 @@ export function runningPartition(partition: number): PartitionInfo {
     position: 2,
     sealedThrough: "2026-01-31T10:10:00.000Z",
     checkpointedAt: "2026-01-31T10:10:00.100Z",
-    stopped: undefined,
+    stopped: null,
     halted: false,
   };
 }
@@ -92,8 +92,8 @@ export function idleProjection(name: string): ProjectionInfo {
     applied: 2,
     events: 2,
     sealedThrough: "2026-01-31T10:10:00.000Z",
-    rebuild: undefined,
-    lastRebuild: undefined,
+    rebuild: null,
+    lastRebuild: null,
   };
 }
 
