@@ -6,6 +6,7 @@ import type { AnyElysia } from "elysia";
 import type { PartitionReason, Readiness } from "../actors/readPorts.ts";
 import type { Config } from "../config.ts";
 import { createIngest, type IngestHandlers } from "../http/ingest.ts";
+import { directPosts } from "../http/ingestController.ts";
 import { createPublicApp } from "../http/publicApp.ts";
 import { type HttpServer, serveHttp } from "../http/server.ts";
 import type { Log } from "../log.ts";
@@ -97,7 +98,6 @@ export class PublicServer {
    * @throws when the port cannot be listened on.
    */
   listen(port: number, { isShared }: { readonly isShared: boolean }): number {
-    const { single, batch } = this.#ingest;
     this.#server = serveHttp({
       app: this.#app,
       host: this.parts.config.host,
@@ -105,14 +105,7 @@ export class PublicServer {
       isShared,
       settings: portSettings,
       log: this.parts.log,
-      // Who sends payloads to a path with a slash at its end means this one: there are no names in
-      // it.
-      directPosts: {
-        "/stats": single,
-        "/stats/": single,
-        "/stats/batch": batch,
-        "/stats/batch/": batch,
-      },
+      directPosts: directPosts(this.#ingest),
     });
     return this.#server.port;
   }

@@ -1,6 +1,7 @@
 /** The public application on a free port, over a log of payloads and rows in memory. */
 import type { ReadinessCheck } from "../../src/actors/readPorts.ts";
 import { createIngest, type IngestDependencies } from "../../src/http/ingest.ts";
+import { directPosts } from "../../src/http/ingestController.ts";
 import { createPublicApp } from "../../src/http/publicApp.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
@@ -10,8 +11,6 @@ import { RecordingPayloadLog } from "./recordingPayloadLog.ts";
 export type TestBody = string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
 
 interface PublicServerOptions extends Partial<IngestDependencies> {
-  /** Serve POST /stats before the router, as the hot path does. */
-  readonly direct?: boolean;
   readonly checks?: readonly ReadinessCheck[];
 }
 
@@ -40,8 +39,8 @@ export function startPublicServer(options: PublicServerOptions = {}) {
   const ingest = createIngest({ payloadLog, counters, log, ...options });
   const readiness = async () => options.checks ?? [];
   const app = createPublicApp({ log, readiness, ingest, queries, windowMs });
-  const directPosts = options.direct ? { "/stats": ingest.single } : {};
-  const server = serveHttp({ app, host: "127.0.0.1", port: 0, log, directPosts });
+  const place = { host: "127.0.0.1", port: 0 };
+  const server = serveHttp({ app, ...place, log, directPosts: directPosts(ingest) });
   const get = (path: string, headers: Record<string, string> = {}) =>
     fetch(server.url + path, { headers });
   const post = (path: string, body: TestBody, headers: Record<string, string> = {}) =>
