@@ -7,7 +7,7 @@ import { SlicedTurns } from "./actors/turns.ts";
 import { Worker } from "./actors/worker.ts";
 import type { Config } from "./config.ts";
 import { rulesOf } from "./domain/rules.ts";
-import { type Embedded, startEmbedded } from "./embedded/embedded.ts";
+import { startEmbedded } from "./embedded/embedded.ts";
 import { restartWhenHung } from "./embedded/hungServer.ts";
 import { isAlive } from "./embedded/processes.ts";
 import { createAdminApp } from "./http/adminApp.ts";
@@ -113,13 +113,13 @@ async function startParts(
     signal,
   });
   onStop(() => embedded.stop());
+  const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
+  const start = { config, log, processId, onStop, signal };
   // The database goes first: what it refuses must not have changed anything at the broker.
-  const options = databaseOptions(config, embedded, processId, log);
-  const database = await openStore(config, options, processId, signal);
-  onStop(() => database.close());
+  const options = databaseOptions(databaseUrl, processId, log);
+  const database = await openStore(start, options);
   signal?.throwIfAborted();
-  const link = await openBroker(config, embedded, processId, log, signal);
-  onStop(() => link.close());
+  const link = await openBroker(start, natsUrl);
   const here = { directory: config.dataDir, clock: systemClock, log };
   if (embedded.nats) onStop(restartWhenHung(embedded.nats, () => link.answers(), here));
   signal?.throwIfAborted();
@@ -130,8 +130,7 @@ async function startParts(
   };
   const openPublic = () => openPool(publicQueries.connectionsMax, publicQueries);
   const ownerDatabase = openPool(ownerConnectionsMax);
-  const base = { config, log, processId, database, ownerDatabase, link, onStop };
-  const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
+  const base = { ...start, database, ownerDatabase, link };
   const publicServers = config.roles.has("ingest")
     ? new PublicServers({ ...base, database: openPublic(), databaseUrl, natsUrl, failed })
     : undefined;
@@ -168,11 +167,17 @@ async function startParts(
   ];
 }
 
-/** What most parts need. */
-interface Parts {
+/** What every step of a start needs. */
+interface Start {
   readonly config: Config;
   readonly log: Log;
   readonly processId: string;
+  onStop(stop: () => Promise<void>): void;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** What most parts need. */
+interface Parts extends Start {
   /** For queries. */
   readonly database: Database;
   /** For what owners read and commit. */
@@ -180,29 +185,20 @@ interface Parts {
   readonly heavy: HeavyStatements;
   readonly turns: Turns;
   readonly link: NatsLink;
-  onStop(stop: () => Promise<void>): void;
 }
 
-async function openStore(
-  config: Config,
-  options: DatabaseOptions,
-  processId: string,
-  signal: AbortSignal | undefined,
-): Promise<Database> {
+async function openStore(start: Start, options: DatabaseOptions): Promise<Database> {
+  const { config, processId, onStop, signal } = start;
   const database = await openDatabase(options, postgresWaitMs, signal);
-  try {
-    await prepareDatabase(database, config);
-    if (config.roles.has("worker")) await noteSessionMemory(database, processId, config);
-    return database;
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
+  onStop(() => database.close());
+  await prepareDatabase(database, config);
+  if (config.roles.has("worker")) await noteSessionMemory(database, processId, config);
+  return database;
 }
 
-function databaseOptions(config: Config, embedded: Embedded, processId: string, log: Log) {
+function databaseOptions(url: string, processId: string, log: Log) {
   return {
-    url: embedded.databaseUrl ?? config.databaseUrl ?? "",
+    url,
     applicationName: `payload-stats ${processId}`,
     connectionsMax: queryConnectionsMax,
     deadlineMs: statementMs,
@@ -216,22 +212,12 @@ function leaseDeadlines({ leaseMs }: Config) {
   return { deadlineMs, statementTimeoutMs: deadlineMs };
 }
 
-async function openBroker(
-  config: Config,
-  embedded: Embedded,
-  processId: string,
-  log: Log,
-  signal: AbortSignal | undefined,
-): Promise<NatsLink> {
-  const url = embedded.natsUrl ?? config.natsUrl ?? "";
+async function openBroker(start: Start, url: string): Promise<NatsLink> {
+  const { config, log, processId, onStop, signal } = start;
   const link = await connectNats({ url, name: `payload-stats ${processId}`, log, signal });
-  try {
-    await prepareStreams(link, topologyOf(config), log);
-    return link;
-  } catch (error) {
-    await link.close();
-    throw error;
-  }
+  onStop(() => link.close());
+  await prepareStreams(link, topologyOf(config), log);
+  return link;
 }
 
 function topologyOf({ partitions, streamReplicas }: Config): Topology {
