@@ -1,8 +1,7 @@
 /** The refusals and failures of ingest, in words that tell the sender what to do. */
 import { PayloadLogUnavailable } from "../actors/ports.ts";
 import type { Log } from "../log.ts";
-import { unexpectedProblem } from "./errorHandler.ts";
-import { Problem } from "./problem.ts";
+import { Problem, unexpectedProblem } from "./problem.ts";
 
 export function notJson(): Problem {
   return new Problem("not-json", "The body must be valid JSON.");

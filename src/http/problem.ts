@@ -4,6 +4,7 @@
  * ours. Controllers return or throw a `Problem`; `problemResponse` alone turns it into a response.
  */
 import type { FieldProblem } from "../domain/payload.ts";
+import type { Log } from "../log.ts";
 
 const typePrefix = "urn:payload-stats:problem:";
 export const problemContentType = "application/problem+json";
@@ -56,6 +57,13 @@ export class Problem extends Error {
     this.errors = options.errors ?? [];
     this.headers = options.headers ?? {};
   }
+}
+
+/** Logs what nobody expected, and tells the client nothing about it. */
+export function unexpectedProblem(log: Log, error: unknown): Problem {
+  const stack = error instanceof Error ? error.stack : undefined;
+  log.error("a request failed unexpectedly", { error, stack });
+  return new Problem("internal", "The request failed; the log of the server says why.");
 }
 
 /** The stable URI of a kind of problem. */

@@ -1,9 +1,8 @@
 /** Puts an application on a port, and takes it off again without dropping a request. */
 import type { AnyElysia } from "elysia";
 import type { Log } from "../log.ts";
-import { unexpectedProblem } from "./errorHandler.ts";
 import { withOrigin } from "./origin.ts";
-import { Problem, problemResponse } from "./problem.ts";
+import { Problem, problemResponse, unexpectedProblem } from "./problem.ts";
 import { type Address, portUnavailable } from "./tcpPort.ts";
 
 type Handler = (request: Request) => Response | Promise<Response>;
