@@ -1,14 +1,13 @@
 /** Questions about the past: why a number is what it is, and what became of a payload. */
 import { Elysia } from "elysia";
-import {
-  type ExplainQuery,
-  type Explanation,
-  type FutureMoment,
-  type History,
-  HistoryBusy,
-  type PastActor,
-  type PastMoment,
-  type ReceiptFate,
+import type {
+  ExplainQuery,
+  Explanation,
+  FutureMoment,
+  History,
+  PastActor,
+  PastMoment,
+  ReceiptFate,
 } from "../actors/historyPorts.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { parseReceipt } from "../domain/receipt.ts";
@@ -36,7 +35,7 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
         const query = readExplainQuery(request.url, windowMs);
         // A long stretch of the stream takes longer than a connection may be idle.
         server?.timeout(request, 0);
-        const found = await askHistory(log, () => history.explain(query));
+        const found = await askPort(log, () => history.explain(query));
         if (found !== undefined) return explanationFields(found);
         throw new Problem(
           "not-found",
@@ -55,29 +54,12 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
           throw new Problem("invalid-request", "A receipt is written partition.sequence.index.");
         }
         server?.timeout(request, 0);
-        const found = await askHistory(log, () => history.receipt(receipt));
+        const found = await askPort(log, () => history.receipt(receipt));
         if (found !== undefined) return fateFields(found);
         throw new Problem("not-found", "No payload was ever answered with this receipt.");
       },
       { detail: receiptDetail },
     );
-}
-
-/** Like `askPort`; too many questions at once are no failure. */
-function askHistory<Answer>(log: Log, ask: () => Promise<Answer>): Promise<Answer> {
-  return askPort(log, async () => {
-    try {
-      return { answer: await ask() };
-    } catch (error) {
-      if (error instanceof HistoryBusy) return { busy: true as const };
-      throw error;
-    }
-  }).then((outcome) => {
-    if ("answer" in outcome) return outcome.answer;
-    throw new Problem("overloaded", "Too many questions about the past are asked at once.", {
-      headers: { "retry-after": "5" },
-    });
-  });
 }
 
 function readExplainQuery(url: string, windowMs: number): ExplainQuery {
@@ -131,7 +113,7 @@ export async function showPastActor(
   names: { readonly customer: string; readonly content: string },
   moment: PastMoment,
 ) {
-  const found = await askHistory(log, () => history.actorAt(names, moment, recentEvents));
+  const found = await askPort(log, () => history.actorAt(names, moment, recentEvents));
   if (found !== undefined && "kind" in found) {
     throw new Problem(parameterProblemKind, "The moment is in the future.", {
       errors: [{ pointer: "?at", detail: `is in the future: ${newestText(found)}` }],

@@ -1,23 +1,27 @@
 /** Calls from controllers to what may be away: the database, or the owner of a partition. */
+import { HistoryBusy } from "../actors/historyPorts.ts";
 import type { Log } from "../log.ts";
 import { Problem } from "./problem.ts";
 
-const retryAfterSeconds = "5";
+const headers = { "retry-after": "5" };
 
 /**
- * The answer of a port. Ports throw for failures of infrastructure only, so what one throws is
- * logged here and becomes 503; the client learns no more than that.
+ * The answer of a port. Too many questions at once are no failure. All else that ports throw is one
+ * of infrastructure, so it is logged here and becomes 503; the client learns no more than that.
  */
 export async function askPort<Answer>(log: Log, ask: () => Promise<Answer>): Promise<Answer> {
   try {
     return await ask();
   } catch (error) {
+    if (error instanceof HistoryBusy) {
+      const detail = "Too many questions about the past are asked at once.";
+      throw new Problem("overloaded", detail, { headers });
+    }
     log.error("a request could not be answered", { error });
     throw unavailable("This cannot be answered now. Ask again a little later.", error);
   }
 }
 
 export function unavailable(detail: string, cause?: unknown): Problem {
-  const headers = { "retry-after": retryAfterSeconds };
   return new Problem("unavailable", detail, { headers, cause });
 }
