@@ -12,23 +12,6 @@ interface SampleValue {
   readonly value: number;
 }
 
-type Source = () => readonly Sample[] | Promise<readonly Sample[]>;
-
-/** Collects the samples of all parts of a process. */
-export class Metrics {
-  readonly #sources: Source[] = [];
-
-  /** Asks `source` at every rendering. */
-  watch(source: Source): void {
-    this.#sources.push(source);
-  }
-
-  async render(): Promise<string> {
-    const samples = await Promise.all(this.#sources.map((source) => source()));
-    return renderMetrics(samples.flat());
-  }
-}
-
 /** A counter with one label, by the values of that. */
 export function counter(
   name: string,
@@ -48,7 +31,7 @@ export function gauges(name: string, help: string, values: readonly SampleValue[
   return { name, help, kind: "gauge", values };
 }
 
-function renderMetrics(samples: readonly Sample[]): string {
+export function renderMetrics(samples: readonly Sample[]): string {
   return samples
     .map(({ name, help, kind, values }) => {
       const lines = values.map(({ labels, value }) => `${name}${renderLabels(labels)} ${value}`);

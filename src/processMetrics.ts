@@ -1,14 +1,33 @@
-/** What a process tells a monitoring system of itself, beside what ingest counts. */
+/** What a process tells a monitoring system of itself. */
 import type { Readiness } from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
 import { inTime } from "./inTime.ts";
-import { gauge, gauges, type Sample } from "./metrics.ts";
+import { gauge, gauges, renderMetrics, type Sample } from "./metrics.ts";
 
 /** Less than a scrape may take: without Postgres the other samples are wanted most. */
 const readinessMs = 2_000;
 
+interface MetricsSources {
+  readonly readiness: Readiness;
+  /** Undefined without the role worker. */
+  readonly worker: Pick<Worker, "status" | "owners"> | undefined;
+  /** Undefined without the role ingest. */
+  readonly publicServers: { samples(): Promise<readonly Sample[]> } | undefined;
+}
+
+/** Everything that is known now, in the Prometheus text format. */
+export async function processMetrics(sources: MetricsSources): Promise<string> {
+  const { readiness, worker, publicServers } = sources;
+  const samples = await Promise.all([
+    readinessSamples(readiness),
+    worker ? workerSamples(worker) : [],
+    publicServers ? publicServers.samples() : [],
+  ]);
+  return renderMetrics(samples.flat());
+}
+
 /** The checks of `/readyz`, so that an alert needs no second source. */
-export async function readinessSamples(readiness: Readiness): Promise<readonly Sample[]> {
+async function readinessSamples(readiness: Readiness): Promise<readonly Sample[]> {
   const late = () => new Error("not known in time");
   const unknown = [{ name: "readiness", ok: false }];
   const checks = await inTime(readiness(), readinessMs, late).catch(() => unknown);
@@ -17,7 +36,7 @@ export async function readinessSamples(readiness: Readiness): Promise<readonly S
 }
 
 /** The partitions that this process owns, together. */
-export function workerSamples(worker: Pick<Worker, "status" | "owners">): readonly Sample[] {
+function workerSamples(worker: Pick<Worker, "status" | "owners">): readonly Sample[] {
   const { owned, running, stopped, full } = worker.status;
   const states = { owned, running, stopped: stopped.length, full: full.length };
   const partitions = Object.entries(states).map(([state, value]) => ({ labels: { state }, value }));

@@ -13,7 +13,6 @@ import { isAlive } from "./embedded/processes.ts";
 import { createAdminApp } from "./http/adminApp.ts";
 import { baseUrl, serveHttp } from "./http/server.ts";
 import type { Log } from "./log.ts";
-import { Metrics } from "./metrics.ts";
 import { NatsActorDirectory } from "./nats/actorDirectory.ts";
 import { ActorServer } from "./nats/actorServer.ts";
 import { connectNats, type NatsLink } from "./nats/connection.ts";
@@ -22,7 +21,7 @@ import { JetStreamStreams } from "./nats/streams.ts";
 import { prepareStreams, type Topology } from "./nats/topology.ts";
 import { createOperations, type Operations } from "./operations.ts";
 import { createPast } from "./past.ts";
-import { readinessSamples, workerSamples } from "./processMetrics.ts";
+import { processMetrics } from "./processMetrics.ts";
 import { readinessOf } from "./readiness.ts";
 import { ReplayedHistory } from "./replay/history.ts";
 import { drainMs, publicQueries, statementMs } from "./serving/publicServer.ts";
@@ -141,7 +140,6 @@ async function startParts(
   const heavy = new HeavyStatements(() => sharesCores && devicesWait());
   const turns = new SlicedTurns(systemClock, devicesWait);
   const parts = { ...base, heavy, turns };
-  const metrics = new Metrics();
   if (config.roles.has("projector"))
     startProjector(parts, openPool(projectorConnectionsMax, { isRepeatable: true }));
   const worker = config.roles.has("worker")
@@ -155,9 +153,7 @@ async function startParts(
   }
   const health = new PostgresHealth(database, config.windowMs);
   const readiness = readinessOf({ config, worker, publicServers, link, ledger, health });
-  metrics.watch(() => readinessSamples(readiness));
-  if (worker) metrics.watch(() => workerSamples(worker));
-  if (publicServers) metrics.watch(() => publicServers.samples());
+  const metrics = () => processMetrics({ readiness, worker, publicServers });
   // The admin listener goes last: who finds it ready can reach the public one.
   return [
     ...(publicServers ? await startPublic(publicServers, parts, readiness) : []),
@@ -270,7 +266,7 @@ async function startPublic(
 function startAdmin(
   { config, log, database, link, onStop }: Parts,
   readiness: Readiness,
-  metrics: Metrics,
+  metrics: () => Promise<string>,
   operations: Operations,
 ): [string, string][] {
   const actors = new NatsActorDirectory(link, config.partitions);
@@ -285,7 +281,7 @@ function startAdmin(
     history: new ReplayedHistory(createPast(database, link, log, rulesOf(config)), actors),
     queries: new PostgresAdminQueries(database),
     projections: new PostgresProjectionControl(database),
-    metrics: () => metrics.render(),
+    metrics,
   });
   const server = serveHttp({
     app,
