@@ -2,7 +2,6 @@
 import type { DocumentDecoration } from "elysia";
 import { actorSorts, actorStates } from "../actors/readPorts.ts";
 import { eventSchemas } from "./adminEventDocs.ts";
-import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import {
   answer,
   cursorParameter,
@@ -23,6 +22,7 @@ import {
   time,
 } from "./docParts.ts";
 import { basisSchema, totalSchemas, windowSchemas } from "./historySchemas.ts";
+import { adminPageDefault, adminPageMax, recentEvents } from "./limits.ts";
 import { adminRefusals } from "./openApi.ts";
 
 const actorSchemas = {
@@ -60,7 +60,7 @@ export const actorsDetail: DocumentDecoration = {
       default: "name",
       description: "Numbers with the largest first, then by customer and content.",
     }),
-    limitParameter("Actors a page", { maximum: actorsMax, default: actorsDefault }),
+    limitParameter("Actors a page", { maximum: adminPageMax, default: adminPageDefault }),
     cursorParameter("filters and order"),
   ],
   responses: {

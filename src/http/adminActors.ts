@@ -16,8 +16,8 @@ import type { Log } from "../log.ts";
 import { actorDetail, actorsDetail, namedActorDetail } from "./adminActorDocs.ts";
 import { eventFields } from "./adminEvents.ts";
 import { readMoment, showPastActor } from "./adminHistory.ts";
-import { actorsDefault, actorsMax, recentEvents } from "./adminRules.ts";
 import { encodeCursor, readCursor } from "./cursor.ts";
+import { adminPageDefault, adminPageMax, recentEvents } from "./limits.ts";
 import { askPort, unavailable } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
@@ -104,7 +104,7 @@ function readActorQuery(url: string): { query: ActorQuery; filters: readonly unk
   const content = reader.name("content");
   const state = reader.oneOf("state", actorStates);
   const sort = reader.oneOf("sort", actorSorts) ?? "name";
-  const limit = reader.integer("limit", 1, actorsMax) ?? actorsDefault;
+  const limit = reader.integer("limit", 1, adminPageMax) ?? adminPageDefault;
   const filters = ["actors", customer, content, state, sort];
   const cursor = readCursor(reader, filters);
   reader.finish();

@@ -1,6 +1,5 @@
 /** How the routes of the event log are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
-import { eventsDefault, eventsMax } from "./adminRules.ts";
 import {
   answer,
   integer,
@@ -14,6 +13,7 @@ import {
   text,
   time,
 } from "./docParts.ts";
+import { adminPageDefault, adminPageMax } from "./limits.ts";
 import { adminRefusals } from "./openApi.ts";
 
 /** What an event says of its window. */
@@ -94,7 +94,7 @@ export const eventsDetail: DocumentDecoration = {
         12,
       ),
     ),
-    limitParameter("Events", { maximum: eventsMax, default: eventsDefault }),
+    limitParameter("Events", { maximum: adminPageMax, default: adminPageDefault }),
     queryParameter("order", {
       type: "string",
       enum: ["desc", "asc"],

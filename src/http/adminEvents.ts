@@ -4,7 +4,7 @@ import type { AdminQueries, EventQuery, RecordedEvent } from "../actors/readPort
 import { partitionOf } from "../domain/digest.ts";
 import type { Log } from "../log.ts";
 import { eventsDetail, partitionsDetail } from "./adminEventDocs.ts";
-import { eventsDefault, eventsMax } from "./adminRules.ts";
+import { adminPageDefault, adminPageMax } from "./limits.ts";
 import { askPort } from "./portCall.ts";
 import { QueryReader } from "./queryParams.ts";
 
@@ -67,7 +67,7 @@ function readEventQuery(url: string, partitions: number): EventQuery {
     const needed = "needs partition, or customer and content: every partition counts for itself";
     reader.refuse("afterPosition", needed);
   }
-  const limit = reader.integer("limit", 1, eventsMax) ?? eventsDefault;
+  const limit = reader.integer("limit", 1, adminPageMax) ?? adminPageDefault;
   const order = reader.oneOf("order", ["desc", "asc"]) ?? "desc";
   reader.finish();
   return { partition, customer, content, afterPosition, limit, order };

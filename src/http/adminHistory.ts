@@ -14,7 +14,7 @@ import { parseReceipt } from "../domain/receipt.ts";
 import type { Log } from "../log.ts";
 import { eventFields } from "./adminEvents.ts";
 import { explainDetail, receiptDetail } from "./adminHistoryDocs.ts";
-import { payloadsDefault, payloadsMax, recentEvents } from "./adminRules.ts";
+import { adminPageDefault, adminPageMax, recentEvents } from "./limits.ts";
 import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { parameterProblemKind, pathNames, QueryReader } from "./queryParams.ts";
@@ -74,7 +74,7 @@ function readExplainQuery(url: string, windowMs: number): ExplainQuery {
   }
   const customer = reader.name("customer") ?? "";
   const content = reader.name("content") ?? "";
-  const limit = reader.integer("limit", 0, payloadsMax) ?? payloadsDefault;
+  const limit = reader.integer("limit", 0, adminPageMax) ?? adminPageDefault;
   const offset = reader.integer("offset", 0, Number.MAX_SAFE_INTEGER) ?? 0;
   const showTokens = reader.oneOf("tokens", ["masked", "shown"]) === "shown";
   reader.finish();

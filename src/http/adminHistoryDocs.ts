@@ -1,7 +1,6 @@
 /** How the questions about the past are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
 import { eventSchemas, sealedWindowExample } from "./adminEventDocs.ts";
-import { payloadsDefault, payloadsMax } from "./adminRules.ts";
 import {
   answer,
   integer,
@@ -18,6 +17,7 @@ import {
   time,
 } from "./docParts.ts";
 import { basisSchema, windowSchemas } from "./historySchemas.ts";
+import { adminPageDefault, adminPageMax } from "./limits.ts";
 import { adminRefusals } from "./openApi.ts";
 
 const refusals = adminRefusals("not-found", "overloaded");
@@ -59,8 +59,8 @@ export const explainDetail: DocumentDecoration = {
     ...requiredNameParameters,
     limitParameter("Payloads to list", {
       minimum: 0,
-      maximum: payloadsMax,
-      default: payloadsDefault,
+      maximum: adminPageMax,
+      default: adminPageDefault,
     }),
     queryParameter("offset", { ...integer("Payloads to skip."), minimum: 0, default: 0 }),
     queryParameter("tokens", {

@@ -15,8 +15,8 @@ import {
   quarantineRowDetail,
   retryDetail,
 } from "./adminQuarantineDocs.ts";
-import { quarantineDefault, quarantineMax } from "./adminRules.ts";
 import { readDecider } from "./decider.ts";
+import { adminPageDefault, adminPageMax } from "./limits.ts";
 import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
@@ -81,7 +81,7 @@ function readQuery(url: string, partitions: number): QuarantineQuery {
   const state = reader.oneOf("state", quarantineStates);
   const reason = reader.name("reason");
   const before = reader.integer("before", 1, Number.MAX_SAFE_INTEGER);
-  const limit = reader.integer("limit", 1, quarantineMax) ?? quarantineDefault;
+  const limit = reader.integer("limit", 1, adminPageMax) ?? adminPageDefault;
   reader.finish();
   return { partition, state, reason, before, limit };
 }

@@ -1,7 +1,6 @@
 /** How the routes of the quarantine are described in the OpenAPI document. */
 import type { DocumentDecoration } from "elysia";
 import { quarantineStates } from "../actors/operatorPorts.ts";
-import { quarantineDefault, quarantineMax } from "./adminRules.ts";
 import {
   answer,
   integer,
@@ -14,6 +13,7 @@ import {
   text,
   time,
 } from "./docParts.ts";
+import { adminPageDefault, adminPageMax } from "./limits.ts";
 import { adminRefusals } from "./openApi.ts";
 
 const state = {
@@ -67,7 +67,7 @@ export const quarantineDetail: DocumentDecoration = {
     queryParameter("state", state),
     queryParameter("reason", text("Only with exactly this reason.", "the message is not JSON")),
     queryParameter("before", integer("Only rows with a smaller id.", 12)),
-    limitParameter("Rows", { maximum: quarantineMax, default: quarantineDefault }),
+    limitParameter("Rows", { maximum: adminPageMax, default: adminPageDefault }),
   ],
   responses: {
     200: answer("The newest rows.", {

@@ -4,10 +4,10 @@ import type { RowPage, StatsQueries, WindowQuery, WindowRow } from "../actors/re
 import type { ActorName } from "../domain/actorName.ts";
 import type { Log } from "../log.ts";
 import { encodeCursor, readCursor } from "./cursor.ts";
+import { bucketMsMax, rowsDefault, rowsMax } from "./limits.ts";
 import { askPort } from "./portCall.ts";
 import { queryDetails } from "./queryDocs.ts";
 import { pathNames, QueryReader } from "./queryParams.ts";
-import { bucketMsMax, rowsDefault, rowsMax } from "./queryRules.ts";
 import { csvPage, jsonPage, type RowKind, sessionsRows, statsRows } from "./rows.ts";
 
 interface QueryDependencies {

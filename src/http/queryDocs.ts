@@ -19,9 +19,9 @@ import {
   text,
   time,
 } from "./docParts.ts";
+import { rowsDefault, rowsMax } from "./limits.ts";
 import { problemResponses } from "./openApi.ts";
 import { parameterProblemKind } from "./queryParams.ts";
-import { rowsDefault, rowsMax } from "./queryRules.ts";
 
 const windowSchemas = {
   time: time("End of the window (or bucket), as in the tables. Equal to `windowEnd`."),
