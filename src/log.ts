@@ -42,6 +42,9 @@ export function stderrLog(level: LogLevel, context?: LogFields): Log {
   return createLog(level, (line) => void process.stderr.write(line), Date.now, context);
 }
 
+/** For what says all that matters in another way. */
+export const silentLog = createLog("error", () => {}, Date.now);
+
 /** A message for people: the error's own and those of its causes. */
 export function errorMessage(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

@@ -73,7 +73,10 @@ async function databaseChecks(sources: ReadinessSources): Promise<ReadinessCheck
 }
 
 function partitionsCheck({ partitions, unowned, stopped }: Health): ReadinessCheck {
-  const reasons = bounded(stopped, ({ partition, reason }) => `${partition} is stopped: ${reason}`);
+  const reasons = bounded(
+    stopped,
+    ({ partition, reason }) => `partition ${partition} is stopped: ${reason}`,
+  );
   if (unowned.length > 0) {
     reasons.push(
       `${named(unowned)}: no living owner; they are taken over when LEASE has run out, ` +

@@ -25,7 +25,7 @@ test("a stopped partition is named once, with its reason", async () => {
   expect(await checkOf("partitions", { health: { health: async () => stopped } })).toEqual({
     name: "partitions",
     ok: false,
-    detail: "2 is stopped: the stream was made anew",
+    detail: "partition 2 is stopped: the stream was made anew",
   });
 });
 
@@ -43,7 +43,7 @@ test("of many stopped partitions the first are named", async () => {
   const stopped = { ...health, stopped: many };
   const check = await checkOf("partitions", { health: { health: async () => stopped } });
   expect(check?.detail).toMatch(
-    /^0 is stopped: made anew; .*7 is stopped: made anew; and 12 more$/,
+    /^partition 0 is stopped: made anew; .*partition 7 is stopped: made anew; and 12 more$/,
   );
 });
 

@@ -75,7 +75,7 @@ export function adminActorsController(dependencies: AdminActorsDependencies) {
       "/admin/actors/:customer/:content",
       ({ request, server }) => {
         const [customer = "", content = ""] = pathNames(request.url, 2);
-        const reader = new QueryReader(request.url, ["at"]);
+        const reader = new QueryReader(request.url);
         return answer(reader, { customer, content }, request, server);
       },
       { detail: actorDetail },
@@ -83,7 +83,7 @@ export function adminActorsController(dependencies: AdminActorsDependencies) {
     .get(
       "/admin/actor",
       ({ request, server }) => {
-        const reader = new QueryReader(request.url, ["customer", "content", "at"]);
+        const reader = new QueryReader(request.url);
         return answer(reader, readNames(reader), request, server);
       },
       { detail: namedActorDetail },
@@ -98,8 +98,7 @@ function readNames(reader: QueryReader): ActorName {
 }
 
 function readActorQuery(url: string): { query: ActorQuery; filters: readonly unknown[] } {
-  const known = ["customer", "content", "state", "sort", "limit", "cursor"];
-  const reader = new QueryReader(url, known);
+  const reader = new QueryReader(url);
   const customer = reader.name("customer");
   const content = reader.name("content");
   const state = reader.oneOf("state", actorStates);

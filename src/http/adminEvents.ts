@@ -20,7 +20,7 @@ export function adminEventsController({ queries, partitions, log }: AdminEventsD
     .get(
       "/admin/partitions",
       async ({ request }) => {
-        new QueryReader(request.url, []).finish();
+        new QueryReader(request.url).finish();
         return { partitions: await askPort(log, () => queries.partitions()) };
       },
       { detail: partitionsDetail },
@@ -54,8 +54,7 @@ export function eventFields({ data, ...event }: RecordedEvent) {
 }
 
 function readEventQuery(url: string, partitions: number): EventQuery {
-  const known = ["partition", "customer", "content", "afterPosition", "limit", "order"];
-  const reader = new QueryReader(url, known);
+  const reader = new QueryReader(url);
   const customer = reader.name("customer");
   const content = reader.name("content");
   const isOneActor = customer !== undefined && content !== undefined;

@@ -48,7 +48,7 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
       "/admin/receipts/:receipt",
       async ({ request, server }) => {
         const [text = ""] = pathNames(request.url, 1);
-        new QueryReader(request.url, []).finish();
+        new QueryReader(request.url).finish();
         const receipt = parseReceipt(text);
         if (receipt === undefined) {
           throw new Problem("invalid-request", "A receipt is written partition.sequence.index.");
@@ -63,8 +63,7 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
 }
 
 function readExplainQuery(url: string, windowMs: number): ExplainQuery {
-  const known = ["time", "customer", "content", "limit", "offset", "tokens"];
-  const reader = new QueryReader(url, known);
+  const reader = new QueryReader(url);
   for (const name of ["time", "customer", "content"]) {
     if (!reader.has(name)) reader.refuse(name, "is missing");
   }

@@ -3,10 +3,9 @@ import { Elysia } from "elysia";
 import type { LedgerReader, PartitionControl } from "../actors/operatorPorts.ts";
 import type { Log } from "../log.ts";
 import { acceptLossDetail, ledgerDetail } from "./adminLedgerDocs.ts";
-import { readDecider } from "./decider.ts";
 import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
-import { pathNames, QueryReader } from "./queryParams.ts";
+import { pathNames, QueryReader, readDecider } from "./queryParams.ts";
 
 interface AdminLedgerDependencies {
   readonly ledger: LedgerReader;
@@ -21,7 +20,7 @@ export function adminLedgerController(dependencies: AdminLedgerDependencies) {
     .get(
       "/admin/ledger",
       async ({ request, server }) => {
-        const reader = new QueryReader(request.url, ["recount"]);
+        const reader = new QueryReader(request.url);
         const recount = reader.oneOf("recount", ["true", "false"]) === "true";
         reader.finish();
         // A long log takes longer than a connection may be idle.

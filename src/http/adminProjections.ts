@@ -35,7 +35,6 @@ type CommandReader = (
 ) => (name: string) => Promise<ProjectionCommandOutcome>;
 
 interface CommandRoute {
-  readonly parameters: readonly string[];
   readonly read: CommandReader;
   readonly conflict: string;
 }
@@ -44,7 +43,6 @@ const buildRuns = "A build of this projection is running.";
 
 const commands: Readonly<Record<ProjectionCommand, CommandRoute>> = {
   rebuild: {
-    parameters: ["acceptDiff"],
     read: (projections, reader) => {
       const acceptDifferences = reader.oneOf("acceptDiff", ["true", "false"]) === "true";
       return (name) => projections.rebuild(name, { acceptDifferences });
@@ -52,7 +50,6 @@ const commands: Readonly<Record<ProjectionCommand, CommandRoute>> = {
     conflict: buildRuns,
   },
   verify: {
-    parameters: ["from", "to", "customer", "content"],
     read: (projections, reader) => {
       const limits = readLimits(reader);
       return (name) => projections.rebuild(name, { verify: true, limits });
@@ -60,17 +57,14 @@ const commands: Readonly<Record<ProjectionCommand, CommandRoute>> = {
     conflict: buildRuns,
   },
   "accept-diff": {
-    parameters: [],
     read: (projections) => (name) => projections.acceptDifferences(name),
     conflict: "No rebuild of this projection is running.",
   },
   cancel: {
-    parameters: [],
     read: (projections) => (name) => projections.cancel(name),
     conflict: "No build of this projection is running that could be cancelled.",
   },
   pause: {
-    parameters: ["part"],
     read: (projections, reader) => {
       const part = readPart(reader);
       return (name) => projections.pause(name, part);
@@ -78,7 +72,6 @@ const commands: Readonly<Record<ProjectionCommand, CommandRoute>> = {
     conflict: "No build of this projection is running.",
   },
   resume: {
-    parameters: ["part"],
     read: (projections, reader) => {
       const part = readPart(reader);
       return (name) => projections.resume(name, part);
@@ -101,7 +94,7 @@ export function adminProjectionsController(dependencies: AdminProjectionsDepende
     .get(
       "/admin/projections",
       async ({ request }) => {
-        new QueryReader(request.url, []).finish();
+        new QueryReader(request.url).finish();
         const found = await askPort(log, () => queries.projections());
         return { projections: found.map((info) => projectionFields(info, countsOf)) };
       },
@@ -111,7 +104,7 @@ export function adminProjectionsController(dependencies: AdminProjectionsDepende
       "/admin/projections/:name",
       async ({ request }) => {
         const [name = ""] = pathNames(request.url, 1);
-        new QueryReader(request.url, []).finish();
+        new QueryReader(request.url).finish();
         const found = await askPort(log, () => queries.projections());
         const info = found.find((candidate) => candidate.name === name);
         if (info === undefined) throw new Problem("not-found", "No projection has this name.");
@@ -133,8 +126,8 @@ async function runCommand(
   url: string,
 ): Promise<Response> {
   const [projection = ""] = pathNames(url, 2);
-  const { parameters, read, conflict } = commands[command];
-  const reader = new QueryReader(url, parameters);
+  const { read, conflict } = commands[command];
+  const reader = new QueryReader(url);
   const run = read(projections, reader);
   reader.finish();
   const outcome = await askPort(log, () => run(projection));

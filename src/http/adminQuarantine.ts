@@ -15,11 +15,10 @@ import {
   quarantineRowDetail,
   retryDetail,
 } from "./adminQuarantineDocs.ts";
-import { readDecider } from "./decider.ts";
 import { adminPageDefault, adminPageMax } from "./limits.ts";
 import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
-import { pathNames, QueryReader } from "./queryParams.ts";
+import { pathNames, QueryReader, readDecider } from "./queryParams.ts";
 
 interface AdminQuarantineDependencies {
   readonly quarantine: QuarantineControl;
@@ -57,7 +56,7 @@ export function adminQuarantineController(dependencies: AdminQuarantineDependenc
       "/admin/quarantine/:receipt",
       async ({ request }) => {
         const place = readPlace(request.url, 1);
-        new QueryReader(request.url, []).finish();
+        new QueryReader(request.url).finish();
         const row = await askPort(log, () => quarantine.find(place));
         if (row === undefined) throw notFound();
         return rowFields(row);
@@ -76,7 +75,7 @@ export function adminQuarantineController(dependencies: AdminQuarantineDependenc
 }
 
 function readQuery(url: string, partitions: number): QuarantineQuery {
-  const reader = new QueryReader(url, ["partition", "state", "reason", "before", "limit"]);
+  const reader = new QueryReader(url);
   const partition = reader.integer("partition", 0, partitions - 1);
   const state = reader.oneOf("state", quarantineStates);
   const reason = reader.name("reason");

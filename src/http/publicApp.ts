@@ -9,7 +9,7 @@ import type { IngestHandlers } from "./ingest.ts";
 import { ingestController } from "./ingestController.ts";
 import { ingestSchemas } from "./ingestDocs.ts";
 import { problemSchema } from "./openApi.ts";
-import { createQueryController } from "./queries.ts";
+import { queryController } from "./queries.ts";
 import { createRootApp } from "./rootApp.ts";
 
 interface PublicAppDependencies {
@@ -29,7 +29,7 @@ export function createPublicApp(dependencies: PublicAppDependencies): AnyElysia 
   app.use(documentation());
   app.use(healthController(readiness, { alive }));
   app.use(ingestController(ingest));
-  return app.use(createQueryController(dependencies));
+  return app.use(queryController(dependencies));
 }
 
 /** `/swagger/json` is complete by itself; the page at `/swagger` loads its viewer from a CDN. */

@@ -24,7 +24,7 @@ interface PageRequest {
 }
 
 /** The plugin with `GET /stats`, `GET /sessions` and `GET /stats/:customer/:content`. */
-export function createQueryController({ queries, windowMs, log }: QueryDependencies) {
+export function queryController({ queries, windowMs, log }: QueryDependencies) {
   async function answer<Row extends WindowRow>(
     request: Request,
     kind: RowKind<Row>,
@@ -66,8 +66,7 @@ function readPageRequest(
   windowMs: number,
   path: ActorName | undefined,
 ): PageRequest {
-  const page = ["from", "to", "bucket", "order", "limit", "cursor", "format"];
-  const reader = new QueryReader(request.url, ["customer", "content", ...page]);
+  const reader = new QueryReader(request.url);
   const customer = nameFilter(reader, "customer", path);
   const content = nameFilter(reader, "content", path);
   const fromMs = reader.time("from");

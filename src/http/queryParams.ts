@@ -14,29 +14,39 @@ export const parameterProblemKind = "invalid-query";
 const problemsMax = 100;
 const unknownNameCharsMax = 64;
 
-/** Reads one parameter at a time; `finish` refuses the request when any of them was bad. */
+interface Parameter {
+  readonly name: string;
+  /** Undefined when it is not percent-encoded UTF-8. */
+  readonly value: string | undefined;
+}
+
+/**
+ * Reads one parameter at a time; `finish` refuses the request when any of them was bad, or another
+ * one was given.
+ */
 export class QueryReader {
-  readonly #values = new Map<string, string>();
+  readonly #given: ReadonlyMap<string, readonly Parameter[]>;
+  /** What the route understands: the names that it has asked for. */
+  readonly #known = new Set<string>();
   readonly #problems: FieldProblem[] = [];
   /** Names that were given badly: one problem each is enough. */
   readonly #bad = new Set<string>();
 
-  /** @param known the names that the route understands; any other is a problem. */
-  constructor(url: string, known: readonly string[]) {
-    const start = url.indexOf("?");
-    const text = start === -1 ? "" : url.slice(start + 1);
-    for (const pair of text.split("&")) {
-      if (pair !== "") this.#addPair(pair, known);
-    }
+  constructor(url: string) {
+    this.#given = Map.groupBy(parametersOf(url), ({ name }) => name);
   }
 
   /** True when the parameter was given, well or badly. */
   has(name: string): boolean {
-    return this.#values.has(name) || this.#bad.has(name);
+    return this.#given.has(name);
   }
 
   text(name: string): string | undefined {
-    return this.#values.get(name);
+    this.#known.add(name);
+    const [first, second] = this.#given.get(name) ?? [];
+    if (first === undefined || this.#bad.has(name)) return undefined;
+    if (first.value === undefined) return this.refuse(name, "must be percent-encoded UTF-8");
+    return second === undefined ? first.value : this.refuse(name, "must be given once");
   }
 
   /** The exact name of a customer or content. */
@@ -90,36 +100,34 @@ export class QueryReader {
   /** Notes that a parameter is bad. The detail must not repeat its value. */
   refuse(name: string, detail: string): undefined {
     this.#bad.add(name);
-    this.#values.delete(name);
     this.#problems.push({ pointer: parameterPointer(name), detail });
   }
 
-  /** @throws Problem that lists every bad parameter. */
+  /** @throws Problem that lists every bad parameter, and every one that was not asked for. */
   finish(): void {
+    const known = [...this.#known];
+    const choices = known.length === 0 ? "there are none here" : `known are ${known.join(", ")}`;
+    for (const name of this.#given.keys()) {
+      if (!this.#known.has(name)) this.refuse(name, `is unknown; ${choices}`);
+    }
     if (this.#problems.length === 0) return;
     throw new Problem(parameterProblemKind, "The query parameters listed are not valid.", {
       errors: this.#problems.slice(0, problemsMax),
     });
   }
+}
 
-  #addPair(pair: string, known: readonly string[]): void {
-    const equals = pair.indexOf("=");
-    const rawName = equals === -1 ? pair : pair.slice(0, equals);
-    const rawValue = equals === -1 ? "" : pair.slice(equals + 1);
-    const name = decodeComponent(rawName) ?? rawName;
-    const value = decodeComponent(rawValue);
-    if (this.#bad.has(name)) return;
-    if (!known.includes(name)) {
-      const choices = known.length === 0 ? "there are none here" : `known are ${known.join(", ")}`;
-      this.refuse(name, `is unknown; ${choices}`);
-    } else if (this.#values.has(name)) {
-      this.refuse(name, "must be given once");
-    } else if (value === undefined) {
-      this.refuse(name, "must be percent-encoded UTF-8");
-    } else {
-      this.#values.set(name, value);
-    }
-  }
+const unnamedDecider = "admin API";
+
+/**
+ * Who decides: the admin token names nobody, so commands may say it in the query parameter `by`,
+ * which must be the only one.
+ */
+export function readDecider(url: string): string {
+  const reader = new QueryReader(url);
+  const by = reader.name("by");
+  reader.finish();
+  return by ?? unnamedDecider;
 }
 
 /**
@@ -136,6 +144,19 @@ export function pathNames(url: string, count: number): string[] {
       const problem = name === undefined ? "is not percent-encoded UTF-8" : textProblem(name);
       if (name !== undefined && problem === undefined) return name;
       throw new Problem("invalid-request", `A name in the path ${problem}.`);
+    });
+}
+
+function parametersOf(url: string): Parameter[] {
+  const start = url.indexOf("?");
+  const pairs = start === -1 ? [] : url.slice(start + 1).split("&");
+  return pairs
+    .filter((pair) => pair !== "")
+    .map((pair) => {
+      const equals = pair.indexOf("=");
+      const rawName = equals === -1 ? pair : pair.slice(0, equals);
+      const rawValue = equals === -1 ? "" : pair.slice(equals + 1);
+      return { name: decodeComponent(rawName) ?? rawName, value: decodeComponent(rawValue) };
     });
 }
 

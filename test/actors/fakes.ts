@@ -16,13 +16,7 @@ import type {
 } from "../../src/actors/ports.ts";
 import { SlicedTurns } from "../../src/actors/turns.ts";
 import { Worker } from "../../src/actors/worker.ts";
-import { createLog } from "../../src/log.ts";
-
-export const silentLog = createLog(
-  "error",
-  () => {},
-  () => 0,
-);
+import { silentLog } from "../../src/log.ts";
 
 /** One stream that gives no messages; it knows the times of those that it is said to hold. */
 export class FakeStreams implements PayloadStreams {

@@ -2,9 +2,9 @@
 import { expect, test } from "bun:test";
 import { LedgerWatch } from "../../src/actors/ledgerWatch.ts";
 import type { LedgerEntry } from "../../src/actors/operatorPorts.ts";
+import { silentLog } from "../../src/log.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
-import { silentLog } from "./fakes.ts";
 
 const entry: LedgerEntry = {
   ...{ partition: 0, sequence: 1, position: 1, read: 1, sealed: 1, countedTo: 1 },

@@ -14,8 +14,9 @@ import {
 import { SlicedTurns } from "../../src/actors/turns.ts";
 import { BatchBuilder } from "../../src/domain/envelope.ts";
 import { atOnce } from "../../src/domain/pausing.ts";
+import { silentLog } from "../../src/log.ts";
 import { until } from "../support/until.ts";
-import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
+import { FakeStore, FakeStreams } from "./fakes.ts";
 
 /** Hands out messages as they are given. */
 class GivenStreams extends FakeStreams {

@@ -7,13 +7,14 @@ import { systemClock } from "../../src/actors/clock.ts";
 import { PartitionOwner } from "../../src/actors/partitionOwner.ts";
 import type { PayloadStreams } from "../../src/actors/ports.ts";
 import { SlicedTurns } from "../../src/actors/turns.ts";
+import { silentLog } from "../../src/log.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
 import { connectTo } from "../nats/support.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-import { FakeStore, silentLog } from "./fakes.ts";
+import { FakeStore } from "./fakes.ts";
 
 let server: NatsServer;
 let link: NatsLink;

@@ -4,8 +4,9 @@ import { PartitionOwner } from "../../src/actors/partitionOwner.ts";
 import { PartitionHalted } from "../../src/actors/ports.ts";
 import { verifyStream } from "../../src/actors/streamIdentity.ts";
 import { SlicedTurns } from "../../src/actors/turns.ts";
+import { silentLog } from "../../src/log.ts";
 import { until } from "../support/until.ts";
-import { FakeStore, FakeStreams, silentLog } from "./fakes.ts";
+import { FakeStore, FakeStreams } from "./fakes.ts";
 
 const place = { streamCreated: "one", sequence: 8, messageTime: "original 8" };
 

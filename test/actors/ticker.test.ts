@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { keepTicking } from "../../src/actors/ticker.ts";
+import { silentLog } from "../../src/log.ts";
 import { SimulatedProcess } from "../simulation/process.ts";
 import { Scheduler } from "../simulation/scheduler.ts";
 
-import { FakeStreams, silentLog } from "./fakes.ts";
+import { FakeStreams } from "./fakes.ts";
 
 const windowMs = 10_000;
 

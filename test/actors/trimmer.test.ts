@@ -1,13 +1,13 @@
 /** What is dropped from a real stream, and when. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { Trimmer } from "../../src/actors/trimmer.ts";
+import { silentLog } from "../../src/log.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
 import { connectTo } from "../nats/support.ts";
 import { sharedServers } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-import { silentLog } from "./fakes.ts";
 
 const hourMs = 3_600_000;
 const partition = 0;

@@ -4,7 +4,7 @@ import { chownSync } from "node:fs";
 import { startEmbedded } from "../../src/embedded/embedded.ts";
 import { isAlive } from "../../src/embedded/processes.ts";
 import { Watcher } from "../../src/embedded/watcher.ts";
-import { createLog } from "../../src/log.ts";
+import { silentLog } from "../../src/log.ts";
 import { temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import { type Holder, startHolder } from "./holders.ts";
@@ -58,8 +58,8 @@ describe("after kill -9", () => {
       await holder.exited;
       const { dataDir, pgPort, natsPort } = holder;
       const ports = { postgres: { port: pgPort }, nats: { port: natsPort } };
-      const log = createLog("error", () => {}, Date.now);
-      const next = await startEmbedded({ dataDir, ...ports, binDir: testBinDir, log });
+      const options = { dataDir, ...ports, binDir: testBinDir, log: silentLog };
+      const next = await startEmbedded(options);
       expect(pids.some(isAlive)).toBe(false);
       await next.stop();
     },
@@ -114,7 +114,7 @@ test(
 );
 
 test("a watcher that dies is replaced, and its successor knows the servers", async () => {
-  const watcher = new Watcher(createLog("error", () => {}, Date.now));
+  const watcher = new Watcher(silentLog);
   const server = Bun.spawn(["sleep", "600"]);
   watcher.set("sleep", { pid: server.pid, signal: "TERM" });
   const first = watcher.pid;

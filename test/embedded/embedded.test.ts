@@ -15,14 +15,13 @@ import { prepareNats } from "../../src/embedded/natsServer.ts";
 import { loopback } from "../../src/embedded/ports.ts";
 import { postgresNiceness, preparePostgres } from "../../src/embedded/postgres.ts";
 import { isAlive, readIfThere } from "../../src/embedded/processes.ts";
-import { createLog } from "../../src/log.ts";
+import { createLog, silentLog } from "../../src/log.ts";
 import { connectNats } from "../../src/nats/connection.ts";
 import { outgoingConnection } from "../support/outgoingConnection.ts";
 import { freePort, temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 const timeout = 60_000;
-const silent = createLog("error", () => {}, Date.now);
 const running: Embedded[] = [];
 
 afterEach(async () => {
@@ -31,7 +30,7 @@ afterEach(async () => {
 
 /** Starts servers that the end of the test stops. */
 async function start(options: Partial<EmbeddedOptions> & { dataDir: string }): Promise<Embedded> {
-  const embedded = await startEmbedded({ binDir: testBinDir, log: silent, ...options });
+  const embedded = await startEmbedded({ binDir: testBinDir, log: silentLog, ...options });
   running.push(embedded);
   return embedded;
 }
@@ -148,7 +147,7 @@ describe("embedded servers", () => {
       await (await start({ dataDir, postgres: { port: pgPort }, nats: { port: natsPort } })).stop();
       const specs = [
         await preparePostgres(dataDir, pgPort),
-        await prepareNats(dataDir, testBinDir, natsPort, silent),
+        await prepareNats(dataDir, testBinDir, natsPort, silentLog),
       ];
       const orphans = specs.map((spec) => {
         const stdio = { stdin: "ignore", stdout: "ignore", stderr: "ignore" } as const;
@@ -186,14 +185,14 @@ test(
     const dataDir = temporaryDirectory();
     const { nats, natsUrl = "" } = await start({ dataDir, nats: { port: await freePort() } });
     if (nats === undefined) throw new Error("there is no nats-server");
-    const link = await connectNats({ url: natsUrl, name: "test", log: silent });
+    const link = await connectNats({ url: natsUrl, name: "test", log: silentLog });
     let asked = 0;
     let hangs = false;
     const answers = async () => {
       asked++;
       return hangs ? false : await link.answers();
     };
-    const options = { directory: dataDir, clock: systemClock, log: silent, everyMs: 100 };
+    const options = { directory: dataDir, clock: systemClock, log: silentLog, everyMs: 100 };
     const stop = restartWhenHung(nats, answers, options);
     const { pid } = nats;
     await until(() => asked > 20, { what: "it has been asked often" });

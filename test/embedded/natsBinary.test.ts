@@ -9,9 +9,9 @@ test("without any nats-server the error names the three ways out", async () => {
   const logPath = join(import.meta.dir, "../../src/log.ts");
   const script = `
     const { findNatsServer } = await import(${JSON.stringify(modulePath)});
-    const { createLog } = await import(${JSON.stringify(logPath)});
-    const log = createLog("error", () => {}, Date.now);
-    await findNatsServer(${JSON.stringify(empty)}, log).catch((error) => console.log(error.message));
+    const { silentLog } = await import(${JSON.stringify(logPath)});
+    const failed = (error) => console.log(error.message);
+    await findNatsServer(${JSON.stringify(empty)}, silentLog).catch(failed);
   `;
   const child = Bun.spawn([process.execPath, "-e", script], { env: { PATH: empty } });
   expect(await child.stdout.text()).toBe(

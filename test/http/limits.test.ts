@@ -5,7 +5,7 @@ import { Admission, Share } from "../../src/http/admission.ts";
 import { decodeText, planBody, readBody } from "../../src/http/body.ts";
 import { createIngest } from "../../src/http/ingest.ts";
 import { Problem, problemResponse } from "../../src/http/problem.ts";
-import { createLog } from "../../src/log.ts";
+import { silentLog } from "../../src/log.ts";
 import { examplePayload } from "../support/api.ts";
 import { startPublicServer, type TestBody } from "../support/publicServer.ts";
 import { RecordingPayloadLog } from "../support/recordingPayloadLog.ts";
@@ -175,11 +175,7 @@ test("who declares much and sends little takes little room", async () => {
   const { batch } = createIngest({
     payloadLog,
     counters: { accepted: () => {}, refused: () => {} },
-    log: createLog(
-      "error",
-      () => {},
-      () => 0,
-    ),
+    log: silentLog,
     batchesInFlight: { requestsMax: 11, bytesMax: 100_000 },
   });
   const request = (body: TestBody, length: number) =>

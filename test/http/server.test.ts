@@ -3,10 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { Elysia } from "elysia";
 import { serveHttp } from "../../src/http/server.ts";
 import { claimPort } from "../../src/http/tcpPort.ts";
-import { createLog } from "../../src/log.ts";
+import { silentLog } from "../../src/log.ts";
 
-const log = createLog("error", () => {}, Date.now);
-const named = { settings: { host: "HOST", port: "PORT" }, log };
+const named = { settings: { host: "HOST", port: "PORT" }, log: silentLog };
 
 // 192.0.2.0/24 is for documentation: no machine has an address of it.
 test.each(["not a host", "192.0.2.1"])("the host %s is named, with its setting", (host) => {

@@ -1,11 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { ActorKey, ActorQuery, ActorView, ActorViews } from "../../src/actors/readPorts.ts";
 import { partitionOf } from "../../src/domain/digest.ts";
+import { silentLog } from "../../src/log.ts";
 import { NatsActorDirectory } from "../../src/nats/actorDirectory.ts";
 import { ActorServer } from "../../src/nats/actorServer.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
-import { connectTo, silentLog } from "./support.ts";
+import { connectTo } from "./support.ts";
 
 const partitions = 4;
 let server: NatsServer;

@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, expect, spyOn, test } from "bun:test";
+import { silentLog } from "../../src/log.ts";
 import { connectNats, NatsUnusable } from "../../src/nats/connection.ts";
 import { parseNatsUrl } from "../../src/nats/natsUrl.ts";
 import { freePort, freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-import { connectTo, pause, silentLog } from "./support.ts";
+import { connectTo, pause } from "./support.ts";
 
 let server: NatsServer;
 beforeAll(async () => {

@@ -1,21 +1,14 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import type { ConsumerInfo } from "nats";
 import { type LogMessage, PartitionHalted, PayloadGap } from "../../src/actors/ports.ts";
+import { silentLog } from "../../src/log.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { type FeedLimits, StreamFeed } from "../../src/nats/feed.ts";
 import type { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-import {
-  connectTo,
-  freshStreams,
-  pause,
-  readAll,
-  readThrough,
-  resume,
-  silentLog,
-} from "./support.ts";
+import { connectTo, freshStreams, pause, readAll, readThrough, resume } from "./support.ts";
 
 const stream = "PAYLOADS_0000";
 const subject = "payloads.0000";

@@ -1,11 +1,12 @@
 /** What a feed that has ended leaves behind. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { PayloadGap } from "../../src/actors/ports.ts";
+import { silentLog } from "../../src/log.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { StreamFeed } from "../../src/nats/feed.ts";
 import type { JetStreamStreams } from "../../src/nats/streams.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
-import { freshStreams, silentLog } from "./support.ts";
+import { freshStreams } from "./support.ts";
 
 let server: NatsServer;
 let link: NatsLink;

@@ -10,19 +10,13 @@ import type {
 import { type Batch, decodeMessage, payloadWidth } from "../../src/domain/envelope.ts";
 import type { Payload } from "../../src/domain/payload.ts";
 import type { Receipt } from "../../src/domain/receipt.ts";
-import { createLog } from "../../src/log.ts";
+import { silentLog } from "../../src/log.ts";
 import { connectNats, type NatsLink } from "../../src/nats/connection.ts";
 import { Publisher, type PublisherOptions } from "../../src/nats/publisher.ts";
 import { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
 import type { NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-
-export const silentLog = createLog(
-  "error",
-  () => {},
-  () => 0,
-);
 
 export function connectTo(url: string): Promise<NatsLink> {
   return connectNats({ url, name: "test", log: silentLog });

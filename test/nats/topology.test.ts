@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { DiscardPolicy, nanos } from "nats";
 import { verifyStream } from "../../src/actors/streamIdentity.ts";
+import { silentLog } from "../../src/log.ts";
 import type { NatsLink } from "../../src/nats/connection.ts";
 import { JetStreamStreams } from "../../src/nats/streams.ts";
 import { copiesOf, ensureStreams } from "../../src/nats/topology.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-import { connectTo, payloads, publisherOn, silentLog } from "./support.ts";
+import { connectTo, payloads, publisherOn } from "./support.ts";
 
 let server: NatsServer;
 let link: NatsLink;

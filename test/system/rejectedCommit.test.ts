@@ -53,7 +53,7 @@ test("stops its partition with the database's reason, and no other", async () =>
     },
     { what: "the partition to be stopped", timeoutMs: 20_000 },
   );
-  expect(readiness).toMatch(/^0 is stopped: .*events_window_sealed_once/);
+  expect(readiness).toMatch(/^partition 0 is stopped: .*events_window_sealed_once/);
   const [row] = await sql`select position::int as position from partitions where partition = 0`;
   expect(row?.position).toBe(0);
   expect(await sql`select from events where partition = 0`).toHaveLength(0);

@@ -3,7 +3,7 @@ import { statfs } from "node:fs/promises";
 import { type Config, ConfigError, readConfig } from "../../config.ts";
 import { isObject } from "../../domain/json.ts";
 import { loopback } from "../../embedded/ports.ts";
-import { createLog, errorMessage } from "../../log.ts";
+import { errorMessage, silentLog } from "../../log.ts";
 import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
 import { canFlushAlways, isAtLeast } from "../../nats/serverVersion.ts";
 import { lowerCopiesCommand } from "../../nats/topology.ts";
@@ -23,7 +23,6 @@ export interface Finding {
 
 const clockSkewMsMax = 500;
 const freeBytesMin = 2 * 2 ** 30;
-const quiet = createLog("error", () => {}, Date.now);
 
 /** The configuration, or what is wrong with it. */
 export function checkConfig(env: Environment): { config?: Config; findings: Finding[] } {
@@ -76,7 +75,7 @@ export async function checkPostgres(
     return { findings: [finding("postgres", "ok", "embedded: is started with the service")] };
   }
   try {
-    const facts = await inspectPostgres(databaseUrlOf(config), quiet);
+    const facts = await inspectPostgres(databaseUrlOf(config), silentLog);
     const findings = [...describePostgres(facts), ...settingsFindings(config, facts)];
     return { findings, partitions: facts.settings?.partitions };
   } catch (error) {
@@ -131,7 +130,7 @@ export async function checkNats(
     return [finding("nats", "ok", "embedded: is started with the service")];
   }
   try {
-    return describeNats(await inspectNats(natsUrlOf(config), partitions, quiet), {
+    return describeNats(await inspectNats(natsUrlOf(config), partitions, silentLog), {
       ...config,
       partitions,
     });
