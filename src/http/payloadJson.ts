@@ -57,44 +57,31 @@ function readAnyPayload(text: string): PayloadCheck | undefined {
   const value = parseJson(text);
   if (value === undefined) return undefined;
   const check = checkPayload(value);
-  const mayRound = roundable.test(text);
-  if (check.ok && !mayRound && holdsAtMostTenStrings(text)) return check;
-  const repeated = mayRepeatFields(text) ? repeatedFields(text) : [];
-  const rounded = mayRound ? fractionFields(text) : [];
-  if (repeated.length + rounded.length === 0) return check;
+  if (check.ok && !roundable.test(text) && !mayRepeatFields(text)) return check;
+  const seen = new Set<string>();
+  const repeated = new Set<string>();
+  const fractions = new Set<string>();
+  for (const { name, end } of namesOf(text)) {
+    if (!fields.has(name)) continue;
+    if (seen.has(name)) repeated.add(name);
+    seen.add(name);
+    if (integers.has(name) && isFraction(text, end)) fractions.add(name);
+  }
+  if (repeated.size + fractions.size === 0) return check;
   const known = check.ok ? [] : check.problems;
   const isNew = (name: string) => !known.some(({ pointer }) => pointer === `/${name}`);
   return {
     ok: false,
     problems: [
       ...known,
-      ...rounded.filter(isNew).map((name) => toProblem(name, "must be an integer")),
-      ...repeated.map((name) => toProblem(name, "must not be given more than once")),
+      ...[...fractions].filter(isNew).map((name) => toProblem(name, "must be an integer")),
+      ...[...repeated].map((name) => toProblem(name, "must not be given more than once")),
     ],
   };
 }
 
-/**
- * Finds every number of an object that has a point or an exponent, and little else. Integers
- * without them need no second look: those that `JSON.parse` rounds are too large in any case.
- */
+/** Finds every number of an object that has a point or an exponent, and little else. */
 const roundable = /:[\t\n\r ]*-?[0-9]+[.eE]/;
-
-function toProblem(name: string, detail: string): FieldProblem {
-  return { pointer: `/${name}`, detail };
-}
-
-/**
- * A good payload holds seven names and three texts. One that holds no further string repeats no
- * name; escaped quotes only make the count larger.
- */
-function holdsAtMostTenStrings(text: string): boolean {
-  let quotes = 0;
-  for (let at = text.indexOf('"'); at !== -1; at = text.indexOf('"', at + 1)) {
-    if (++quotes > 20) return false;
-  }
-  return true;
-}
 
 /**
  * A quick test without false negatives: without a backslash a field's name can only stand as it
@@ -109,33 +96,15 @@ function mayRepeatFields(text: string): boolean {
   return false;
 }
 
-/**
- * The payload fields that the top-level object of a JSON text names more than once.
- * @param text valid JSON; anything but an object repeats nothing.
- */
-export function repeatedFields(text: string): readonly string[] {
-  const seen = new Set<string>();
-  const repeated = new Set<string>();
-  for (const { name } of namesOf(text)) {
-    if (!fields.has(name)) continue;
-    if (seen.has(name)) repeated.add(name);
-    seen.add(name);
-  }
-  return [...repeated];
+function toProblem(name: string, detail: string): FieldProblem {
+  return { pointer: `/${name}`, detail };
 }
 
-/**
- * The payload's integer fields to which the text of a JSON object gives a number with a fraction.
- */
-function fractionFields(text: string): readonly string[] {
-  const found = new Set<string>();
-  for (const { name, end } of namesOf(text)) {
-    if (!integers.has(name)) continue;
-    numberValue.lastIndex = end;
-    const [, whole, fraction = "", exponent = "0"] = numberValue.exec(text) ?? [];
-    if (whole !== undefined && !isInteger(whole, fraction, Number(exponent))) found.add(name);
-  }
-  return [...found];
+/** True when the value of the name that ends before `end` is a number with a fraction. */
+function isFraction(text: string, end: number): boolean {
+  numberValue.lastIndex = end;
+  const [, whole, fraction = "", exponent = "0"] = numberValue.exec(text) ?? [];
+  return whole !== undefined && !isInteger(whole, fraction, Number(exponent));
 }
 
 /** What follows the name of a number: its digits before and after the point, and its exponent. */
