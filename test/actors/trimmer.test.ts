@@ -6,7 +6,7 @@ import type { NatsLink } from "../../src/nats/connection.ts";
 import { JetStreamStreams } from "../../src/nats/streams.ts";
 import { ensureStreams } from "../../src/nats/topology.ts";
 import { connectTo } from "../nats/support.ts";
-import { sharedServers } from "../support/servers.ts";
+import { freshNatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 const hourMs = 3_600_000;
@@ -22,7 +22,7 @@ let newestSequence = 0;
 let asked = 0;
 
 beforeAll(async () => {
-  link = await connectTo((await sharedServers()).natsUrl);
+  link = await connectTo((await freshNatsServer()).url);
   streams = new JetStreamStreams(link, silentLog);
 });
 afterAll(() => link.close());

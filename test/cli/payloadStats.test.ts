@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import type { Command } from "commander";
 import { createProgram } from "../../src/cli/program.ts";
 import { readCliSettings } from "../../src/cli/settings.ts";
+import { startEmbedded } from "../../src/embedded/embedded.ts";
 import { freshStore } from "../store/support.ts";
 import {
   type AdminServer,
@@ -13,7 +14,13 @@ import {
   startAdminServer,
 } from "../support/adminServer.ts";
 import { payloadStats } from "../support/cli.ts";
-import { freePort, sharedServers } from "../support/servers.ts";
+import {
+  freePort,
+  freshDatabase,
+  temporaryDirectory,
+  testBinDir,
+  testLog,
+} from "../support/servers.ts";
 
 let api: AdminServer;
 let env: Record<string, string>;
@@ -303,13 +310,21 @@ describe("doctor", () => {
   });
 
   test("looks at a running service, its servers and their clocks", async () => {
-    const { databaseUrl, natsUrl } = await sharedServers();
+    const embedded = await startEmbedded({
+      dataDir: temporaryDirectory(),
+      postgres: { port: await freePort() },
+      nats: { port: await freePort() },
+      binDir: testBinDir,
+      log: testLog,
+    });
+    await using stops = new AsyncDisposableStack();
+    stops.defer(embedded.stop);
     const port = String(await freePort());
     const result = await payloadStats(["doctor", "-o", "json"], {
       ...env,
       PORT: port,
-      DATABASE_URL: databaseUrl,
-      NATS_URL: natsUrl,
+      DATABASE_URL: embedded.databaseUrl ?? "",
+      NATS_URL: embedded.natsUrl ?? "",
     });
     const { findings } = JSON.parse(result.stdout);
     const results = new Map<string, string>();
@@ -325,5 +340,12 @@ describe("doctor", () => {
     });
     expect(results.has("durability of nats")).toBe(true);
     expect(results.get("service: postgres")).toBe("ok");
+  });
+
+  test("warns of a Postgres that does not wait for the disk", async () => {
+    const settings = { DATABASE_URL: await freshDatabase() };
+    const { code, stdout } = await payloadStats(["doctor"], { ...env, ...settings });
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^durability of postgres +bad +.*fsync = off/m);
   });
 });

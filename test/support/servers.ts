@@ -1,21 +1,13 @@
-/** Real servers for tests: one Postgres and one nats-server for each file that asks for them. */
+/** Real servers for tests: one Postgres for all files of a process, and nats-servers of tests. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
-import { type Embedded, startEmbedded } from "../../src/embedded/embedded.ts";
 import { prepareNats } from "../../src/embedded/natsServer.ts";
 import { findFreePort } from "../../src/embedded/ports.ts";
 import { ServerProcess } from "../../src/embedded/serverProcess.ts";
 import { Watcher } from "../../src/embedded/watcher.ts";
 import { createLog } from "../../src/log.ts";
-
-export interface SharedServers {
-  readonly databaseUrl: string;
-  readonly natsUrl: string;
-  readonly pgPort: number;
-  readonly natsPort: number;
-}
 
 /** A nats-server of one test, which may kill it. */
 export interface NatsServer {
@@ -38,8 +30,11 @@ export const testLog = createLog("error", (line) => process.stderr.write(line), 
 
 const directories = new Set<string>();
 const stops: (() => Promise<void>)[] = [];
-let shared: Promise<SharedServers> | undefined;
-let databases = 0;
+const databases = new Set<string>();
+let databasesMade = 0;
+/** Referred to for as long as this process lives, since it ends when its input does. */
+let holder: Bun.Subprocess<"pipe", "pipe", "inherit"> | undefined;
+let postgresUrl: Promise<string>;
 
 /** A new empty directory, removed when the tests end. */
 export function temporaryDirectory(): string {
@@ -48,21 +43,13 @@ export function temporaryDirectory(): string {
   return directory;
 }
 
-/** The servers that all tests of a file share. They are started at the first call. */
-export function sharedServers(): Promise<SharedServers> {
-  shared ??= startShared();
-  return shared;
-}
-
 /** Creates an empty database on the shared Postgres and returns its URL. */
 export async function freshDatabase(): Promise<string> {
-  const { databaseUrl } = await sharedServers();
-  databases += 1;
-  const name = `test_${databases}`;
-  const sql = postgres(databaseUrl, { max: 1 });
-  await sql`CREATE DATABASE ${sql(name)}`;
-  await sql.end();
-  const url = new URL(databaseUrl);
+  databasesMade += 1;
+  const name = `test_${databasesMade}`;
+  await onPostgres((sql) => sql`create database ${sql(name)}`);
+  databases.add(name);
+  const url = new URL(await sharedPostgres());
   url.pathname = `/${name}`;
   return url.href;
 }
@@ -99,27 +86,45 @@ export function freePort(): Promise<number> {
   return findFreePort();
 }
 
-/** Stops everything that was started here and removes its data. */
+/** Stops the servers of a file's tests and removes its data. */
 export async function stopServers(): Promise<void> {
   await Promise.all(stops.splice(0).map((stop) => stop()));
-  shared = undefined;
   for (const directory of directories) removeDirectory(directory);
+  if (databases.size > 0) await onPostgres(dropDatabases);
 }
 
-async function startShared(): Promise<SharedServers> {
-  const dataDir = temporaryDirectory();
-  const [pgPort, natsPort] = await Promise.all([findFreePort(), findFreePort()]);
-  const embedded: Embedded = await startEmbedded({
-    dataDir,
-    postgres: { port: pgPort },
-    nats: { port: natsPort },
-    binDir: testBinDir,
-    log: testLog,
+async function dropDatabases(sql: postgres.Sql): Promise<void> {
+  for (const name of databases) await sql`drop database if exists ${sql(name)} with (force)`;
+  databases.clear();
+}
+
+/**
+ * The Postgres of this process's tests. It is started at the first call, and once more when the
+ * runner has ended it, as it does with what a test had started that took too long.
+ */
+function sharedPostgres(): Promise<string> {
+  if (holder === undefined || holder.exitCode !== null) postgresUrl = holdPostgres();
+  return postgresUrl;
+}
+
+async function holdPostgres(): Promise<string> {
+  const script = join(import.meta.dir, "postgresHolder.ts");
+  holder = Bun.spawn([process.execPath, script], {
+    ...{ stdin: "pipe", stdout: "pipe", stderr: "inherit" },
   });
-  stops.push(() => embedded.stop());
-  const { databaseUrl, natsUrl } = embedded;
-  if (databaseUrl === undefined || natsUrl === undefined) throw new Error("no servers");
-  return { databaseUrl, natsUrl, pgPort, natsPort };
+  holder.unref();
+  const { value } = await holder.stdout.getReader().read();
+  if (value === undefined) throw new Error("no Postgres for the tests");
+  return new TextDecoder().decode(value).trim();
+}
+
+async function onPostgres(work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
+  const sql = postgres(await sharedPostgres(), { max: 1 });
+  try {
+    await work(sql);
+  } finally {
+    await sql.end();
+  }
 }
 
 function removeDirectory(directory: string): void {
