@@ -4,6 +4,7 @@ import type { QuarantineRow, RetryOutcome } from "../../src/actors/operatorPorts
 import { type AdminServer, startAdminServer } from "../support/adminServer.ts";
 import { asList, expectBadParameters, expectProblem, readObject } from "../support/answers.ts";
 
+const quarantinedAt = "2026-01-31T10:10:00.123Z";
 let api: AdminServer;
 beforeEach(() => {
   api = startAdminServer();
@@ -16,7 +17,7 @@ function row(id: number, index: number, incarnation = 0): QuarantineRow {
     place: { partition: 7, sequence: 1042, index, incarnation },
     reason: "odd",
     found: "{",
-    quarantinedAt: "now",
+    quarantinedAt,
     state: "held",
     retriedAs: null,
     decidedAt: null,
@@ -24,7 +25,7 @@ function row(id: number, index: number, incarnation = 0): QuarantineRow {
   };
 }
 
-const rest = { partition: 7, sequence: 1042, reason: "odd", found: "{", quarantinedAt: "now" };
+const rest = { partition: 7, sequence: 1042, reason: "odd", found: "{", quarantinedAt };
 const undecided = { state: "held", retriedAs: null, decidedAt: null, decidedBy: null };
 
 describe("the quarantine", () => {

@@ -4,6 +4,7 @@ import type { ActorView, PartitionInfo, RecordedEvent } from "../../src/actors/r
 import { createAdminApp } from "../../src/http/adminApp.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
+import { documentedFetch } from "./documented.ts";
 import { MemoryActors, MemoryAdminQueries, MemoryProjectionControl } from "./memoryAdmin.ts";
 import { MemoryHistory } from "./memoryHistory.ts";
 import { MemoryLedger, MemoryPartitionControl, MemoryQuarantine } from "./memoryOperations.ts";
@@ -38,10 +39,10 @@ export function startAdminServer(adminToken?: string) {
     metrics: async () => "payload_stats_up 1\n",
   });
   const server = serveHttp({ app, host: "127.0.0.1", port: 0, log });
-  const get = (path: string, headers: Record<string, string> = {}) =>
-    fetch(server.url + path, { headers });
+  const ask = documentedFetch(server.url, { authorization: `Bearer ${adminToken}` });
+  const get = (path: string, headers: Record<string, string> = {}) => ask(path, { headers });
   const post = (path: string, headers: Record<string, string> = {}) =>
-    fetch(server.url + path, { method: "POST", headers });
+    ask(path, { method: "POST", headers });
   const operations = { quarantine, partitionControl, ledger, history };
   return { server, actors, queries, projections, ...operations, logLines, get, post };
 }

@@ -5,6 +5,7 @@ import { directPosts } from "../../src/http/ingestController.ts";
 import { createPublicApp } from "../../src/http/publicApp.ts";
 import { serveHttp } from "../../src/http/server.ts";
 import { createLog } from "../../src/log.ts";
+import { documentedFetch } from "./documented.ts";
 import { MemoryStatsQueries } from "./memoryStatsQueries.ts";
 import { RecordingPayloadLog } from "./recordingPayloadLog.ts";
 
@@ -41,10 +42,10 @@ export function startPublicServer(options: PublicServerOptions = {}) {
   const app = createPublicApp({ log, readiness, ingest, queries, windowMs });
   const place = { host: "127.0.0.1", port: 0 };
   const server = serveHttp({ app, ...place, log, directPosts: directPosts(ingest) });
-  const get = (path: string, headers: Record<string, string> = {}) =>
-    fetch(server.url + path, { headers });
+  const ask = documentedFetch(server.url);
+  const get = (path: string, headers: Record<string, string> = {}) => ask(path, { headers });
   const post = (path: string, body: TestBody, headers: Record<string, string> = {}) =>
-    fetch(server.url + path, {
+    ask(path, {
       method: "POST",
       body,
       headers: { "content-type": "application/json", ...headers },

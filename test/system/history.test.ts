@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
 import { asList, asObject, type Json, readObject } from "../support/answers.ts";
 import { type ApiPayload, examplePayload, getPage } from "../support/api.ts";
+import { type DocumentedFetch, documentedFetch } from "../support/documented.ts";
 import { type NaiveMessage, naiveRows } from "../support/naiveModel.ts";
 import { type TestProcess, type TestSite, testSite } from "../support/process.ts";
 import { readStreams, type StoredMessage } from "../support/streamReader.ts";
@@ -13,6 +14,7 @@ const windowMs = 2_000;
 const partitions = 4;
 let site: TestSite;
 let running: TestProcess;
+let admin: DocumentedFetch;
 let messages: readonly StoredMessage[] = [];
 /** By customer and content. */
 const receipts: {
@@ -24,6 +26,7 @@ const receipts: {
 beforeAll(async () => {
   site = await testSite({ WINDOW: "2s", PARTITIONS: String(partitions) });
   running = await site.start();
+  admin = documentedFetch(running.adminUrl);
   for (let i = 0; i < 300; i++) {
     const content = `channel ${i % 5}`;
     const payload = { ...examplePayload, content, token: `t${i % 40}`, cdn: i, p2p: i % 3 };
@@ -58,7 +61,7 @@ async function sealed(): Promise<void> {
 }
 
 async function ask(path: string): Promise<Json> {
-  return await readObject(await fetch(`${running.adminUrl}${path}`));
+  return await readObject(await admin(path));
 }
 
 function explainPath(row: { time: string; customer: string; content: string }): string {
@@ -115,9 +118,7 @@ describe("explain", () => {
       replayed: { cdn: "1", payloads: 1 },
       payloadsTotal: 1,
     });
-    const other = await fetch(
-      `${running.adminUrl}${explainPath({ ...examplePayload, time: "2026-01-01T00:00:00Z" })}`,
-    );
+    const other = await admin(explainPath({ ...examplePayload, time: "2026-01-01T00:00:00Z" }));
     expect(other.status).toBe(404);
   }, 30_000);
 
@@ -177,7 +178,7 @@ describe("a receipt", () => {
     );
     expect(["open", "sealed"]).toContain(String(fate.status));
     const never = `${receipt.split(".")[0]}.9999999.0`;
-    expect((await fetch(`${running.adminUrl}/admin/receipts/${never}`)).status).toBe(404);
+    expect((await admin(`/admin/receipts/${never}`)).status).toBe(404);
   });
 });
 
@@ -245,7 +246,7 @@ describe("an actor as it was", () => {
         cdn += BigInt(String(asObject(event.data).cdn));
         windows++;
       }
-      const response = await fetch(`${running.adminUrl}${path}?at=${event.position}`);
+      const response = await admin(`${path}?at=${event.position}`);
       if (response.status === 404) {
         expect(windows).toBe(0);
         continue;

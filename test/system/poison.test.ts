@@ -6,6 +6,7 @@ import { partitionOf } from "../../src/domain/digest.ts";
 import { asList, asObject, type Json, readObject } from "../support/answers.ts";
 import { examplePayload, postOne } from "../support/api.ts";
 import { payloadStats } from "../support/cli.ts";
+import { type DocumentedFetch, documentedFetch } from "../support/documented.ts";
 import { type TestProcess, type TestSite, testSite } from "../support/process.ts";
 import { until } from "../support/until.ts";
 
@@ -14,12 +15,14 @@ const largest = Number.MAX_SAFE_INTEGER;
 const fitting = 1024;
 let site: TestSite;
 let running: TestProcess;
+let admin: DocumentedFetch;
 let nats: NatsConnection;
 let sql: postgres.Sql;
 
 beforeAll(async () => {
   site = await testSite({ WINDOW: "2s", PARTITIONS: "2" });
   running = await site.start();
+  admin = documentedFetch(running.adminUrl);
   nats = await connect({ servers: running.natsUrl });
   sql = postgres(running.databaseUrl, { max: 2, onnotice: () => {} });
 }, 60_000);
@@ -30,13 +33,11 @@ afterAll(async () => {
 });
 
 function get(path: string): Promise<Json> {
-  return fetch(running.adminUrl + path).then(readObject);
+  return admin(path).then(readObject);
 }
 
 function decide(receipt: string, decision: string): Promise<Response> {
-  return fetch(`${running.adminUrl}/admin/quarantine/${receipt}/${decision}?by=anna`, {
-    method: "POST",
-  });
+  return admin(`/admin/quarantine/${receipt}/${decision}?by=anna`, { method: "POST" });
 }
 
 async function quarantined(query = ""): Promise<Json[]> {
