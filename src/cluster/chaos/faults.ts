@@ -84,24 +84,24 @@ export function schedule(seed: number, options: ScheduleOptions): Blow[] {
   const blows: Blow[] = [];
   let deck: FaultKind[] = [];
   let dealt = 0;
-  const deal = (except?: Target): Fault => {
+  /** Undefined when all are dealt, or when only those of `except` are left in the deck. */
+  const deal = (except?: Target): Fault | undefined => {
+    if (dealt >= faults) return undefined;
     if (deck.length === 0) deck = shuffled(random, cards);
-    // Servers of one kind fail one at a time, so two at once are of different kinds.
-    const at = Math.max(
-      0,
-      deck.findIndex(({ target }) => target !== except),
-    );
-    const [kind] = deck.splice(at, 1);
-    if (kind === undefined) throw new Error("the deck is empty");
+    const at = deck.findIndex(({ target }) => target !== except);
+    const kind = deck[at];
+    if (kind === undefined) return undefined;
+    deck.splice(at, 1);
     dealt++;
     const durationMs = duration(random, kind, leaseMs);
     return { ...kind, pick: random.uniform(), durationMs };
   };
-  while (dealt < faults) {
-    const first = deal();
+  for (let first = deal(); first !== undefined; first = deal()) {
+    // Servers of one kind fail one at a time, so two at once are of different kinds.
     const double = dealt < faults && random.chance(0.25);
+    const second = double ? deal(first.target) : undefined;
     blows.push({
-      faults: double ? [first, deal(first.target)] : [first],
+      faults: second === undefined ? [first] : [first, second],
       gapMs: random.between(50, 1_500),
       share: random.uniform(),
       atBoundary: random.chance(0.6),
