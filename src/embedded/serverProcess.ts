@@ -42,6 +42,7 @@ export class ServerProcess {
   private supervised = false;
   private failures = 0;
   private restartCount = 0;
+  private restartTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly spec: ServerSpec,
@@ -78,6 +79,7 @@ export class ServerProcess {
    * @throws EmbeddedError with the server's last words when it does not come up.
    */
   async start(restart = true): Promise<void> {
+    clearTimeout(this.restartTimer);
     this.stopping = false;
     this.supervised = false;
     for (let tries = 1; ; tries += 1) {
@@ -103,6 +105,7 @@ export class ServerProcess {
 
   /** Stops the server cleanly, or not so cleanly after a few seconds. Idempotent. */
   async stop(): Promise<void> {
+    clearTimeout(this.restartTimer);
     this.stopping = true;
     const child = this.child;
     if (child === undefined) return;
@@ -169,7 +172,7 @@ export class ServerProcess {
     this.failures += 1;
     const { name } = this.spec;
     this.log.warn(`the embedded ${name} ended; restarting it`, { reason, delayMs });
-    setTimeout(() => this.restart(), delayMs).unref();
+    this.restartTimer = setTimeout(() => this.restart(), delayMs).unref();
   }
 
   private async restart(): Promise<void> {
