@@ -117,5 +117,5 @@ async function run(command: string[], cwd: string): Promise<string> {
     timeout: downloadMs,
   });
   const [errors, code] = await Promise.all([child.stderr.text(), child.exited]);
-  return code === 0 ? "" : (errors.trim().split("\n").at(-1) ?? `exit code ${code}`);
+  return code === 0 ? "" : errors.trim().split("\n").at(-1) || `exit code ${code}`;
 }
