@@ -95,7 +95,7 @@ export class Cluster {
     const postgres = new ServerProcess(spec, watcher, log);
     const nats: ServerProcess[] = [];
     for (let index = 0; index < natsNodes; index++) {
-      const node = await prepareNatsNode(dataDir, binary, index, ports.nats);
+      const node = await prepareNatsNode(dataDir, binary, index, ports.nats, log);
       nats.push(new ServerProcess(node, watcher, log));
     }
     const env = {

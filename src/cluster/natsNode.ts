@@ -3,10 +3,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { embeddedNatsUrl } from "../embedded/addresses.ts";
 import type { NatsBinary } from "../embedded/natsBinary.ts";
-import { jetStreamBlock } from "../embedded/natsServer.ts";
+import { configFile, endOrphanNats, jetStreamBlock, pidFile } from "../embedded/natsServer.ts";
 import { loopback } from "../embedded/ports.ts";
 import { readIfThere } from "../embedded/processes.ts";
 import type { ServerSpec } from "../embedded/serverProcess.ts";
+import type { Log } from "../log.ts";
 
 export interface NatsNodePorts {
   readonly client: number;
@@ -16,32 +17,35 @@ export interface NatsNodePorts {
 
 const askMs = 1_000;
 
-/** Writes the configuration of node `index` of those with `ports`, and says how to run it. */
+/**
+ * Writes the configuration of node `index` of those with `ports`, and says how to run it. A node
+ * on this data whose parent died without ending it is ended first.
+ */
 export async function prepareNatsNode(
   dataDir: string,
   binary: NatsBinary,
   index: number,
   ports: readonly NatsNodePorts[],
+  log: Log,
 ): Promise<ServerSpec> {
   const own = ports[index];
   if (own === undefined) throw new Error(`there is no nats-server ${index}`);
   const name = `nats-${index + 1}`;
   const directory = join(dataDir, name);
-  const pidFile = join(directory, "nats-server.pid");
-  const configFile = join(directory, "nats-server.conf");
+  await endOrphanNats(directory, log);
   await mkdir(directory, { recursive: true });
   const jetStream = await jetStreamBlock(directory, binary);
-  await writeFile(configFile, configuration(name, pidFile, jetStream, own, ports));
+  await writeFile(configFile(directory), configuration(name, directory, jetStream, own, ports));
   return {
     name,
     url: embeddedNatsUrl(own.client),
     port: own.client,
-    command: [binary.path, "--config", configFile],
+    command: [binary.path, "--config", configFile(directory)],
     logFile: join(dataDir, "log", `${name}.log`),
     stopSignal: "SIGTERM",
     watchSignal: "TERM",
     ready: async (pid) =>
-      readIfThere(pidFile)?.trim() === String(pid) &&
+      readIfThere(pidFile(directory))?.trim() === String(pid) &&
       (await isHealthy(own.monitor, "?js-server-only=true")),
   };
 }
@@ -63,7 +67,7 @@ export async function isHealthy(monitorPort: number, scope = ""): Promise<boolea
 
 function configuration(
   name: string,
-  pidFile: string,
+  directory: string,
   jetStream: string,
   own: NatsNodePorts,
   all: readonly NatsNodePorts[],
@@ -74,7 +78,7 @@ server_name: ${name}
 host: ${loopback}
 port: ${own.client}
 http: "${loopback}:${own.monitor}"
-pid_file: ${JSON.stringify(pidFile)}
+pid_file: ${JSON.stringify(pidFile(directory))}
 ${jetStream}cluster {
   name: payload-stats
   host: ${loopback}

@@ -2,7 +2,7 @@
 import { join, resolve } from "node:path";
 import type { Log } from "../log.ts";
 import { claimDataDir } from "./dataDir.ts";
-import { endOrphanNats, prepareNats } from "./natsServer.ts";
+import { endOrphanNats, natsDir, prepareNats } from "./natsServer.ts";
 import { requireFreePort } from "./ports.ts";
 import { endOrphanPostgres, ensureDatabase, preparePostgres } from "./postgres.ts";
 import { ServerProcess } from "./serverProcess.ts";
@@ -123,7 +123,7 @@ async function startNats(
   keep: (server: ServerProcess) => ServerProcess,
   { binDir, log, signal }: EmbeddedOptions,
 ): Promise<ServerProcess> {
-  await endOrphanNats(dataDir, log);
+  await endOrphanNats(natsDir(dataDir), log);
   await requireFreePort(port, {
     server: "the embedded nats-server",
     advice: "set EMBEDDED_NATS_PORT to a free port, or NATS_URL to use a server of your own",

@@ -21,40 +21,41 @@ export async function prepareNats(
   const directory = natsDir(dataDir);
   await mkdir(directory, { recursive: true });
   const jetStream = await jetStreamBlock(directory, binary);
-  await writeFile(configFile(dataDir), configuration(directory, port, jetStream));
+  await writeFile(configFile(directory), configuration(directory, port, jetStream));
   log.info(`durability: ${durability(binary)}`, { version: binary.version });
   return {
     name: "nats-server",
     url: embeddedNatsUrl(port),
     port,
-    command: [binary.path, "--config", configFile(dataDir)],
+    command: [binary.path, "--config", configFile(directory)],
     logFile: join(dataDir, "log", "nats.log"),
     stopSignal: "SIGTERM",
     watchSignal: "TERM",
-    ready: async (pid) => readIfThere(pidFile(dataDir))?.trim() === String(pid) && greets(port),
+    ready: async (pid) => readIfThere(pidFile(directory))?.trim() === String(pid) && greets(port),
   };
 }
 
-/** Ends a nats-server on this data whose parent died without ending it. */
-export async function endOrphanNats(dataDir: string, log: Log): Promise<void> {
-  const pid = Number(readIfThere(pidFile(dataDir)));
+/** Ends a nats-server on the data in `directory` whose parent died without ending it. */
+export async function endOrphanNats(directory: string, log: Log): Promise<void> {
+  const pid = Number(readIfThere(pidFile(directory)));
   if (!(pid > 1) || !isAlive(pid)) return;
   // The pid may by now belong to anything; ours has our configuration in its command.
-  if (!` ${commandLine(pid)} `.includes(` --config ${configFile(dataDir)} `)) return;
+  if (!` ${commandLine(pid)} `.includes(` --config ${configFile(directory)} `)) return;
   await endProcess(pid, "SIGTERM", 3_000);
   log.warn("ended a nats-server left by a dead process", { pid });
 }
 
-function natsDir(dataDir: string): string {
+/** Where the one embedded server keeps everything. */
+export function natsDir(dataDir: string): string {
   return join(dataDir, "nats");
 }
 
-function configFile(dataDir: string): string {
-  return join(natsDir(dataDir), "nats-server.conf");
+export function configFile(directory: string): string {
+  return join(directory, "nats-server.conf");
 }
 
-function pidFile(dataDir: string): string {
-  return join(natsDir(dataDir), "nats-server.pid");
+export function pidFile(directory: string): string {
+  return join(directory, "nats-server.pid");
 }
 
 function configuration(directory: string, port: number, jetStream: string): string {
@@ -62,7 +63,7 @@ function configuration(directory: string, port: number, jetStream: string): stri
 server_name: payload-stats
 host: ${loopback}
 port: ${port}
-pid_file: ${JSON.stringify(join(directory, "nats-server.pid"))}
+pid_file: ${JSON.stringify(pidFile(directory))}
 ${jetStream}`;
 }
 

@@ -38,7 +38,7 @@ beforeAll(async () => {
     ports.push({ client: await freePort(), route: await freePort(), monitor: await freePort() });
   }
   for (const index of ports.keys()) {
-    const spec = await prepareNatsNode(dataDir, binary, index, ports);
+    const spec = await prepareNatsNode(dataDir, binary, index, ports, testLog);
     servers.push(new ServerProcess(spec, watcher, testLog));
   }
   await Promise.all(servers.map((server) => server.start(false)));
