@@ -3,7 +3,6 @@
  * at once. How long until it has caught up: until every message stored before has been sent to it?
  * And how does that grow with what piled up, when it is started some seconds later?
  */
-import { audience } from "./support/backlog.ts";
 import { benchSite, note, rounds, runBench } from "./support/bench.ts";
 import {
   openPending,
@@ -14,6 +13,7 @@ import {
   windowEnd,
 } from "./support/counted.ts";
 import { report } from "./support/report.ts";
+import { SteadyLoad } from "./support/steadyLoad.ts";
 
 const payloadsASecond = 20_000;
 const rowsARequest = 200;
@@ -26,37 +26,6 @@ interface Round {
   readonly seconds: number[];
 }
 
-/** Sends at a fixed rate until stopped; resolves with the number of payloads answered 202. */
-function sendSteadily(url: string) {
-  const rows = [...audience(200_000, 100_000, 2_000)].map((payload) => JSON.stringify(payload));
-  let [stopped, sent, accepted] = [false, 0, 0];
-  const requests = new Set<Promise<void>>();
-  const post = async (body: string) => {
-    const headers = { "content-type": "application/x-ndjson" };
-    const answer = await fetch(`${url}/stats/batch`, { method: "POST", headers, body });
-    if (answer.status === 202) accepted += rowsARequest;
-  };
-  const running = (async () => {
-    const start = performance.now();
-    while (!stopped) {
-      while (sent < ((performance.now() - start) / 1_000) * payloadsASecond) {
-        const at = sent % rows.length;
-        const request = post(rows.slice(at, at + rowsARequest).join("\n"));
-        requests.add(request);
-        void request.finally(() => requests.delete(request));
-        sent += rowsARequest;
-      }
-      await Bun.sleep(5);
-    }
-    await Promise.all(requests);
-    return { sent, accepted };
-  })();
-  return async () => {
-    stopped = true;
-    return running;
-  };
-}
-
 await runBench(async () => {
   const site = await benchSite({ WINDOW: "10s" });
   const holder = await site.start({ ROLES: "ingest,projector" });
@@ -64,7 +33,9 @@ await runBench(async () => {
   const urls = { DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ROLES: "worker" };
   const [sql, stream] = [openSql(databaseUrl), await openPending(natsUrl)];
   let worker = await site.start(urls);
-  const stop = sendSteadily(url);
+  const load = new SteadyLoad(url, payloadsASecond, rowsARequest);
+  const ending = new AbortController();
+  const sending = load.run(ending.signal);
   const found = pauses.map((pause): Round => ({ pause, seconds: [] }));
   for (let round = 0; round < rounds; round++) {
     for (const { pause, seconds } of found) {
@@ -86,7 +57,9 @@ await runBench(async () => {
       note(`caught up ${end - start} ms after a pause of ${pause} s`);
     }
   }
-  const { sent, accepted } = await stop();
+  ending.abort();
+  await sending;
+  const { accepted } = load.books;
   const boundary = windowEnd(Date.now(), windowMs);
   await reach("the seal", async () => (await sealedMs(sql)) >= boundary);
   const counted = await payloadsSealed(sql);
@@ -102,8 +75,7 @@ await runBench(async () => {
   const points = piledUp.map(({ pause, seconds }) => [pause * payloadsASecond, seconds]);
   await report("recovery", "How long does a killed worker take to catch up?", rows, {
     payloadsASecond,
-    sent,
-    accepted,
+    ...load.books,
     counted,
     curve: { x: "payloads that arrived meanwhile", y: "seconds", points },
   });
