@@ -31,7 +31,7 @@ const verbs = [
   addWhatIfVerb,
   addLedgerVerb,
   addQuarantineVerbs,
-  addSimulateVerb,
+  (program: Command) => addSimulateVerb(program),
   addDoctorVerb,
 ];
 

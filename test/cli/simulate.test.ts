@@ -1,22 +1,22 @@
 import { describe, expect, test } from "bun:test";
 import { standalone } from "../../src/cli/program.ts";
-import { describeSimulate } from "../../src/cli/verbs/simulate.ts";
+import { addSimulateVerb } from "../../src/cli/verbs/simulate.ts";
 import type { SimulateOptions } from "../../src/simulator/simulation.ts";
 
 /** What a command line asks for, or what is said of it. */
 async function read(...args: string[]): Promise<SimulateOptions | string> {
   let asked: SimulateOptions | undefined;
   let said = "";
-  const command = standalone("simulate").configureOutput({
+  const program = standalone("payload-stats").configureOutput({
     writeErr: (text) => {
       said += text;
     },
   });
-  describeSimulate(command, async (options) => {
+  addSimulateVerb(program, async (options) => {
     asked = options;
     return 0;
   });
-  await command.parseAsync(args, { from: "user" }).catch(() => {});
+  await program.parseAsync(["simulate", ...args], { from: "user" }).catch(() => {});
   return asked ?? said;
 }
 

@@ -22,17 +22,10 @@ interface SimulateFlags {
 /** Of the devices, where a collector is asked for. */
 const batchShare = 0.3;
 
-export function addSimulateVerb(program: Command): void {
-  const command = describeSimulate(program.command("simulate"));
-  command.addHelpText("after", example("simulate --devices 1000 --for 1m --speed 10"));
-}
-
-/**
- * Options and action of `payload-stats simulate` and of `bun run simulate`.
- * @param run resolves with the exit code.
- */
-export function describeSimulate(command: Command, run = runSimulation): Command {
-  return command
+/** @param run resolves with the exit code. */
+export function addSimulateVerb(program: Command, run = runSimulation): void {
+  program
+    .command("simulate")
     .description("simulate viewers, then compare the tables with what was acknowledged")
     .option("--devices <n>", "most of them watch at any time", integerFrom(1, 1_000_000), 1_000)
     .option(
@@ -81,6 +74,7 @@ export function describeSimulate(command: Command, run = runSimulation): Command
       ).argParser(integerFrom(0, 2 ** 32 - 1)),
     )
     .addHelpText("after", more)
+    .addHelpText("after", example("simulate --devices 1000 --for 1m --speed 10"))
     .action(async ({ batch, ...flags }: SimulateFlags, command: Command) => {
       const { output } = command.optsWithGlobals<{ output?: unknown }>();
       const options = {
