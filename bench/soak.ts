@@ -2,11 +2,12 @@
  * `bun run soak`: is memory flat, and are file descriptors, while payloads arrive at a fixed rate
  * for a long time? See `--help`.
  */
-import { parseArgs } from "node:util";
 import { Output } from "../src/cli/output.ts";
+import { runProgram, standalone } from "../src/cli/program.ts";
+import { durationOption } from "../src/cli/times.ts";
+import { numberFrom, ordinal } from "../src/cli/verb.ts";
 import { readConfig } from "../src/config.ts";
-import { formatDuration, parseDuration } from "../src/domain/duration.ts";
-import { errorMessage } from "../src/log.ts";
+import { formatDuration } from "../src/domain/duration.ts";
 import type { TestProcess } from "../test/support/process.ts";
 import { benchSite, note, runBench } from "./support/bench.ts";
 import { openSql, payloadsSealed, reach, sealedMs } from "./support/counted.ts";
@@ -16,21 +17,39 @@ import { spreadOf } from "./support/numbers.ts";
 import { rises, slopeOf } from "./support/slope.ts";
 import { type SteadyBooks, SteadyLoad } from "./support/steadyLoad.ts";
 
-const help = `Runs the whole service under a steady load, and looks whether anything grows.
+/** The first starts the embedded servers, and the others share these. */
+const splitRoles = ["ingest", "worker", "projector", "admin"] as const;
+const shownBytes = 1_048_576;
+/** Files a minute, and as a share of those that are open. */
+const filesBound = 1;
+const filesShare = 0.02;
 
-Usage: bun run soak [options]
+interface SoakFlags {
+  readonly for: number;
+  readonly rate: number;
+  readonly rows: number;
+  readonly window: string;
+  readonly retention: string;
+  readonly every: number;
+  readonly bound: number;
+  readonly split?: true;
+  readonly json?: string;
+}
 
-  --for DURATION        how long to send (10m)
-  --rate N              payloads a second (20000)
-  --rows N              payloads in a request; 1 sends single posts (100)
-  --window DURATION     length of a window (10s)
-  --retention DURATION  how long sealed payloads stay in the streams (1m)
-  --every DURATION      between two samples (5s)
-  --bound MIB           a process may grow by so much a minute (1)
-  --split               ingest, worker, projector and admin as a process each, not all in one
-  --json FILE           keeps all samples
-  --help
-
+const command = standalone("bun run soak")
+  .description("Runs the whole service under a steady load, and looks whether anything grows.")
+  .addOption(durationOption("--for <duration>", "how long to send", "10m", 1_000))
+  .option("--rate <n>", "payloads a second", ordinal, 20_000)
+  .option("--rows <n>", "payloads in a request; 1 sends single posts", ordinal, 100)
+  .option("--window <duration>", "length of a window", "10s")
+  .option("--retention <duration>", "how long sealed payloads stay in the streams", "1m")
+  .addOption(durationOption("--every <duration>", "between two samples", "5s", 1_000))
+  .option("--bound <mib>", "a process may grow by so much a minute", numberFrom(0, 1_000), 1)
+  .option("--split", "ingest, worker, projector and admin as a process each, not all in one")
+  .option("--json <file>", "keeps all samples")
+  .addHelpText(
+    "after",
+    `
 Memory is what is resident and not shared; that of all Postgres backends is one sum, and what they
 share stands by itself, once. Open files are those of the process that has most; Postgres keeps
 those of its tables open, up to a bound of its own, and closes them when it likes (the checkpointer
@@ -39,15 +58,12 @@ time: least squares, with the standard error. Exit code 1: a process grows by mo
 or opens more files a minute than one and than 2 % of those it has, in both cases by more than three
 standard errors; or payloads that were acknowledged are not counted. The first minutes grow: nats-
 server keeps the block that it writes of each stream (8 MiB), and Postgres's backends open the files
-that they touch.
-`;
-
-/** The first starts the embedded servers, and the others share these. */
-const splitRoles = ["ingest", "worker", "projector", "admin"] as const;
-const shownBytes = 1_048_576;
-/** Files a minute, and as a share of those that are open. */
-const filesBound = 1;
-const filesShare = 0.02;
+that they touch.`,
+  )
+  .action(async (flags: SoakFlags) => {
+    const options = soakOptions(flags);
+    await runBench(() => soak(options));
+  });
 
 interface Options {
   readonly forMs: number;
@@ -66,49 +82,20 @@ interface Sample {
   readonly footprints: ReadonlyMap<string, Footprint>;
 }
 
-function readOptions(args: string[]): Options | undefined {
-  const text = (value: string) => ({ type: "string", default: value }) as const;
-  const { values } = parseArgs({
-    args,
-    options: {
-      for: text("10m"),
-      rate: text("20000"),
-      rows: text("100"),
-      window: text("10s"),
-      retention: text("1m"),
-      every: text("5s"),
-      bound: text("1"),
-      split: { type: "boolean", default: false },
-      json: { type: "string" },
-      help: { type: "boolean", short: "h" },
-    },
-  });
-  if (values.help === true) return undefined;
-  // Checked before anything is started, by the rules that the service goes by.
-  readConfig({ WINDOW: values.window, RAW_RETENTION: values.retention });
+/** @throws ConfigError for what the service would refuse, before anything is started. */
+function soakOptions(flags: SoakFlags): Options {
+  const config = readConfig({ WINDOW: flags.window, RAW_RETENTION: flags.retention });
   return {
-    forMs: duration("for", values.for),
-    rate: positive("rate", values.rate),
-    rows: positive("rows", values.rows),
-    windowMs: duration("window", values.window),
-    retention: formatDuration(duration("retention", values.retention)),
-    everyMs: duration("every", values.every),
-    boundMib: positive("bound", values.bound),
-    split: values.split,
-    json: values.json,
+    forMs: flags.for,
+    rate: flags.rate,
+    rows: flags.rows,
+    windowMs: config.windowMs,
+    retention: formatDuration(config.rawRetentionMs),
+    everyMs: flags.every,
+    boundMib: flags.bound,
+    split: flags.split === true,
+    json: flags.json,
   };
-}
-
-function duration(name: string, text: string): number {
-  const value = parseDuration(text);
-  if (value !== undefined && value >= 1_000) return value;
-  throw new Error(`--${name}: must be a duration like 90s or 5m from 1s, not "${text}"`);
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (value > 0) return value;
-  throw new Error(`--${name}: must be a number above 0, not "${text}"`);
 }
 
 /** The processes of the service by name; the first has the embedded servers. */
@@ -241,18 +228,4 @@ async function soak(options: Options): Promise<boolean> {
   return exact && codes.every((code) => code === 0) && lines.every(({ good }) => good);
 }
 
-/** Ends the process when they make no sense, or ask for help. */
-function optionsOrExit(args: string[]): Options {
-  try {
-    const options = readOptions(args);
-    if (options !== undefined) return options;
-    process.stdout.write(help);
-    process.exit(0);
-  } catch (error) {
-    process.stderr.write(`${errorMessage(error)}\nSee: bun run soak --help\n`);
-    process.exit(2);
-  }
-}
-
-const options = optionsOrExit(process.argv.slice(2));
-await runBench(() => soak(options));
+process.exitCode = await runProgram(command, process.argv.slice(2));
