@@ -56,10 +56,13 @@ export class DueQueue {
   }
 
   #swap(left: number, right: number): void {
-    for (const values of [this.#times, this.#numbers]) {
-      const value = values[left] ?? 0;
-      values[left] = values[right] ?? 0;
-      values[right] = value;
-    }
+    swap(this.#times, left, right);
+    swap(this.#numbers, left, right);
   }
+}
+
+function swap(values: number[], left: number, right: number): void {
+  const value = values[left] ?? 0;
+  values[left] = values[right] ?? 0;
+  values[right] = value;
 }

@@ -3,18 +3,14 @@
  * without waiting (the microtasks) before the next: so a run is a function of its seed.
  */
 import { drainMicrotasks } from "bun:jsc";
-
-interface Task {
-  readonly atMs: number;
-  readonly order: number;
-  readonly run: () => void;
-}
+import { DueQueue } from "../../src/simulator/dueQueue.ts";
 
 export class Scheduler {
-  /** A binary heap by time, then by the order of coming. */
-  readonly #heap: Task[] = [];
+  /** By their numbers, in the order of coming. */
+  readonly #tasks = new Map<number, () => void>();
+  readonly #due = new DueQueue();
   #nowMs = 0;
-  #order = 0;
+  #next = 0;
 
   /** Milliseconds since the run began, with fractions. */
   get nowMs(): number {
@@ -22,18 +18,9 @@ export class Scheduler {
   }
 
   after(delayMs: number, run: () => void): void {
-    const task = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, run };
-    const heap = this.#heap;
-    let at = heap.length;
-    heap.push(task);
-    while (at > 0) {
-      const parentAt = (at - 1) >> 1;
-      const parent = heap[parentAt];
-      if (parent === undefined || !before(task, parent)) break;
-      heap[at] = parent;
-      at = parentAt;
-    }
-    heap[at] = task;
+    const number = this.#next++;
+    this.#tasks.set(number, run);
+    this.#due.push(this.#nowMs + Math.max(0, delayMs), number);
   }
 
   /** Goes on until something is done or `untilMs` is reached; true when it is done. */
@@ -41,38 +28,16 @@ export class Scheduler {
     drainMicrotasks();
     for (;;) {
       if (done()) return true;
-      const next = this.#heap[0];
-      if (next === undefined || next.atMs > untilMs) break;
-      this.#pop();
-      this.#nowMs = next.atMs;
-      next.run();
+      const atMs = this.#due.nextTime;
+      const number = atMs === undefined || atMs > untilMs ? undefined : this.#due.pop();
+      if (atMs === undefined || number === undefined) break;
+      const run = this.#tasks.get(number);
+      this.#tasks.delete(number);
+      this.#nowMs = atMs;
+      run?.();
       drainMicrotasks();
     }
     this.#nowMs = Math.max(this.#nowMs, untilMs);
     return false;
   }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let childAt = 2 * at + 1;
-      let child = heap[childAt];
-      const right = heap[childAt + 1];
-      if (child !== undefined && right !== undefined && before(right, child)) {
-        child = right;
-        childAt++;
-      }
-      if (child === undefined || !before(child, last)) break;
-      heap[at] = child;
-      at = childAt;
-    }
-    heap[at] = last;
-  }
-}
-
-function before(a: Task, b: Task): boolean {
-  return a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order);
 }
