@@ -6,6 +6,8 @@ import type { Payload } from "../../src/domain/payload.ts";
 import { payloadSubject } from "../../src/nats/names.ts";
 import { Random, Zipf } from "../../src/simulator/random.ts";
 
+/** As many as the product has when it is not told otherwise. */
+const partitions = 16;
 const inFlightMax = 64;
 const timeoutMs = 30_000;
 
@@ -23,7 +25,6 @@ export class Backlog {
 
   private constructor(
     private readonly connection: NatsConnection,
-    private readonly partitions: number,
     private readonly payloadsAMessage: number,
   ) {
     this.#builders = Array.from({ length: partitions }, () => new BatchBuilder());
@@ -31,18 +32,13 @@ export class Backlog {
     this.#last = Array.from({ length: partitions }, () => Promise.resolve());
   }
 
-  static async open(natsUrl: string, payloadsAMessage: number, partitions = 16): Promise<Backlog> {
+  static async open(natsUrl: string, payloadsAMessage: number): Promise<Backlog> {
     const connection = await connect({ servers: natsUrl, noAsyncTraces: true });
-    return new Backlog(connection, partitions, payloadsAMessage);
-  }
-
-  /** Messages that were sent. */
-  get messages(): number {
-    return this.#numbers.reduce((sum, number) => sum + number, 0);
+    return new Backlog(connection, payloadsAMessage);
   }
 
   async add(payload: Payload): Promise<void> {
-    const partition = partitionOf(payload.customer, payload.content, this.partitions);
+    const partition = partitionOf(payload.customer, payload.content, partitions);
     const builder = this.#builders[partition];
     builder?.add(payload);
     if (builder?.count === this.payloadsAMessage) await this.#send(partition);

@@ -28,12 +28,10 @@ export async function visibleMs(sql: Sql, tables = ["stats", "sessions"]): Promi
   return Number(row?.ms ?? 0);
 }
 
-/** Payloads in all sealed events that end after a time and up to another, epoch ms. */
-export async function payloadsSealed(sql: Sql, afterMs = 0, uptoMs = 8e15): Promise<number> {
+/** Payloads in all sealed events. */
+export async function payloadsSealed(sql: Sql): Promise<number> {
   const [row] = await sql`
-    select coalesce(sum((data ->> 'payloads')::bigint), 0) as payloads from events
-    where window_end > to_timestamp(${afterMs / 1_000}::float8)
-      and window_end <= to_timestamp(${Math.min(uptoMs, 4e12) / 1_000}::float8)`;
+    select coalesce(sum((data ->> 'payloads')::bigint), 0) as payloads from events`;
   return Number(row?.payloads ?? 0);
 }
 

@@ -3,13 +3,14 @@ import { join } from "node:path";
 import type { Random } from "../../src/simulator/random.ts";
 import { note } from "./bench.ts";
 
-export interface LoadOptions {
+interface LoadOptions {
   readonly url: string;
   readonly connections: number;
   readonly seconds: number;
-  readonly tokens?: number;
-  readonly contents?: number;
 }
+
+const tokens = 20_000;
+const contents = 500;
 
 export interface LoadResult {
   /** Answers with a status of 2xx, a second. */
@@ -40,7 +41,7 @@ function threadsFor({ connections }: LoadOptions): number {
 }
 
 async function loadWithWrk(options: LoadOptions): Promise<LoadResult> {
-  const { url, connections, seconds, tokens = 20_000, contents = 500 } = options;
+  const { url, connections, seconds } = options;
   const threads = threadsFor(options);
   const script = join(import.meta.dir, "load.lua");
   const command = ["wrk", `-t${threads}`, `-c${connections}`, `-d${seconds}s`, "--timeout", "10s"];
@@ -60,7 +61,7 @@ async function loadWithWrk(options: LoadOptions): Promise<LoadResult> {
 }
 
 async function loadWithAutocannon(options: LoadOptions): Promise<LoadResult> {
-  const { url, connections, seconds, tokens = 20_000, contents = 500 } = options;
+  const { url, connections, seconds } = options;
   const command = [process.execPath, join(import.meta.dir, "autocannon.ts"), url];
   command.push(...[connections, seconds, tokens, contents].map(String));
   const { text, cores } = await run(command);

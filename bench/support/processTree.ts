@@ -1,7 +1,7 @@
 /** CPU time and memory of a process and its descendants, by name, from /proc. */
 import { readdirSync, readFileSync } from "node:fs";
 
-export interface Usage {
+interface Usage {
   /** Seconds of CPU, user and system. */
   readonly cpuSeconds: number;
   /** Resident memory now, bytes. For Postgres it counts shared buffers once a backend. */
@@ -49,11 +49,6 @@ export function cpuBetween(
       Math.round((cpuSeconds - (before.get(name)?.cpuSeconds ?? 0)) * 100) / 100,
     ]),
   );
-}
-
-/** Resident memory of one process, bytes. */
-export function residentBytesOf(pid: number): number {
-  return readStat(pid)?.residentBytes ?? 0;
 }
 
 function readAll(): Map<number, ProcessStat> {

@@ -15,13 +15,13 @@ export interface Row {
 }
 
 /** `ratio`: the median of the ratios of the rounds; `figure`: the median itself. */
-export interface Target {
+interface Target {
   readonly of: "ratio" | "figure";
   readonly atLeast?: number;
   readonly atMost?: number;
 }
 
-export interface Result {
+interface Result {
   readonly what: string;
   readonly unit: string;
   readonly figure: Spread;
@@ -35,8 +35,8 @@ const resultsDir = join(import.meta.dir, "..", "results");
 const machine = describeMachine();
 
 /**
- * @param details anything else worth keeping: settings, CPU seconds, the load generator.
- * @param points a curve, if there is one, which `bench/plots.ts` draws.
+ * @param details anything else worth keeping: settings, CPU seconds, the load generator; `curve` is
+ *   drawn by `bench/plots.ts`.
  */
 export async function report(
   name: string,

@@ -9,7 +9,7 @@ import type { DomainEvent } from "../../src/domain/events.ts";
 import type { Database } from "../../src/store/database.ts";
 import { PostgresPartitionStore } from "../../src/store/partitions.ts";
 
-export interface LogShape {
+interface LogShape {
   readonly partitions: number;
   readonly contents: number;
   readonly windows: number;

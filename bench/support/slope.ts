@@ -1,6 +1,6 @@
 /** A straight line through samples, and how sure its slope is. */
 
-export interface Slope {
+interface Slope {
   /** Units of the value for each unit of time. */
   readonly slope: number;
   /** Standard error of the slope. */

@@ -34,7 +34,7 @@ interface ClusterOptions {
 }
 
 const natsNodes = 3;
-const natsPatienceMs = 30_000;
+const natsPatienceMs = 60_000;
 
 export class Cluster {
   private constructor(
@@ -133,8 +133,8 @@ export class Cluster {
   }
 
   /** Resolves when every nats-server is up and has caught up with the others. */
-  async natsRecovered(patienceMs = natsPatienceMs): Promise<void> {
-    const deadline = performance.now() + patienceMs;
+  async natsRecovered(): Promise<void> {
+    const deadline = performance.now() + natsPatienceMs;
     for (;;) {
       const healthy = await Promise.all(this.natsPorts.map(({ monitor }) => isHealthy(monitor)));
       if (healthy.every((one) => one)) return;

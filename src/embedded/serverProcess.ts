@@ -41,7 +41,6 @@ export class ServerProcess {
   private stopping = false;
   private supervised = false;
   private failures = 0;
-  private restartCount = 0;
   private restartTimer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -66,11 +65,6 @@ export class ServerProcess {
   /** True from when the server has taken connections until it ends. */
   get isUp(): boolean {
     return this.supervised && this.child !== undefined;
-  }
-
-  /** How often the server was started again after it had ended by itself. */
-  get restarts(): number {
-    return this.restartCount;
   }
 
   /**
@@ -184,7 +178,6 @@ export class ServerProcess {
       if (!this.stopping) this.restartLater(errorMessage(error));
       return;
     }
-    this.restartCount += 1;
     this.log.info(`the embedded ${this.spec.name} runs again`, { pid: this.pid });
     this.supervised = true;
     if (this.child === undefined && !this.stopping) this.restartLater("ended after its start");

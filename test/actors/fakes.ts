@@ -135,7 +135,7 @@ export class FakeLeases implements LeaseStore {
 
 export const leaseMs = 5_000;
 
-export interface WorkerWorld {
+interface WorkerWorld {
   readonly clock: Clock;
   readonly store: PartitionStore;
   readonly leases: LeaseStore;

@@ -112,12 +112,12 @@ describe("embedded servers", () => {
       });
       await execute(embedded.databaseUrl, "CREATE TABLE kept AS SELECT 1 AS one");
       await stored(embedded.natsUrl, true);
-      await Promise.all([embedded.postgres?.kill("SIGKILL"), embedded.nats?.kill("SIGKILL")]);
+      const servers = [embedded.postgres, embedded.nats];
+      const pids = servers.map((server) => server?.pid);
+      await Promise.all(servers.map((server) => server?.kill("SIGKILL")));
 
-      const what = "the servers run again";
-      await until(() => embedded.postgres?.restarts === 1 && embedded.nats?.restarts === 1, {
-        what,
-      });
+      await until(() => servers.every((server) => server?.isUp), { what: "the servers run again" });
+      for (const [i, server] of servers.entries()) expect(server?.pid).not.toBe(pids[i]);
       expect(await count(embedded.databaseUrl)).toBe(1);
       expect(await stored(embedded.natsUrl, false)).toBe(1);
 

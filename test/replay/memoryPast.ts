@@ -11,7 +11,7 @@ import type { Past } from "../../src/replay/sources.ts";
 
 const created = "2027-01-15T00:00:00Z";
 
-export interface MemoryPastOptions {
+interface MemoryPastOptions {
   readonly stream: readonly LogMessage[];
   readonly events: readonly DomainEvent[];
   readonly rules: Rules;

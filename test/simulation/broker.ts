@@ -9,7 +9,7 @@ import type { Audit } from "./audit.ts";
 import type { Reachability } from "./network.ts";
 
 /** What a message is about, in the form of the naive model and of the checks. */
-export interface Meaning {
+interface Meaning {
   readonly publisher: string;
   readonly number: number;
   readonly payloads: NaiveMessage["payloads"];

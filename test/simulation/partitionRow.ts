@@ -1,7 +1,7 @@
 /** A row of the table `partitions`, with what the tables `events` and `quarantine` hold of it. */
 import type { DomainEvent, Quarantined } from "../../src/domain/events.ts";
 
-export interface StoredEvent {
+interface StoredEvent {
   readonly event: DomainEvent;
   readonly windowEndMs: number;
   readonly epoch: number;

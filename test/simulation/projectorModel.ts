@@ -7,7 +7,7 @@ import type { NaiveRow } from "../support/naiveModel.ts";
 import type { Database } from "./database.ts";
 
 /** How far the events of a partition are in the tables. */
-export interface ProjectedThrough {
+interface ProjectedThrough {
   readonly position: number;
   /** Of the partition, as soon as all of its events are in the tables. */
   readonly sealedThroughMs: number;

@@ -51,7 +51,7 @@ export interface Scenario {
   readonly damage: DamagePlan | undefined;
 }
 
-export interface DamagePlan {
+interface DamagePlan {
   readonly kind: Damage;
   readonly partition: number;
   readonly atMs: number;

@@ -12,7 +12,7 @@ import type { Scenario } from "./scenario.ts";
 import { SimulatedLeaseStore, SimulatedPartitionStore } from "./store.ts";
 import { SimulatedStreams } from "./streams.ts";
 
-export interface Surroundings {
+interface Surroundings {
   readonly scenario: Scenario;
   readonly network: Network;
   readonly database: Database;

@@ -4,7 +4,7 @@
  */
 import { checkPayload, type Payload } from "../../src/domain/payload.ts";
 
-export interface FakeRow {
+interface FakeRow {
   readonly customer: string;
   readonly content: string;
   readonly window: number;

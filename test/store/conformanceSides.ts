@@ -18,7 +18,7 @@ import { SimulatedLeaseStore, SimulatedPartitionStore } from "../simulation/stor
 import { freshDatabase } from "../support/servers.ts";
 import { TestStore, windowMs } from "./support.ts";
 
-export interface Stores {
+interface Stores {
   readonly partitions: PartitionStore;
   readonly leases: LeaseStore;
 }

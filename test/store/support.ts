@@ -154,7 +154,7 @@ export class Writer {
   }
 }
 
-export interface SealedOptions {
+interface SealedOptions {
   readonly customer?: string;
   readonly content?: string;
   readonly windowEndMs?: number;
@@ -211,7 +211,7 @@ export async function tableText(database: Database, table: string): Promise<stri
 }
 
 /** An event as it may stand in the log, of whatever version. */
-export interface RawEvent {
+interface RawEvent {
   readonly type: string;
   readonly version: number;
   readonly customer: string;

@@ -10,7 +10,7 @@ export interface ApiRow {
   readonly sessions?: number | string;
 }
 
-export interface ApiPage {
+interface ApiPage {
   readonly rows: readonly ApiRow[];
   readonly cursor: string | null;
   readonly meta: { readonly asOf: string; readonly sealedThrough: string | null };

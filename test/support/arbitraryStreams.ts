@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import type { NaiveMessage, NaivePayload } from "./naiveModel.ts";
 
-export interface StreamShape {
+interface StreamShape {
   readonly startMs: number;
   readonly windowMs: number;
   /** The longest wait between two messages. */

@@ -11,7 +11,7 @@ const source = join(import.meta.dir, "..", "system", "failpointWorker.ts");
 /** No process has this number. */
 const deadPid = 2 ** 31 - 1;
 
-export interface Task {
+interface Task {
   readonly partition: number;
   /** Everything up to this time, epoch ms, is to be sealed before the worker is stopped. */
   readonly throughMs: number;
@@ -23,7 +23,7 @@ export interface Task {
   readonly after?: string;
 }
 
-export interface Life {
+interface Life {
   /** The failpoints that it passed while it worked, and from when it was told to stop. */
   readonly working: readonly string[];
   readonly stopping: readonly string[];

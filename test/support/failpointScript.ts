@@ -18,7 +18,7 @@ export function isMalformed({ token }: NaivePayload): boolean {
 }
 
 /** Three contents of each partition. */
-export function contentsOf({ partitions }: Script): ReadonlyMap<number, readonly string[]> {
+function contentsOf({ partitions }: Script): ReadonlyMap<number, readonly string[]> {
   const contents = new Map<number, string[]>();
   let full = 0;
   for (let i = 0; full < partitions; i++) {

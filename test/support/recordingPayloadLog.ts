@@ -7,7 +7,7 @@ import {
 import type { Payload } from "../../src/domain/payload.ts";
 import type { Receipt } from "../../src/domain/receipt.ts";
 
-export interface Recorded {
+interface Recorded {
   readonly payloads: readonly Payload[];
   readonly keyDigests: readonly string[] | undefined;
 }

@@ -6,7 +6,6 @@ import { BatchBuilder, encodeTick } from "../../src/domain/envelope.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import { atOnce } from "../../src/domain/pausing.ts";
 import { type Rules, tokenMemoryMs } from "../../src/domain/rules.ts";
-import { windowIndexOf } from "../../src/domain/windows.ts";
 import type { NaiveMessage, NaiveRow } from "./naiveModel.ts";
 
 const encoder = new TextEncoder();
@@ -87,9 +86,4 @@ export function rowsOf(events: readonly DomainEvent[]): Map<string, NaiveRow> {
       },
     ]),
   );
-}
-
-/** The window index of a stream's last message. */
-export function lastWindowOf(stream: readonly LogMessage[], windowMs: number): number {
-  return windowIndexOf(Math.max(...stream.map((message) => message.timeMs)), windowMs);
 }

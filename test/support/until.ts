@@ -1,4 +1,4 @@
-export interface UntilOptions {
+interface UntilOptions {
   /** What is waited for, in words, for the message of the failure. */
   readonly what: string;
   readonly timeoutMs?: number;

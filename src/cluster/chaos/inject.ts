@@ -7,7 +7,6 @@ import type { Fault } from "./faults.ts";
 
 /** How often a backend is terminated in a storm. */
 const stormEveryMs = 150;
-const natsPatienceMs = 60_000;
 
 /** What of a cluster is hit and looked at. */
 export type Battlefield = Pick<
@@ -69,7 +68,7 @@ async function hitNats(cluster: Battlefield, fault: Fault, struck: () => void): 
       await node.start(false);
   }
   // One at a time: the next may only fail when this one is as new as the others.
-  await cluster.natsRecovered(natsPatienceMs);
+  await cluster.natsRecovered();
   return `nats-${cluster.nats.indexOf(node) + 1}`;
 }
 

@@ -191,7 +191,7 @@ export class Chaos {
 
   /** Stops ingest, so that nothing comes any more, and waits until all of it is visible. */
   async #settle(): Promise<void> {
-    await this.cluster.natsRecovered(60_000).catch((error: unknown) => {
+    await this.cluster.natsRecovered().catch((error: unknown) => {
       this.#problems.push(errorMessage(error));
     });
     const ingests = this.cluster.roles.filter(({ spec }) => spec.role === "ingest");

@@ -21,13 +21,11 @@ export interface Folded {
   /** Payloads that came again, under a key, later than a key is remembered, and so count again. */
   readonly lateRepeats: ReadonlySet<number>;
   readonly payloadsStored: number;
-  readonly lastTimeMs: number;
 }
 
 interface Copy extends StoredPayload {
   /** `<partition>.<sequence>.<index>` */
   readonly receipt: string;
-  readonly timeMs: number;
 }
 
 /** A key is remembered in the two windows after the one it was last seen in. */
@@ -48,7 +46,6 @@ class Folder implements Folded {
   readonly lateRepeats = new Set<number>();
   readonly #tokens = new Set<string>();
   payloadsStored = 0;
-  lastTimeMs = 0;
 
   constructor(private readonly windowMs: number) {}
 
@@ -69,11 +66,10 @@ class Folder implements Folded {
         else this.#count(row, message.sequence, payload);
       }
     }
-    this.lastTimeMs = Math.max(this.lastTimeMs, timeMs);
   }
 
-  #note({ partition, sequence, timeMs }: StoredMessage, index: number, payload: StoredPayload) {
-    const copy = { ...payload, receipt: `${partition}.${sequence}.${index}`, timeMs };
+  #note({ partition, sequence }: StoredMessage, index: number, payload: StoredPayload) {
+    const copy = { ...payload, receipt: `${partition}.${sequence}.${index}` };
     const copies = this.copies.get(payload.id);
     if (copies === undefined) this.copies.set(payload.id, [copy]);
     else copies.push(copy);

@@ -33,7 +33,6 @@ export interface StoredMessage {
 export interface StreamContent {
   /** Batches of payloads; ticks are left out. */
   readonly messages: readonly StoredMessage[];
-  readonly lastSequences: readonly number[];
   /** Messages that are no batch and no tick, and gaps. */
   readonly oddities: readonly string[];
 }
@@ -47,13 +46,11 @@ export async function readStreams(natsUrl: string, partitions: number): Promise<
   try {
     const manager = await connection.jetstreamManager();
     const messages: StoredMessage[] = [];
-    const lastSequences: number[] = [];
     const oddities: string[] = [];
     for (let partition = 0; partition < partitions; partition++) {
-      const reader = new StreamReader(connection, manager, partition);
-      lastSequences.push(await reader.read(messages, oddities));
+      await new StreamReader(connection, manager, partition).read(messages, oddities);
     }
-    return { messages, lastSequences, oddities };
+    return { messages, oddities };
   } finally {
     await connection.close();
   }
@@ -70,8 +67,8 @@ class StreamReader {
     this.#stream = `PAYLOADS_${String(partition).padStart(4, "0")}`;
   }
 
-  /** Appends all batches in the order of the stream; returns the last sequence. */
-  async read(messages: StoredMessage[], oddities: string[]): Promise<number> {
+  /** Appends all batches in the order of the stream. */
+  async read(messages: StoredMessage[], oddities: string[]): Promise<void> {
     const { state } = await this.manager.streams.info(this.#stream);
     if (state.first_seq > 1) oddities.push(`${this.#stream} begins at ${state.first_seq}`);
     let expected = Math.max(1, state.first_seq);
@@ -91,7 +88,6 @@ class StreamReader {
       }
     }
     if (expected <= state.last_seq) oddities.push(`${this.#stream} gave nothing from ${expected}`);
-    return state.last_seq;
   }
 
   /** The messages from a sequence on, as many as come before the consumer has no more. */
