@@ -65,7 +65,8 @@ function windowsOf(contents: readonly string[]): readonly (readonly NaiveMessage
 
 /**
  * Sends the script to every partition, each window after the one before has ended by the broker's
- * clock, and waits until the last has ended too.
+ * clock, and waits until the last has ended too. What a partition gets in a window is sent in one
+ * go: then it is in one window of the broker's, however slow the machine is.
  */
 export async function sendScript(natsUrl: string, script: Script): Promise<void> {
   const { partitions, windowMs } = script;
@@ -73,12 +74,12 @@ export async function sendScript(natsUrl: string, script: Script): Promise<void>
   const contents = contentsOf(script);
   const scripts = Array.from({ length: partitions }, (_, i) => windowsOf(contents.get(i) ?? []));
   for (let window = 0; window < 3; window++) {
-    const sending = scripts.map(async (windows, partition) => {
-      for (const message of windows[window] ?? []) {
+    const sending = scripts.flatMap((windows, partition) =>
+      (windows[window] ?? []).map((message) => {
         const [encoded] = streamOf([message], 0);
-        await connection.jetstream().publish(payloadSubject(partition), encoded?.data);
-      }
-    });
+        return connection.jetstream().publish(payloadSubject(partition), encoded?.data);
+      }),
+    );
     await Promise.all(sending);
     await Bun.sleep(windowMs);
   }
