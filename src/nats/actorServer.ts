@@ -8,6 +8,9 @@ import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
 export class ActorServer {
+  /** The last turn of the event loop that an answer was given. */
+  #turn = Promise.resolve();
+
   constructor(
     private readonly link: NatsLink,
     private readonly log: Log,
@@ -29,6 +32,10 @@ export class ActorServer {
     const request = decodeRequest(msg.data);
     // One that cannot be read comes from another version: silence tells it so.
     if (request === undefined) return;
+    // Each may look at thousands of actors, and all partitions are asked at once: payloads that
+    // arrive meanwhile have their turns in between.
+    this.#turn = this.#turn.then(() => new Promise((resolve) => setImmediate(resolve)));
+    await this.#turn;
     try {
       const reply = await answerActors(request, views);
       msg.respond(encodeReply(reply, Math.floor(this.link.payloadBytesMax / 2)));

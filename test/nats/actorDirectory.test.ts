@@ -172,6 +172,27 @@ test("an answer that cannot be read leaves its partition silent", async () => {
   }
 });
 
+test("one partition is looked at in a turn of the event loop", async () => {
+  let turn = 0;
+  let counting = setImmediate(function count() {
+    turn++;
+    counting = setImmediate(count);
+  });
+  const actors = new ActorServer(owner, silentLog);
+  const turns: number[] = [];
+  const all = () => {
+    turns.push(turn);
+    return [];
+  };
+  const views = { caughtUp: async () => {}, all, find: () => undefined };
+  const stops = [0, 1, 2, 3].map((partition) => actors.serveActors(partition, views));
+  await owner.connection.flush();
+  await new NatsActorDirectory(admin, partitions, 500).list(query());
+  clearImmediate(counting);
+  for (const stop of stops) stop();
+  expect(new Set(turns).size).toBe(partitions);
+});
+
 test("an owner that fails to answer, and odd requests, leave the connection working", async () => {
   const actors = new ActorServer(owner, silentLog);
   const fail = () => {
