@@ -9,6 +9,11 @@ export function byName(a: ActorName, b: ActorName): number {
   return compare(a.customer, b.customer) || compare(a.content, b.content);
 }
 
+/** A text that no other actor has. */
+export function nameKey({ customer, content }: ActorName): string {
+  return JSON.stringify([customer, content]);
+}
+
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,5 +1,6 @@
 /** The admin's side of the actor directory: asks the owners of partitions, wherever they run. */
 import type { ActorDirectory, ActorList, ActorQuery, ActorView } from "../actors/readPorts.ts";
+import { nameKey } from "../domain/actorName.ts";
 import { partitionOf } from "../domain/digest.ts";
 import {
   type ActorReply,
@@ -52,16 +53,17 @@ export class NatsActorDirectory implements ActorDirectory {
 
   /** As many rows as the page may need, request by request. Undefined when the owner is silent. */
   async #rowsOf(partition: number, query: ActorQuery): Promise<ActorReply | undefined> {
-    const actors: ActorView[] = [];
+    const actors = new Map<string, ActorView>();
     let { after } = query;
     for (;;) {
       // One more than the page holds, to see whether there are more.
-      const limit = query.limit + 1 - actors.length;
+      const limit = query.limit + 1 - actors.size;
       const reply = await this.#ask(partition, { kind: "list", query: { ...query, limit, after } });
       if (reply === undefined) return undefined;
-      actors.push(...reply.actors);
+      // One whose numbers have changed in between may come again.
+      for (const actor of reply.actors) actors.set(nameKey(actor), actor);
       const last = reply.isCut ? reply.actors.at(-1) : undefined;
-      if (last === undefined) return { actors, total: reply.total };
+      if (last === undefined) return { actors: [...actors.values()], total: reply.total };
       after = actorKey(last, query.sort);
     }
   }

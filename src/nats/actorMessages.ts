@@ -3,7 +3,7 @@
  * version, so that processes of two versions refuse each other instead of misreading.
  */
 import type { ActorQuery, ActorView } from "../actors/readPorts.ts";
-import { isObject } from "../domain/json.ts";
+import { isObject, type JsonObject } from "../domain/json.ts";
 
 const actorProtocolVersion = 3;
 
@@ -29,7 +29,7 @@ export function encodeRequest(request: ActorRequest): string {
 
 /** Undefined when it is no request of this version. */
 export function decodeRequest(data: Uint8Array): ActorRequest | undefined {
-  return parse<ActorRequest>(data);
+  return parse<ActorRequest>(data, ({ kind }) => kind === "list" || kind === "get");
 }
 
 /** As many rows of a reply as `bytesMax` holds, and one at least. */
@@ -49,17 +49,20 @@ export function encodeReply({ actors, total }: ActorReply, bytesMax: number): st
 
 /** Undefined when it is no reply of this version. */
 export function decodeReply(data: Uint8Array): SentActorReply | undefined {
-  return parse<SentActorReply>(data);
+  return parse<SentActorReply>(data, ({ actors }) => Array.isArray(actors));
 }
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
-/** A message of this version is what its type says: only this program writes them. */
-function parse<Message extends object>(data: Uint8Array): Message | undefined {
+/** What has the form of a message of this version is one: only this program writes them. */
+function parse<Message extends object>(
+  data: Uint8Array,
+  hasForm: (value: JsonObject) => boolean,
+): Message | undefined {
   try {
     const value: unknown = JSON.parse(decoder.decode(data));
-    const isOfThisVersion = isObject(value) && value.v === actorProtocolVersion;
-    return isOfThisVersion ? (value as Message) : undefined;
+    const isMessage = isObject(value) && value.v === actorProtocolVersion && hasForm(value);
+    return isMessage ? (value as Message) : undefined;
   } catch {
     return undefined;
   }

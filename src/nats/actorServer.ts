@@ -7,9 +7,13 @@ import { matches, sortActors } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
+/** After so long, payloads that arrive have their turn before the next list is made, ms. */
+const sliceMs = 8;
+
 export class ActorServer {
-  /** The last turn of the event loop that an answer was given. */
-  #turn = Promise.resolve();
+  /** All partitions are asked at once, and each may have thousands of actors. */
+  #lists = Promise.resolve();
+  #sliceBeganMs = 0;
 
   constructor(
     private readonly link: NatsLink,
@@ -28,15 +32,22 @@ export class ActorServer {
     };
   };
 
+  /** The lists before this one are made when it resolves. */
+  #turn(): Promise<void> {
+    this.#lists = this.#lists.then(async () => {
+      if (performance.now() - this.#sliceBeganMs < sliceMs) return;
+      await new Promise((resolve) => setImmediate(resolve));
+      this.#sliceBeganMs = performance.now();
+    });
+    return this.#lists;
+  }
+
   async #answer(msg: Msg, partition: number, views: ActorViews): Promise<void> {
     const request = decodeRequest(msg.data);
     // One that cannot be read comes from another version: silence tells it so.
     if (request === undefined) return;
-    // Each may look at thousands of actors, and all partitions are asked at once: payloads that
-    // arrive meanwhile have their turns in between.
-    this.#turn = this.#turn.then(() => new Promise((resolve) => setImmediate(resolve)));
-    await this.#turn;
     try {
+      if (request.kind === "list") await this.#turn();
       const reply = await answerActors(request, views);
       msg.respond(encodeReply(reply, Math.floor(this.link.payloadBytesMax / 2)));
     } catch (error) {

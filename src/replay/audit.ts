@@ -9,6 +9,7 @@ import type {
   TableComparison,
 } from "../actors/historyPorts.ts";
 import type { RecordedEvent } from "../actors/readPorts.ts";
+import { nameKey } from "../domain/actorName.ts";
 import { formatDuration } from "../domain/duration.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { ceilTo } from "../domain/windows.ts";
@@ -203,14 +204,14 @@ class Comparison {
     const byName = new Map<string, RecordedEvent>();
     for await (const event of this.#through(endMs)) {
       // Events of windows that the payloads know nothing of come before those of this one.
-      if (Date.parse(event.windowEnd) === endMs) byName.set(nameOf(event), event);
+      if (Date.parse(event.windowEnd) === endMs) byName.set(nameKey(event), event);
       else this.#note("extra", event, []);
     }
     let last = 0;
     for (const event of replayed) {
       this.events++;
-      const found = byName.get(nameOf(event));
-      byName.delete(nameOf(event));
+      const found = byName.get(nameKey(event));
+      byName.delete(nameKey(event));
       if (found === undefined) {
         this.#note("missing", { ...event, windowEnd: event.data.windowEnd, position: null }, []);
         continue;
@@ -269,10 +270,6 @@ async function* flatten(
 ): AsyncGenerator<RecordedEvent, undefined> {
   for await (const page of pages) yield* page;
   return undefined;
-}
-
-function nameOf({ customer, content }: { customer: string; content: string }): string {
-  return JSON.stringify([customer, content]);
 }
 
 function iso(timeMs: number): string {

@@ -172,7 +172,7 @@ test("an answer that cannot be read leaves its partition silent", async () => {
   }
 });
 
-test("one partition is looked at in a turn of the event loop", async () => {
+test("lists that take long leave turns of the event loop to others", async () => {
   let turn = 0;
   let counting = setImmediate(function count() {
     turn++;
@@ -182,6 +182,8 @@ test("one partition is looked at in a turn of the event loop", async () => {
   const turns: number[] = [];
   const all = () => {
     turns.push(turn);
+    const endMs = performance.now() + 10;
+    while (performance.now() < endMs);
     return [];
   };
   const views = { caughtUp: async () => {}, all, find: () => undefined };
@@ -191,6 +193,30 @@ test("one partition is looked at in a turn of the event loop", async () => {
   clearImmediate(counting);
   for (const stop of stops) stop();
   expect(new Set(turns).size).toBe(partitions);
+});
+
+test("an actor whose numbers change between two replies is listed once", async () => {
+  const actors = new ActorServer(owner, silentLog);
+  const mine = all.filter((one) => one.partition === 0 && one.window !== undefined);
+  let asked = 0;
+  const views: ActorViews = {
+    caughtUp: async () => {},
+    // All begin a new window once the first of them are told.
+    all: (wanted) => {
+      asked++;
+      const begun = mine.map((one) => actor(one.customer, one.content, 1));
+      return (asked === 1 ? mine : begun).filter(wanted);
+    },
+    find: () => undefined,
+  };
+  const stop = actors.serveActors(0, views);
+  await owner.connection.flush();
+  const directory = new NatsActorDirectory(admin, partitions, 500);
+  const found = await directory.list(query({ sort: "payloads", limit: 3_000 }));
+  stop();
+  expect(asked).toBeGreaterThan(1);
+  expect(new Set(found.actors.map((one) => one.content)).size).toBe(found.actors.length);
+  expect(found.actors).toHaveLength(mine.length);
 });
 
 test("an owner that fails to answer, and odd requests, leave the connection working", async () => {
