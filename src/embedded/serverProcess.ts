@@ -144,6 +144,7 @@ export class ServerProcess {
       }
       if (performance.now() > deadline) {
         child.kill("SIGKILL");
+        await child.exited;
         throw new EmbeddedError(`the embedded ${name} was not ready in time: see ${logFile}`);
       }
       await Bun.sleep(10);
@@ -170,12 +171,12 @@ export class ServerProcess {
   }
 
   private async restart(): Promise<void> {
-    if (this.stopping) return;
     this.supervised = false;
     try {
       await this.launch();
     } catch (error) {
-      if (!this.stopping) this.restartLater(errorMessage(error));
+      // It may have been stopped meanwhile, and also started again.
+      if (!this.stopping && this.child === undefined) this.restartLater(errorMessage(error));
       return;
     }
     this.log.info(`the embedded ${this.spec.name} runs again`, { pid: this.pid });

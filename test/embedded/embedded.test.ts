@@ -117,9 +117,11 @@ describe("embedded servers", () => {
       await Promise.all(servers.map((server) => server?.kill("SIGKILL")));
 
       await until(() => servers.every((server) => server?.isUp), { what: "the servers run again" });
-      for (const [i, server] of servers.entries()) expect(server?.pid).not.toBe(pids[i]);
+      const restarted = servers.map((server) => server?.pid);
+      for (const [i, pid] of restarted.entries()) expect(pid).not.toBe(pids[i]);
       expect(await count(embedded.databaseUrl)).toBe(1);
       expect(await stored(embedded.natsUrl, false)).toBe(1);
+      expect(servers.map((server) => server?.pid)).toEqual(restarted);
 
       if (process.platform !== "linux") return;
       const can = Bun.which("chrt") !== null && Bun.spawnSync(["chrt", "-b", "0", "true"]).success;

@@ -2,15 +2,17 @@ import { afterAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { ServerProcess, type ServerSpec } from "../../src/embedded/serverProcess.ts";
 import { Watcher } from "../../src/embedded/watcher.ts";
-import { createLog } from "../../src/log.ts";
+import { silentLog } from "../../src/log.ts";
 import { temporaryDirectory } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
-const silent = createLog("error", () => {}, Date.now);
-const watcher = new Watcher(silent);
+const watcher = new Watcher(silentLog);
 afterAll(() => watcher.close());
 
-async function startServer(name: string): Promise<ServerProcess> {
+async function startServer(
+  name: string,
+  ready: ServerSpec["ready"] = async () => true,
+): Promise<ServerProcess> {
   const spec: ServerSpec = {
     name,
     url: "",
@@ -19,9 +21,9 @@ async function startServer(name: string): Promise<ServerProcess> {
     logFile: join(temporaryDirectory(), "log"),
     stopSignal: "SIGTERM",
     watchSignal: "TERM",
-    ready: async () => true,
+    ready,
   };
-  const server = new ServerProcess(spec, watcher, silent);
+  const server = new ServerProcess(spec, watcher, silentLog);
   await server.start();
   return server;
 }
@@ -41,3 +43,25 @@ for (const how of ["started", "stopped and started"] as const) {
     await Promise.all([server.stop(), other.stop()]);
   });
 }
+
+test("a restart that a stop and a start have overtaken plans no other", async () => {
+  let isReady = true;
+  let restarted: number | undefined;
+  const server = await startServer("server", async (pid) => isReady && pid !== restarted);
+  const first = server.pid;
+  isReady = false;
+  await server.kill("SIGKILL");
+  await until(() => server.pid !== undefined && server.pid !== first, { what: "it is restarted" });
+  restarted = server.pid;
+  await server.stop();
+  isReady = true;
+  await server.start(false);
+  const { pid } = server;
+  const other = await startServer("other");
+  for (let restarts = 0; restarts < 2; restarts++) {
+    await other.kill("SIGKILL");
+    await until(() => other.isUp, { what: "the other one is restarted" });
+  }
+  expect(server.pid).toBe(pid);
+  await Promise.all([server.stop(), other.stop()]);
+});
