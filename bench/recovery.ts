@@ -59,7 +59,8 @@ await runBench(async () => {
   }
   ending.abort();
   await sending;
-  const { accepted } = load.books;
+  const { accepted, held, refused } = load.books;
+  if (held + refused > 0) throw new Error(`${held} payloads were held, ${refused} refused`);
   const boundary = windowEnd(Date.now(), windowMs);
   await reach("the seal", async () => (await sealedMs(sql)) >= boundary);
   const counted = await payloadsSealed(sql);

@@ -3,7 +3,8 @@
  * the one place that knows how, and gives every reader the data as the newest version has it.
  *
  * To make a new one: raise it here, extend `event_data` in its file and run that in a new version
- * of the schema, and keep an event of the new version in test/fixtures/events.
+ * of the schema, and keep an event of the new version in test/fixtures/events. `windowStart` and
+ * `windowEnd` stay where they are: an import reads them from every version.
  */
 
 /** The version that is written, by type; all from 1 to it are known. */

@@ -24,18 +24,27 @@ const value = fc.oneof(
 const space = fc.constantFrom("", " ", "\n\t ");
 const entry = fc.record({ name, escaped: fc.boolean(), value, space });
 
-const goodEntries = Object.entries(examplePayload).map(([name, value]) => {
-  return { name, escaped: false, value, space: "" };
-});
+const goodEntries = fc.tuple(
+  ...Object.entries(examplePayload).map(([field, good]) =>
+    fc.record({
+      ...{ name: fc.constant(field), escaped: fc.boolean() },
+      ...{ value: fc.constant(good), space },
+    }),
+  ),
+);
 
 /**
  * The text of an object, and the names that it repeats, counted naively. In one that is otherwise
  * good every field comes last with a good value, so that only repetition can be wrong.
  */
 const objectText = fc
-  .record({ some: fc.array(entry, { maxLength: 12 }), isGoodOtherwise: fc.boolean() })
-  .map(({ some, isGoodOtherwise }) => {
-    const entries = isGoodOtherwise ? [...some, ...goodEntries] : some;
+  .record({
+    some: fc.array(entry, { maxLength: 12 }),
+    good: goodEntries,
+    isGoodOtherwise: fc.boolean(),
+  })
+  .map(({ some, good, isGoodOtherwise }) => {
+    const entries = isGoodOtherwise ? [...some, ...good] : some;
     const members = entries.map(
       (one) =>
         `${one.space}${quoted(one.name, one.escaped)}${one.space}:${JSON.stringify(one.value)}`,

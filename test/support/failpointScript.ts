@@ -66,7 +66,7 @@ function windowsOf(contents: readonly string[]): readonly (readonly NaiveMessage
 /**
  * Sends the script to every partition, each window after the one before has ended by the broker's
  * clock, and waits until the last has ended too. What a partition gets in a window is sent in one
- * go: then it is in one window of the broker's, however slow the machine is.
+ * go, just after a boundary, so that it is in one window of the broker's.
  */
 export async function sendScript(natsUrl: string, script: Script): Promise<void> {
   const { partitions, windowMs } = script;
@@ -74,6 +74,7 @@ export async function sendScript(natsUrl: string, script: Script): Promise<void>
   const contents = contentsOf(script);
   const scripts = Array.from({ length: partitions }, (_, i) => windowsOf(contents.get(i) ?? []));
   for (let window = 0; window < 3; window++) {
+    await Bun.sleep(windowMs - (Date.now() % windowMs));
     const sending = scripts.flatMap((windows, partition) =>
       (windows[window] ?? []).map((message) => {
         const [encoded] = streamOf([message], 0);
@@ -81,7 +82,7 @@ export async function sendScript(natsUrl: string, script: Script): Promise<void>
       }),
     );
     await Promise.all(sending);
-    await Bun.sleep(windowMs);
   }
+  await Bun.sleep(windowMs);
   await connection.close();
 }

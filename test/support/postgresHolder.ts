@@ -1,27 +1,34 @@
 /**
  * A process of its own that holds the Postgres which all tests of another process share, and ends
  * when that one has ended: no hook of the runner tells a process that it has run its last file.
- * Says the URL on standard output.
+ * Says on standard output, as JSON, the URL or why there is none.
+ *
+ *   bun postgresHolder.ts PORT
  */
 import { rmSync } from "node:fs";
 import postgres from "postgres";
 import { startEmbedded } from "../../src/embedded/embedded.ts";
-import { findFreePort } from "../../src/embedded/ports.ts";
+import { errorMessage } from "../../src/log.ts";
 import { temporaryDirectory, testLog } from "./servers.ts";
 
 // What interrupts the tests reaches us too, but their end is what we wait for.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
 
+const port = Number(process.argv[2]);
 const dataDir = temporaryDirectory();
-const port = await findFreePort();
+const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
+
 try {
+  await using stops = new AsyncDisposableStack();
   const embedded = await startEmbedded({ dataDir, postgres: { port }, log: testLog });
+  stops.defer(embedded.stop);
   const url = embedded.databaseUrl ?? "";
   await forgetTheDisk(url);
-  process.stdout.write(`${url}\n`);
+  say({ url });
   // The pipe from the other process is closed when that one is gone.
   await Bun.stdin.text();
-  await embedded.stop();
+} catch (error) {
+  say({ error: errorMessage(error) });
 } finally {
   rmSync(dataDir, { recursive: true, force: true });
 }
@@ -29,8 +36,11 @@ try {
 /** Its data does not outlive the tests, and none of them cuts the power. */
 async function forgetTheDisk(url: string): Promise<void> {
   const sql = postgres(url, { max: 1 });
-  await sql`alter system set fsync = off`;
-  await sql`alter system set full_page_writes = off`;
-  await sql`select pg_reload_conf()`;
-  await sql.end();
+  try {
+    await sql`alter system set fsync = off`;
+    await sql`alter system set full_page_writes = off`;
+    await sql`select pg_reload_conf()`;
+  } finally {
+    await sql.end();
+  }
 }

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import { isObject } from "../../src/domain/json.ts";
 import { prepareNats } from "../../src/embedded/natsServer.ts";
 import { findFreePort } from "../../src/embedded/ports.ts";
 import { ServerProcess } from "../../src/embedded/serverProcess.ts";
@@ -34,7 +35,7 @@ const databases = new Set<string>();
 let databasesMade = 0;
 /** Referred to for as long as this process lives, since it ends when its input does. */
 let holder: Bun.Subprocess<"pipe", "pipe", "inherit"> | undefined;
-let postgresUrl: Promise<string>;
+let postgresUrl: Promise<string> | undefined;
 
 /** A new empty directory, removed when the tests end. */
 export function temporaryDirectory(): string {
@@ -99,23 +100,26 @@ async function dropDatabases(sql: postgres.Sql): Promise<void> {
 }
 
 /**
- * The Postgres of this process's tests. It is started at the first call, and once more when the
- * runner has ended it, as it does with what a test had started that took too long.
+ * The Postgres of this process's tests. It is started at the first call, and once more when it has
+ * ended: the runner may end what a test has started that takes too long.
  */
 function sharedPostgres(): Promise<string> {
-  if (holder === undefined || holder.exitCode !== null) postgresUrl = holdPostgres();
+  const hasEnded = holder !== undefined && (holder.exitCode ?? holder.signalCode) !== null;
+  if (postgresUrl === undefined || hasEnded) postgresUrl = holdPostgres();
   return postgresUrl;
 }
 
 async function holdPostgres(): Promise<string> {
   const script = join(import.meta.dir, "postgresHolder.ts");
-  holder = Bun.spawn([process.execPath, script], {
+  const port = await findFreePort();
+  holder = Bun.spawn([process.execPath, script, String(port)], {
     ...{ stdin: "pipe", stdout: "pipe", stderr: "inherit" },
   });
   holder.unref();
   const { value } = await holder.stdout.getReader().read();
-  if (value === undefined) throw new Error("no Postgres for the tests");
-  return new TextDecoder().decode(value).trim();
+  const said: unknown = JSON.parse(new TextDecoder().decode(value));
+  if (isObject(said) && typeof said.url === "string") return said.url;
+  throw new Error(`no Postgres for the tests: ${isObject(said) ? said.error : said}`);
 }
 
 async function onPostgres(work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
