@@ -1,9 +1,7 @@
-/**
- * Runs every benchmark, one after the other, each in a process of its own, and draws the curves.
- * `bun bench/all.ts drain seal` runs only those. The million viewers take four minutes and are
- * started by name: `bun run bench:million`.
- */
+/** Runs benchmarks, one after the other, each in a process of its own, and draws the curves. */
 import { join } from "node:path";
+import { Argument } from "commander";
+import { runProgram, standalone } from "../src/cli/program.ts";
 
 const all = [
   "ingestSingle",
@@ -18,7 +16,8 @@ const all = [
   "throughput",
   "boundary",
 ];
-const chosen = process.argv.slice(2);
+/** They take long, and are run by name only. */
+const byName = ["million", "rebuildKilled", "audit"];
 const failed: string[] = [];
 
 async function run(name: string): Promise<void> {
@@ -31,7 +30,13 @@ async function run(name: string): Promise<void> {
   if ((await child.exited) !== 0) failed.push(name);
 }
 
-for (const name of chosen.length > 0 ? chosen : all) await run(name);
-await run("plots");
-if (failed.length > 0) process.stderr.write(`\nfailed: ${failed.join(", ")}\n`);
-process.exit(failed.length > 0 ? 1 : 0);
+const command = standalone("bun run bench")
+  .description("Runs benchmarks and draws the curves; see bench/README.md.")
+  .addArgument(new Argument("[names...]", "those, and not all").choices([...all, ...byName]))
+  .action(async (names: string[]) => {
+    for (const name of names.length > 0 ? names : all) await run(name);
+    await run("plots");
+    if (failed.length > 0) throw new Error(`failed: ${failed.join(", ")}`);
+  });
+
+process.exitCode = await runProgram(command, process.argv.slice(2));

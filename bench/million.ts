@@ -4,6 +4,7 @@
  * every row is compared with what the generator counted itself.
  */
 import { join } from "node:path";
+import { runProgram, standalone } from "../src/cli/program.ts";
 import { benchSite, generatorPolicy, note, runBench, spawnGenerator } from "./support/bench.ts";
 import { openSql, reach, type Sql, visibleMs } from "./support/counted.ts";
 import { load } from "./support/load.ts";
@@ -98,7 +99,7 @@ async function runViewers(url: string): Promise<{ summary: Summary; peakBytes: n
   return { summary, peakBytes: child.resourceUsage()?.maxRSS ?? 0 };
 }
 
-await runBench(async () => {
+async function million(): Promise<void> {
   const site = await benchSite({ WINDOW: "1m" });
   const { url, pid, databaseUrl } = await site.start();
   const sql = openSql(databaseUrl);
@@ -147,4 +148,10 @@ await runBench(async () => {
     },
   );
   await sql.end();
-});
+}
+
+const command = standalone("bun run bench:million")
+  .description("Sends what a million viewers send for three minutes, and checks every row.")
+  .action(() => runBench(million));
+
+process.exitCode = await runProgram(command, process.argv.slice(2));

@@ -17,6 +17,8 @@ import { spreadOf } from "./support/numbers.ts";
 import { rises, slopeOf } from "./support/slope.ts";
 import { type SteadyBooks, SteadyLoad } from "./support/steadyLoad.ts";
 
+/** Before that, what is opened and filled once looks like growth. */
+const judgedMs = 300_000;
 /** The first starts the embedded servers, and the others share these. */
 const splitRoles = ["ingest", "worker", "projector", "admin"] as const;
 const shownBytes = 1_048_576;
@@ -58,7 +60,7 @@ time: least squares, with the standard error. Exit code 1: a process grows by mo
 or opens more files a minute than one and than 2 % of those it has, in both cases by more than three
 standard errors; or payloads that were acknowledged are not counted. The first minutes grow: nats-
 server keeps the block that it writes of each stream (8 MiB), and Postgres's backends open the files
-that they touch.`,
+that they touch. So a run of less than five minutes judges no growth.`,
   )
   .action(async (flags: SoakFlags) => {
     const options = soakOptions(flags);
@@ -130,7 +132,7 @@ async function watch(
 }
 
 /** One process, or all of one program, over the whole time. */
-function lineOf(name: string, samples: readonly Sample[], boundMib: number) {
+function lineOf(name: string, samples: readonly Sample[], { boundMib, forMs }: Options) {
   const series = samples.flatMap(({ minute, footprints }) => {
     const found = footprints.get(name);
     return found === undefined ? [] : [{ minute, ...found }];
@@ -144,27 +146,33 @@ function lineOf(name: string, samples: readonly Sample[], boundMib: number) {
     late.map((sample) => sample.files),
   );
   const isShared = name === "shared memory";
-  const grows = !isShared && rises(memory, boundMib);
+  const isJudged = forMs >= judgedMs;
+  const grows = isJudged && !isShared && rises(memory, boundMib);
   const open = spreadOf(late.map((sample) => sample.files)).median;
   const isPostgres = name === "postgres";
-  const opens = !isPostgres && rises(files, Math.max(filesBound, open * filesShare));
+  const opens = isJudged && !isPostgres && rises(files, Math.max(filesBound, open * filesShare));
   return {
     name,
     first: mib[0]?.toFixed(1),
     last: mib.at(-1)?.toFixed(1),
     median: spreadOf(mib).median.toFixed(1),
     slope: `${memory.slope.toFixed(3)} ± ${memory.error.toFixed(3)}`,
-    memory: grows ? "GROWS" : isShared ? "bounded" : "flat",
+    memory: verdict(isShared, isJudged, grows ? "GROWS" : "flat"),
     files: `${series[0]?.files} to ${series.at(-1)?.files}`,
     filesSlope: `${files.slope.toFixed(2)} ± ${files.error.toFixed(2)}`,
-    descriptors: opens ? "GROW" : isPostgres ? "bounded" : "flat",
+    descriptors: verdict(isPostgres, isJudged, opens ? "GROW" : "flat"),
     good: !grows && !opens,
   };
 }
 
+function verdict(isBounded: boolean, isJudged: boolean, found: string): string {
+  if (isBounded) return "bounded";
+  return isJudged ? found : "too short";
+}
+
 function printReport(options: Options, samples: readonly Sample[], books: SteadyBooks) {
   const names = [...new Set(samples.flatMap(({ footprints }) => [...footprints.keys()]))];
-  const lines = names.map((name) => lineOf(name, samples, options.boundMib));
+  const lines = names.map((name) => lineOf(name, samples, options));
   new Output("table").rows({}, lines, [
     ["PROCESS", "name"],
     ["FIRST MiB", "first"],
@@ -177,7 +185,7 @@ function printReport(options: Options, samples: readonly Sample[], books: Steady
     ["FDS", "descriptors"],
   ]);
   const { cores, cpu, loadBefore } = describeMachine();
-  const seconds = (samples.at(-1)?.minute ?? 0) * 60;
+  const seconds = options.forMs / 1_000;
   process.stdout.write(
     `${samples.length} samples in ${seconds.toFixed(0)} s; ${JSON.stringify(books)}; ` +
       `${Math.round(books.accepted / seconds)} payloads/s acknowledged; ${cores} cores, ${cpu}, ` +

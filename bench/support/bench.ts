@@ -48,17 +48,23 @@ export function spawnGenerator(command: string[]) {
  * false, having said why.
  */
 export async function runBench(bench: () => Promise<unknown>): Promise<never> {
+  let cleared: Promise<void> | undefined;
+  const clearOnce = () => {
+    cleared ??= clear();
+    return cleared;
+  };
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
-    process.on(signal, () => void clear().finally(() => process.exit(1)));
+    process.on(signal, () => void clearOnce().finally(() => process.exit(1)));
   }
   let code = 0;
   try {
     if ((await bench()) === false) code = 1;
   } catch (error) {
-    console.error(error);
+    // What it threw because everything was ended interests nobody.
+    if (cleared === undefined) console.error(error);
     code = 1;
   }
-  await clear();
+  await clearOnce();
   process.exit(code);
 }
 

@@ -29,7 +29,9 @@ interface ChaosFlags {
 
 const command = standalone("bun run chaos")
   .description("Breaks a cluster under load in every way it knows, and checks every number.")
-  .addOption(durationOption("--for <duration>", "how long", "5m", 1_000))
+  .addOption(
+    durationOption("--for <duration>", "how long, at least: faults are waited out", "5m", 1_000),
+  )
   .option("--faults <n>", "how many faults in that time", count, 30)
   .addOption(
     new Option("--seed <n>", "decides which, when and where")

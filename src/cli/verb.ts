@@ -67,7 +67,7 @@ export function secret(text: string): string {
 
 export function httpUrl(text: string): string {
   if (!URL.canParse(text) || !/^https?:$/.test(new URL(text).protocol)) {
-    throw new InvalidArgumentError("It must be a URL like http://127.0.0.1:8081.");
+    throw new InvalidArgumentError("It must be a URL that begins with http:// or https://.");
   }
   return text;
 }

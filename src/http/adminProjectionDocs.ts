@@ -196,7 +196,7 @@ const commands: Readonly<Record<ProjectionCommand, CommandDocs>> = {
       "where a row begins: its window, or its hour. 409 while a build of it runs.",
     parameters: [
       queryParameter("from", time("Rows that begin at or after it.")),
-      queryParameter("to", time("Rows that begin before it.")),
+      queryParameter("to", time("Rows that begin before it.", "2026-01-31T11:10:00.000Z")),
       ...nameParameters,
     ],
   },

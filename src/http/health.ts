@@ -65,6 +65,6 @@ function failedReadiness(error: unknown): readonly ReadinessCheck[] {
 }
 
 function readyExample(ok: boolean) {
-  const detail = ok ? "connected" : "not connected";
+  const detail = ok ? "answers" : "not connected";
   return { status: ok ? "ok" : "unavailable", checks: [{ name: "nats", ok, detail }] };
 }

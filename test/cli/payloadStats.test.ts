@@ -14,6 +14,7 @@ import {
   startAdminServer,
 } from "../support/adminServer.ts";
 import { payloadStats } from "../support/cli.ts";
+import { startPublicServer } from "../support/publicServer.ts";
 import {
   freePort,
   freshDatabase,
@@ -340,6 +341,15 @@ describe("doctor", () => {
     });
     expect(results.has("durability of nats")).toBe(true);
     expect(results.get("service: postgres")).toBe("ok");
+  });
+
+  test("tells the admin listener from the public one", async () => {
+    const other = startPublicServer();
+    const port = new URL(other.url).port;
+    const { code, stdout } = await payloadStats(["doctor"], { ADMIN_PORT: port });
+    await other.stop(0);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/^ADMIN_PORT +bad +.* another listener of payload-stats/m);
   });
 
   test("warns of a Postgres that does not wait for the disk", async () => {

@@ -36,17 +36,33 @@ export function checkConfig(env: Environment): { config?: Config; findings: Find
   }
 }
 
-/** A port is good when it is free, or when it is ours already. */
-export async function checkPort(name: string, host: string, port: number): Promise<Finding> {
+/**
+ * A port is good when it is free, or when it is ours already.
+ * @param route one that only the listener has which belongs there.
+ */
+export async function checkPort(
+  name: string,
+  host: string,
+  port: number,
+  route: string,
+): Promise<Finding> {
   const reachable = reachableHost(host);
   if (!(await isOpen(reachable, port))) return finding(name, "ok", `port ${port} is free`);
-  const url = `http://${authorityOf(reachable)}:${port}/livez`;
-  const isOurs = await fetch(url, { signal: AbortSignal.timeout(2_000) }).then(
+  const ask = (path: string) =>
+    fetch(`http://${authorityOf(reachable)}:${port}${path}`, {
+      signal: AbortSignal.timeout(2_000),
+    });
+  const isOurs = await ask("/livez").then(
     async (response) => response.ok && (await response.text()).includes('"ok"'),
     () => false,
   );
-  if (isOurs) return finding(name, "ok", `port ${port} is served by payload-stats`);
-  return finding(name, "bad", `port ${port} is taken by another program`);
+  if (!isOurs) return finding(name, "bad", `port ${port} is taken by another program`);
+  const isThere = await ask(route).then(
+    ({ status }) => status !== 404,
+    () => true,
+  );
+  if (isThere) return finding(name, "ok", `port ${port} is served by payload-stats`);
+  return finding(name, "bad", `port ${port} is served by another listener of payload-stats`);
 }
 
 /** What the running service says of itself. */

@@ -46,8 +46,8 @@ async function examine({ client, settings }: VerbContext): Promise<Finding[]> {
   return [
     ...findings,
     ...(await Promise.all([
-      checkPort("PORT", host, port),
-      checkPort("ADMIN_PORT", adminHost, adminPort),
+      checkPort("PORT", host, port, "/stats"),
+      checkPort("ADMIN_PORT", adminHost, adminPort, "/admin/partitions"),
       checkDisk(dataDir),
     ])),
     ...postgres.findings,

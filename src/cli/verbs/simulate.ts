@@ -3,7 +3,7 @@ import { dayMs } from "../../domain/windows.ts";
 import { CliFailure } from "../failure.ts";
 import { runSimulation } from "../simulation.ts";
 import { durationOption, windowLength } from "../times.ts";
-import { example, httpUrl, integerFrom, numberFrom } from "../verb.ts";
+import { httpUrl, integerFrom, numberFrom } from "../verb.ts";
 
 interface SimulateFlags {
   readonly url: string;
@@ -74,7 +74,6 @@ export function addSimulateVerb(program: Command, run = runSimulation): void {
       ).argParser(integerFrom(0, 2 ** 32 - 1)),
     )
     .addHelpText("after", more)
-    .addHelpText("after", example("simulate --devices 1000 --for 1m --speed 10"))
     .action(async ({ batch, ...flags }: SimulateFlags, command: Command) => {
       const { output } = command.optsWithGlobals<{ output?: unknown }>();
       const options = {
@@ -97,7 +96,10 @@ At the end it waits until the windows are sealed, then compares stats and sessio
 Ctrl-C ends sending early and still compares; again, and it gives up.
 Exit code: 0 no difference, 1 a difference, 2 a wrong command line, 130 given up.
 
-Examples:
+Example:
+  payload-stats simulate --devices 1000 --for 1m --speed 10
+
+The same without the installed command:
   bun run simulate --devices 1000 --contents 50 --for 10m --speed 10
   bun run simulate --devices 20000 --for 1m --speed 10 --batch
   bun run simulate --url http://stats.example.com --clock-skew 500ms --seed 7

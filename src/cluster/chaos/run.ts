@@ -133,11 +133,11 @@ export class Chaos {
       const slot = startedMs + calmMs + index * slotMs;
       const at = slot + blow.share * 0.5 * slotMs;
       const boundary = ceilTo(at, windowMs) + blow.offsetMs;
-      await systemClock.sleep((blow.atBoundary ? boundary : at) - Date.now(), signal);
+      await sleepUntil(blow.atBoundary ? boundary : at, signal);
       if (signal.aborted) return;
       await this.#blow(blow, index);
     }
-    await systemClock.sleep(startedMs + forMs - Date.now(), signal);
+    await sleepUntil(startedMs + forMs, signal);
   }
 
   async #blow({ faults, gapMs }: Blow, index: number): Promise<void> {
@@ -207,4 +207,9 @@ export class Chaos {
       await Bun.sleep(100);
     }
   }
+}
+
+/** At once when the time is over. */
+function sleepUntil(timeMs: number, signal: AbortSignal): Promise<void> {
+  return systemClock.sleep(Math.max(0, timeMs - Date.now()), signal);
 }
