@@ -94,8 +94,9 @@ async function runViewers(url: string): Promise<{ summary: Summary; peakBytes: n
   const script = join(import.meta.dir, "support", "viewers.ts");
   const numbers = [rate, seconds, connections, tokens, contents, windowMs].map(String);
   const child = spawnGenerator([process.execPath, script, url, ...numbers]);
-  const summary: Summary = JSON.parse(await child.stdout.text());
-  await child.exited;
+  const text = await child.stdout.text();
+  if ((await child.exited) !== 0) throw new Error("the viewers ended early");
+  const summary: Summary = JSON.parse(text);
   return { summary, peakBytes: child.resourceUsage()?.maxRSS ?? 0 };
 }
 

@@ -1,5 +1,6 @@
 /** Whole processes of Payload Stats, started as a user would, on ports and data of their own. */
 import { join } from "node:path";
+import { isAlive, readIfThere } from "../../src/embedded/processes.ts";
 import { freePort, temporaryDirectory, testBinDir } from "./servers.ts";
 import { until } from "./until.ts";
 
@@ -98,7 +99,14 @@ export async function testSite(env: Readonly<Record<string, string>>): Promise<T
       return started;
     },
     async clear() {
+      const pids = ["nats/nats-server.pid", "postgres/postmaster.pid"].map((file) =>
+        Number(readIfThere(join(dataDir, file))?.split("\n")[0]),
+      );
       await Promise.all([...running].map((one) => one.killGroup()));
+      // The embedded servers end a moment later, and write below the directory until then.
+      await until(() => !pids.some((pid) => pid > 1 && isAlive(pid)), {
+        what: "the servers of a site to end",
+      });
     },
   };
 }
