@@ -25,7 +25,7 @@ export interface ReadinessSources {
   readonly publicServers: { state(): Promise<PublicState> } | undefined;
 }
 
-type PublicState = Pick<PublicServerState, "connected" | "full">;
+type PublicState = Pick<PublicServerState, "connected" | "full" | "unanswered">;
 
 /** A projection that is applied may be so far behind: a large boundary takes seconds. */
 const projectionLagMs = 30_000;
@@ -43,7 +43,8 @@ export function readinessOf(sources: ReadinessSources): Readiness {
     const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker.status)];
     const full = [state?.full, sources.worker?.status.full].filter((list) => list !== undefined);
     const nats = state?.connected === false ? undefined : answers;
-    return [natsCheck(nats), ...streamsCheck(full), ...database, sources.ledger.check, ...worker];
+    const streams = full.length === 0 ? [] : [streamsCheck(full, state?.unanswered ?? [])];
+    return [natsCheck(nats), ...streams, ...database, sources.ledger.check, ...worker];
   };
 }
 
@@ -56,13 +57,16 @@ function natsCheck(answers: boolean | undefined): ReadinessCheck {
   return check("nats", answers ? [] : [silent], "answers");
 }
 
+const readOnly =
+  "takes no writes: it is a standby, or default_transaction_read_only is on; see DATABASE_URL";
+
 /** Postgres itself, and what it says of all partitions, whichever process owns them. */
 async function databaseChecks(sources: ReadinessSources): Promise<ReadinessCheck[]> {
   const { windowMs, leaseMs } = sources.config;
   try {
     const health = await sources.health.health(2 * windowMs + leaseMs);
     return [
-      { name: "postgres", ok: true, detail: "answers" },
+      check("postgres", health.isReadOnly ? [readOnly] : [], "answers"),
       partitionsCheck(health),
       progressCheck(health),
       projectionsCheck(health.projections, leaseMs),
@@ -138,11 +142,13 @@ function projectionsCheck(
   return check("projections", reasons, good);
 }
 
-/** What ingest was refused, and what the owners' ticks were. */
-function streamsCheck(sources: readonly (readonly PartitionReason[])[]): ReadinessCheck[] {
-  if (sources.length === 0) return [];
+/** @param full what ingest was refused, and what the owners' ticks were. */
+function streamsCheck(
+  full: readonly (readonly PartitionReason[])[],
+  unanswered: readonly number[],
+): ReadinessCheck {
   const byReason = new Map<string, Set<number>>();
-  for (const { partition, reason } of sources.flat()) {
+  for (const { partition, reason } of full.flat()) {
     byReason.set(reason, (byReason.get(reason) ?? new Set()).add(partition));
   }
   const reasons = [...byReason].map(
@@ -150,7 +156,13 @@ function streamsCheck(sources: readonly (readonly PartitionReason[])[]): Readine
       `${named([...partitions])}: no room (${reason}); raise the bound of the stream, make ` +
       "room on the broker's disk, or lower RAW_RETENTION",
   );
-  return [check("streams", reasons, "take messages")];
+  if (unanswered.length > 0) {
+    reasons.push(
+      `${named([...new Set(unanswered)])}: messages are not stored, though the broker is ` +
+        "connected; see its log, and whether its cluster has a quorum",
+    );
+  }
+  return check("streams", reasons, "take messages");
 }
 
 function workerCheck({ running, owned, stopped, trusted }: Worker["status"]): ReadinessCheck {

@@ -114,11 +114,14 @@ async function startParts(
   onStop(() => embedded.stop());
   const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
   const start = { config, log, processId, onStop, signal };
-  // The database goes first: what it refuses must not have changed anything at the broker.
+  const link = await openBroker(start, natsUrl);
+  signal?.throwIfAborted();
+  // A first start fixes WINDOW, so the broker has to be there. What the database refuses must not
+  // have changed anything at the broker, so the streams come after it.
   const options = databaseOptions(databaseUrl, processId, log);
   const database = await openStore(start, options);
   signal?.throwIfAborted();
-  const link = await openBroker(start, natsUrl);
+  await prepareStreams(link, topologyOf(config), log);
   const here = { directory: config.dataDir, clock: systemClock, log };
   if (embedded.nats) onStop(restartWhenHung(embedded.nats, () => link.answers(), here));
   signal?.throwIfAborted();
@@ -209,10 +212,9 @@ function leaseDeadlines({ leaseMs }: Config) {
 }
 
 async function openBroker(start: Start, url: string): Promise<NatsLink> {
-  const { config, log, processId, onStop, signal } = start;
+  const { log, processId, onStop, signal } = start;
   const link = await connectNats({ url, name: `payload-stats ${processId}`, log, signal });
   onStop(() => link.close());
-  await prepareStreams(link, topologyOf(config), log);
   return link;
 }
 

@@ -3,7 +3,10 @@ import { expect, test } from "bun:test";
 import { PartitionHalted } from "../src/actors/ports.ts";
 import { type ReadinessSources, readinessOf } from "../src/readiness.ts";
 
-const health = { partitions: 4, unowned: [], stopped: [], late: [], ahead: [], projections: [] };
+const health = {
+  ...{ isReadOnly: false, partitions: 4, unowned: [], stopped: [], late: [], ahead: [] },
+  projections: [],
+};
 
 /** One check of a process that is well but for these sources. */
 async function checkOf(name: string, sources: Partial<ReadinessSources>) {
@@ -50,10 +53,25 @@ test("of many stopped partitions the first are named", async () => {
 test.each([true, false])(
   "a thread whose broker is connected: %p, and so is the check",
   async (connected) => {
-    const publicServers = { state: async () => ({ connected, full: [] }) };
+    const publicServers = { state: async () => ({ connected, full: [], unanswered: [] }) };
     expect((await checkOf("nats", { publicServers }))?.ok).toBe(connected);
   },
 );
+
+test("streams that store nothing are named once", async () => {
+  const unanswered = [3, 1, 3];
+  const publicServers = { state: async () => ({ connected: true, full: [], unanswered }) };
+  const found = await checkOf("streams", { publicServers });
+  expect(found?.ok).toBe(false);
+  expect(found?.detail).toMatch(/^partitions 1, 3: messages are not stored, .* quorum$/);
+});
+
+test("a Postgres that takes no writes is named", async () => {
+  const reads = { health: async () => ({ ...health, isReadOnly: true }) };
+  const found = await checkOf("postgres", { health: reads });
+  expect(found?.ok).toBe(false);
+  expect(found?.detail).toContain("takes no writes");
+});
 
 test("a stream whose time is ahead is told, and refuses nobody", async () => {
   const ahead = [1, 3].map((partition) => ({ partition, sealedThroughMs: partition * 1_000 }));

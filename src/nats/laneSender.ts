@@ -206,6 +206,7 @@ export class LaneSender {
     } else {
       const { message } = lane.flight;
       lane.full = undefined;
+      lane.unansweredAtMs = undefined;
       lane.absences = 0;
       this.#settle(lane, message);
       this.#landed(lane);
@@ -238,6 +239,7 @@ export class LaneSender {
       if (flight === undefined) {
         if (!lane.due) this.#sendNext(lane);
       } else if (nowMs >= flight.deadlineMs) {
+        if (this.parts.link.connected) lane.unansweredAtMs = nowMs;
         const away = !this.parts.link.connected || flight.lastError !== undefined;
         this.#abandon(lane, away ? "disconnected" : "timeout", flight.lastError);
       } else if (nowMs >= flight.resendAtMs && this.parts.link.connected) {

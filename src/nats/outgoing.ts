@@ -102,6 +102,9 @@ export class Lane {
   /** The last refusal for want of room, until a message is stored again. */
   full: { readonly atMs: number; readonly reason: string } | undefined;
 
+  /** When the last message was given up though the broker was connected, until one is stored. */
+  unansweredAtMs: number | undefined;
+
   /** How often in a row, over all messages, the broker said that there is no stream. */
   absences = 0;
 

@@ -39,11 +39,18 @@ export async function ensureStreams(
   const worker = async () => {
     while (next < topology.partitions) {
       const partition = next++;
-      const count = await ensureStream(link, topology, partition, deadlineMs);
+      const ensured = ensureStream(link, topology, partition, deadlineMs);
+      const count = await ensured.catch((error: unknown) => {
+        next = topology.partitions;
+        throw error;
+      });
       copies.set(streamName(partition), count);
     }
   };
-  await Promise.all(Array.from({ length: parallelism }, worker));
+  const workers = Array.from({ length: parallelism }, worker);
+  // After a refusal no other is begun, and none is under way when that is told.
+  await Promise.allSettled(workers);
+  await Promise.all(workers);
   return copies;
 }
 

@@ -38,6 +38,8 @@ export interface PublicServerState {
   readonly refused: ReadonlyMap<string, number>;
   /** Partitions whose stream has no room, as far as it knows. */
   readonly full: readonly PartitionReason[];
+  /** Partitions whose stream stores nothing though the broker is connected, as far as it knows. */
+  readonly unanswered: readonly number[];
   /** Whether the broker is connected. */
   readonly connected: boolean;
 }
@@ -111,9 +113,9 @@ export class PublicServer {
   }
 
   get state(): PublicServerState {
-    const { full } = this.#publisher;
+    const { full, unanswered } = this.#publisher;
     const { connected } = this.parts.link;
-    return { accepted: this.#accepted, refused: this.#refused, full, connected };
+    return { accepted: this.#accepted, refused: this.#refused, full, unanswered, connected };
   }
 
   /** Stops accepting, and lets requests in flight end. */

@@ -57,6 +57,7 @@ export class PublicServers {
       accepted: states.reduce((sum, { accepted }) => sum + accepted, 0),
       refused,
       full: states.flatMap(({ full }) => full),
+      unanswered: states.flatMap(({ unanswered }) => unanswered),
       connected: states.every(({ connected }) => connected),
     };
   }

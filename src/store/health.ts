@@ -3,6 +3,7 @@ import type { Health, HealthReader, ProjectionHealth } from "../actors/readPorts
 import type { Database } from "./database.ts";
 
 interface Row {
+  readonly isReadOnly: boolean;
   readonly partitions: number;
   readonly unowned: number[];
   readonly stopped: { partition: number; reason: string }[];
@@ -50,6 +51,7 @@ export class PostgresHealth implements HealthReader {
             is distinct from (p.position, p.sealed_through)
         )
         select
+          current_setting('transaction_read_only')::boolean as "isReadOnly",
           (select count(*)::int from place) as partitions,
           (
             select coalesce(jsonb_agg(partition order by partition), '[]') from place

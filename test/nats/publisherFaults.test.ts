@@ -144,8 +144,10 @@ test("a message without an answer is given up at its deadline, its number not us
   expect(await refusalOf(publisher.append(payloads(1)))).toBe("timeout");
   expect(await refusalOf(single)).toBe("timeout");
   expect(performance.now() - startMs).toBeGreaterThanOrEqual(350);
+  expect(publisher.unanswered).toEqual([0]);
   resume(server);
   await publisher.append([payload("second")]);
+  expect(publisher.unanswered).toEqual([]);
   const numbers = (await readAll(streams, 0)).map((message) => batchOf(message).number);
   // The abandoned message was still in the socket, so it is stored late, before the second one.
   expect([...new Set(numbers)]).toEqual([1, 2]);

@@ -23,7 +23,13 @@ const thread: PublicThread = {
       }, 0);
     }
   },
-  state: () => ({ accepted: ++asked, refused: new Map(), full: [], connected: true }),
+  state: () => ({
+    accepted: ++asked,
+    refused: new Map(),
+    full: [],
+    unanswered: [],
+    connected: true,
+  }),
   close: async () => (way === "never stops" ? forever() : undefined),
   finish: async () => (way === "never stops" ? forever() : undefined),
 };

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import postgres from "postgres";
 import { Database, DeadlineExceeded, NoConnectionFree } from "../../src/store/database.ts";
+import { PostgresHealth } from "../../src/store/health.ts";
 import { DatabaseTooNew, DatabaseTooOld, migrate } from "../../src/store/migrate.ts";
 import { migrations } from "../../src/store/migrations.ts";
 import { openDatabase } from "../../src/store/open.ts";
@@ -16,6 +17,20 @@ const current = migrations.at(-1)?.version ?? 0;
 function withNext(statements: string) {
   return [...migrations, { version: current + 1, name: "next", statements }];
 }
+
+test("a database that takes no writes is named, at the start and by readiness", async () => {
+  await using store = await freshStore(1);
+  expect((await new PostgresHealth(store.database, windowMs).health(0)).isReadOnly).toBe(false);
+  const url = new URL(store.url);
+  await store.database.run((sql) =>
+    sql.unsafe(`alter database ${url.pathname.slice(1)} set default_transaction_read_only = on`),
+  );
+  await using later = new TestStore(store.url);
+  expect((await new PostgresHealth(later.database, windowMs).health(0)).isReadOnly).toBe(true);
+  const options = { url: store.url, applicationName: "test", connectionsMax: 1, deadlineMs: 1_000 };
+  const opened = openDatabase({ ...options, log: testLog }, 300);
+  await expect(opened).rejects.toThrow(/takes no writes.* Check DATABASE_URL/);
+});
 
 describe("at the first start", () => {
   test("four processes may prepare the database at once", async () => {

@@ -4,6 +4,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { join } from "node:path";
 import { connect } from "nats";
+import postgres from "postgres";
 import { readConfig } from "../../src/config.ts";
 import { startSystem } from "../../src/system.ts";
 import { outgoingConnection } from "../support/outgoingConnection.ts";
@@ -76,6 +77,17 @@ test("a refused start makes no stream; the right one makes its own", async () =>
   expect(await streams()).toEqual(["PAYLOADS_0000", "PAYLOADS_0001"]);
   await expect(start("4")).rejects.toThrow(/PARTITIONS is 4, but .* PARTITIONS=2/);
   expect(await streams()).toEqual(["PAYLOADS_0000", "PAYLOADS_0001"]);
+}, 60_000);
+
+test("a first start without a broker fixes no settings", async () => {
+  const databaseUrl = await freshDatabase();
+  const natsUrl = `nats://127.0.0.1:${await freePort()}`;
+  const config = readConfig({ DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ROLES: "worker" });
+  await expect(startSystem(config, testLog, () => {})).rejects.toThrow(/no NATS server answers/);
+  const sql = postgres(databaseUrl, { max: 1 });
+  const [row] = await sql`select to_regclass('public.settings') as settings`;
+  expect(row).toEqual({ settings: null });
+  await sql.end();
 }, 60_000);
 
 test("who finds the admin listener ready can reach the public one", async () => {
