@@ -3,10 +3,7 @@ import { expect, test } from "bun:test";
 import { PartitionHalted } from "../src/actors/ports.ts";
 import { type ReadinessSources, readinessOf } from "../src/readiness.ts";
 
-const health = {
-  ...{ isReadOnly: false, partitions: 4, unowned: [], stopped: [], late: [], ahead: [] },
-  projections: [],
-};
+const health = { partitions: 4, unowned: [], stopped: [], late: [], ahead: [], projections: [] };
 
 /** One check of a process that is well but for these sources. */
 async function checkOf(name: string, sources: Partial<ReadinessSources>) {
@@ -64,13 +61,6 @@ test("streams that store nothing are named once", async () => {
   const found = await checkOf("streams", { publicServers });
   expect(found?.ok).toBe(false);
   expect(found?.detail).toMatch(/^partitions 1, 3: messages are not stored, .* quorum$/);
-});
-
-test("a Postgres that takes no writes is named", async () => {
-  const reads = { health: async () => ({ ...health, isReadOnly: true }) };
-  const found = await checkOf("postgres", { health: reads });
-  expect(found?.ok).toBe(false);
-  expect(found?.detail).toContain("takes no writes");
 });
 
 test("a stream whose time is ahead is told, and refuses nobody", async () => {

@@ -196,8 +196,6 @@ export type Readiness = () => Promise<readonly ReadinessCheck[]>;
 
 /** What the database knows of the work that all processes share, by its clock. */
 export interface Health {
-  /** Postgres takes no writes. */
-  readonly isReadOnly: boolean;
   /** How many there are. */
   readonly partitions: number;
   /** Without an owner whose lease runs. */

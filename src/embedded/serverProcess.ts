@@ -139,6 +139,7 @@ export class ServerProcess {
     const deadline = performance.now() + readyMs;
     while (!(await this.spec.ready(child.pid))) {
       if (child.exitCode !== null || child.signalCode !== null) {
+        await child.exited;
         const words = (readIfThere(logFile) ?? "").slice(logStart).trim().split("\n").slice(-8);
         throw new EmbeddedError(`the embedded ${name} did not start:\n${words.join("\n")}`);
       }

@@ -62,8 +62,11 @@ export class NatsActorDirectory implements ActorDirectory {
       if (reply === undefined) return undefined;
       // One whose numbers have changed in between may come again.
       for (const actor of reply.actors) actors.set(nameKey(actor), actor);
-      const last = reply.isCut ? reply.actors.at(-1) : undefined;
-      if (last === undefined) return { actors: [...actors.values()], total: reply.total };
+      const last = reply.actors.at(-1);
+      const isLast = !reply.isCut && reply.actors.length < limit;
+      if (last === undefined || isLast || actors.size > query.limit) {
+        return { actors: [...actors.values()], total: reply.total };
+      }
       after = actorKey(last, query.sort);
     }
   }

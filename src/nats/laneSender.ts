@@ -189,9 +189,11 @@ export class LaneSender {
   #answered(msg: Msg): void {
     const [partition, number] = msg.subject.slice(this.#inbox.length + 1).split(".");
     const lane = this.parts.lanes[Number(partition)];
-    // An answer to a message that was abandoned, or a second one to a repeated message.
-    if (lane?.flight === undefined || lane.flight.number !== Number(number)) return;
+    if (lane === undefined) return;
     const answer = readPublishAnswer(msg, streamName(lane.partition));
+    if (answer.kind !== "retry") lane.unansweredAtMs = undefined;
+    // An answer to a message that was abandoned, or a second one to a repeated message.
+    if (lane.flight === undefined || lane.flight.number !== Number(number)) return;
     if (answer.kind === "full") {
       lane.full = { atMs: this.parts.now(), reason: answer.error.message };
       this.#abandon(lane, "full", answer.error);
@@ -206,7 +208,6 @@ export class LaneSender {
     } else {
       const { message } = lane.flight;
       lane.full = undefined;
-      lane.unansweredAtMs = undefined;
       lane.absences = 0;
       this.#settle(lane, message);
       this.#landed(lane);
@@ -239,7 +240,6 @@ export class LaneSender {
       if (flight === undefined) {
         if (!lane.due) this.#sendNext(lane);
       } else if (nowMs >= flight.deadlineMs) {
-        if (this.parts.link.connected) lane.unansweredAtMs = nowMs;
         const away = !this.parts.link.connected || flight.lastError !== undefined;
         this.#abandon(lane, away ? "disconnected" : "timeout", flight.lastError);
       } else if (nowMs >= flight.resendAtMs && this.parts.link.connected) {
@@ -252,6 +252,7 @@ export class LaneSender {
   #abandon(lane: Lane, reason: Reason, cause?: unknown): void {
     const flight = lane.flight;
     if (flight === undefined) return;
+    if (reason !== "full" && this.parts.link.connected) lane.unansweredAtMs = this.parts.now();
     this.#settle(lane, flight.message);
     this.#fail(flight.message, reason, cause);
     this.#landed(lane);

@@ -25,8 +25,10 @@ export interface PublisherOptions {
 
 type Reason = PayloadLogUnavailable["reason"];
 
-/** A process that is taken out of balancing for a stream is tried again after this long. */
-const refusalMs = 30_000;
+/** A process that is taken out of balancing for a full stream is tried again after this long. */
+const fullMs = 30_000;
+/** Longer than a message is tried for: it lasts while payloads come and none is stored. */
+const unansweredMs = 10_000;
 
 export class Publisher implements PayloadLog {
   readonly #lanes: readonly Lane[];
@@ -59,7 +61,7 @@ export class Publisher implements PayloadLog {
    * a message nobody knows, so a refusal is forgotten after a while.
    */
   get full(): readonly PartitionReason[] {
-    const since = this.#now() - refusalMs;
+    const since = this.#now() - fullMs;
     return this.#lanes.flatMap(({ partition, full }) =>
       full === undefined || full.atMs < since ? [] : [{ partition, reason: full.reason }],
     );
@@ -67,7 +69,7 @@ export class Publisher implements PayloadLog {
 
   /** Partitions whose last message was given up though the broker was connected; likewise. */
   get unanswered(): readonly number[] {
-    const since = this.#now() - refusalMs;
+    const since = this.#now() - unansweredMs;
     return this.#lanes.flatMap(({ partition, unansweredAtMs = Number.NEGATIVE_INFINITY }) =>
       unansweredAtMs < since ? [] : [partition],
     );

@@ -39,18 +39,11 @@ export async function ensureStreams(
   const worker = async () => {
     while (next < topology.partitions) {
       const partition = next++;
-      const ensured = ensureStream(link, topology, partition, deadlineMs);
-      const count = await ensured.catch((error: unknown) => {
-        next = topology.partitions;
-        throw error;
-      });
+      const count = await ensureStream(link, topology, partition, deadlineMs);
       copies.set(streamName(partition), count);
     }
   };
-  const workers = Array.from({ length: parallelism }, worker);
-  // After a refusal no other is begun, and none is under way when that is told.
-  await Promise.allSettled(workers);
-  await Promise.all(workers);
+  await Promise.all(Array.from({ length: parallelism }, worker));
   return copies;
 }
 

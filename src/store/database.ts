@@ -68,6 +68,17 @@ export class NoConnectionFree extends Error {
   }
 }
 
+/** Postgres answers, and takes no writes. */
+export class TakesNoWrites extends Error {
+  constructor(options?: ErrorOptions) {
+    super(
+      "Postgres takes no writes: it is a standby, or default_transaction_read_only is on; see " +
+        "DATABASE_URL",
+      options,
+    );
+  }
+}
+
 /** Beyond this, statements are refused at once (invariant I11). */
 const statementsWaitingMax = 4_096;
 

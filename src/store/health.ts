@@ -1,9 +1,9 @@
 /** What readiness asks the database: one statement, by its clock. */
 import type { Health, HealthReader, ProjectionHealth } from "../actors/readPorts.ts";
-import type { Database } from "./database.ts";
+import { type Database, TakesNoWrites } from "./database.ts";
 
 interface Row {
-  readonly isReadOnly: boolean;
+  readonly takesWrites: boolean;
   readonly partitions: number;
   readonly unowned: number[];
   readonly stopped: { partition: number; reason: string }[];
@@ -26,10 +26,11 @@ export class PostgresHealth implements HealthReader {
    * its time is, since the broker's clock was ahead once: its windows end by that. A projection
    * waits from when the first event that it lacks was recorded; without such an event, from the
    * end of the first window that it does not know to be sealed.
+   * @throws TakesNoWrites, and leaves the server for the one that its address leads to now.
    */
   async health(lateMs: number): Promise<Health> {
-    const [row] = await this.database.run(
-      (sql) => sql<Row[]>`
+    const row = await this.database.run(async (sql) => {
+      const [found] = await sql<Row[]>`
         with now as (select clock_timestamp() as at, (
           select set_at from settings where name = 'window_ms'
         ) as first_start), place as (
@@ -51,7 +52,7 @@ export class PostgresHealth implements HealthReader {
             is distinct from (p.position, p.sealed_through)
         )
         select
-          current_setting('transaction_read_only')::boolean as "isReadOnly",
+          not current_setting('transaction_read_only')::boolean as "takesWrites",
           (select count(*)::int from place) as partitions,
           (
             select coalesce(jsonb_agg(partition order by partition), '[]') from place
@@ -88,8 +89,10 @@ export class PostgresHealth implements HealthReader {
               )
             ) order by name), '[]') from projections cross join now
           ) as projections
-      `,
-    );
+      `;
+      if (found?.takesWrites === false) throw new TakesNoWrites();
+      return found;
+    });
     if (row === undefined) throw new Error("Postgres gave no row");
     return {
       ...row,

@@ -1,5 +1,6 @@
 /** Makes a database ready for this program. Safe when several processes start at once. */
-import type { Database } from "./database.ts";
+import { errorCode } from "../errorCode.ts";
+import { type Database, TakesNoWrites } from "./database.ts";
 import { migrate, runLocked } from "./migrate.ts";
 import { createIndexes, createTable, type ProjectionDefinition } from "./projections/definition.ts";
 import { projections } from "./projections/registry.ts";
@@ -7,12 +8,16 @@ import { ensureSettings, type Settings } from "./settings.ts";
 
 /**
  * Migrates, fixes the settings at the first start, and registers the projections.
- * @throws DatabaseTooNew, DatabaseTooOld, SettingsMismatch, ProjectionTooNew
+ * @throws DatabaseTooNew, DatabaseTooOld, SettingsMismatch, ProjectionTooNew, TakesNoWrites
  */
 export async function prepareDatabase(database: Database, settings: Settings): Promise<void> {
-  await migrate(database);
-  await ensureSettings(database, settings);
-  for (const definition of projections) await registerProjection(database, definition);
+  try {
+    await migrate(database);
+    await ensureSettings(database, settings);
+    for (const definition of projections) await registerProjection(database, definition);
+  } catch (error) {
+    throw errorCode(error) === "25006" ? new TakesNoWrites({ cause: error }) : error;
+  }
 }
 
 /**

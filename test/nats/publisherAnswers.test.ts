@@ -77,3 +77,21 @@ test("a full stream is forgotten after a while without a message", async () => {
   nowMs += 1;
   expect(publisher.full).toEqual([]);
 });
+
+test("that nothing is stored is told until something is, or for a while", async () => {
+  const giveUp = async () => {
+    const refused = refusalOf(publisher.append([payload("one")]));
+    const message = await nextMessage();
+    nowMs += 10_000;
+    expect(await refused).toBe("timeout");
+    expect(publisher.unanswered).toEqual([0]);
+    return message;
+  };
+  store(await giveUp(), 1);
+  await until(() => publisher.unanswered.length === 0, { what: "the late answer has come" });
+  await giveUp();
+  nowMs += 10_000;
+  expect(publisher.unanswered).toEqual([0]);
+  nowMs += 1;
+  expect(publisher.unanswered).toEqual([]);
+});

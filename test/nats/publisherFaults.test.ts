@@ -175,6 +175,7 @@ test("without a stream an append waits for it; without one by the deadline it fa
   const limits = { retryPauseMs: 20, tendIntervalMs: 10 };
   const hasty = publisherOn(link, 1, { limits: { ...limits, attemptMs: 50, deadlineMs: 200 } });
   expect(await refusalOf(hasty.append(payloads(1)))).toBe("disconnected");
+  expect(hasty.unanswered).toEqual([0]);
   const patient = publisherOn(link, 1, { limits });
   const append = patient.append(payloads(1));
   await ensureStreams(link, { partitions: 1, replicas: 1 });

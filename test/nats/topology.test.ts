@@ -68,6 +68,9 @@ test("a stream that would lose payloads is refused by name and setting", async (
   });
   const refused = ensureStreams(link, { partitions: 2, replicas: 1 });
   await expect(refused).rejects.toThrow(/PAYLOADS_0001 .*\(discard, max_age\)/);
+  // The other stream is under way, and must not be made in the next test.
+  const made = () => link.manager.streams.info("PAYLOADS_0000").then(() => true);
+  await until(made, { what: "the other stream is made" });
 });
 
 test("a stream with other subjects is refused", async () => {

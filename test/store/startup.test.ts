@@ -1,7 +1,12 @@
 import { describe, expect, test } from "bun:test";
 import { createServer } from "node:net";
 import postgres from "postgres";
-import { Database, DeadlineExceeded, NoConnectionFree } from "../../src/store/database.ts";
+import {
+  Database,
+  DeadlineExceeded,
+  NoConnectionFree,
+  TakesNoWrites,
+} from "../../src/store/database.ts";
 import { PostgresHealth } from "../../src/store/health.ts";
 import { DatabaseTooNew, DatabaseTooOld, migrate } from "../../src/store/migrate.ts";
 import { migrations } from "../../src/store/migrations.ts";
@@ -18,18 +23,26 @@ function withNext(statements: string) {
   return [...migrations, { version: current + 1, name: "next", statements }];
 }
 
-test("a database that takes no writes is named, at the start and by readiness", async () => {
+test("a database that takes no writes is named, and left for one that does", async () => {
   await using store = await freshStore(1);
-  expect((await new PostgresHealth(store.database, windowMs).health(0)).isReadOnly).toBe(false);
-  const url = new URL(store.url);
-  await store.database.run((sql) =>
-    sql.unsafe(`alter database ${url.pathname.slice(1)} set default_transaction_read_only = on`),
-  );
+  const health = new PostgresHealth(store.database, windowMs);
+  const { pathname } = new URL(store.url);
+  const change = (isOn: string) => {
+    const onlyReads = `alter database ${pathname.slice(1)} set default_transaction_read_only`;
+    return `set transaction read write; ${onlyReads} = ${isOn}`;
+  };
+  const other = postgres(store.url, { max: 1 });
+  await other.unsafe(change("on"));
   await using later = new TestStore(store.url);
-  expect((await new PostgresHealth(later.database, windowMs).health(0)).isReadOnly).toBe(true);
-  const options = { url: store.url, applicationName: "test", connectionsMax: 1, deadlineMs: 1_000 };
-  const opened = openDatabase({ ...options, log: testLog }, 300);
-  await expect(opened).rejects.toThrow(/takes no writes.* Check DATABASE_URL/);
+  const settingsNow = { windowMs, partitions: 1 };
+  await expect(prepareDatabase(later.database, settingsNow)).rejects.toThrow(TakesNoWrites);
+  const laterHealth = new PostgresHealth(later.database, windowMs);
+  await expect(laterHealth.health(0)).rejects.toThrow(TakesNoWrites);
+  await other.unsafe(change("off"));
+  // The connections that only read are left.
+  expect((await laterHealth.health(0)).partitions).toBe(1);
+  expect((await health.health(0)).partitions).toBe(1);
+  await other.end();
 });
 
 describe("at the first start", () => {

@@ -105,6 +105,7 @@ async function dropDatabases(sql: postgres.Sql): Promise<void> {
  */
 function sharedPostgres(): Promise<string> {
   const hasEnded = holder !== undefined && (holder.exitCode ?? holder.signalCode) !== null;
+  if (hasEnded) holder = undefined;
   if (postgresUrl === undefined || hasEnded) postgresUrl = holdPostgres();
   return postgresUrl;
 }
@@ -117,6 +118,7 @@ async function holdPostgres(): Promise<string> {
   });
   holder.unref();
   const { value } = await holder.stdout.getReader().read();
+  if (value === undefined) throw new Error("no Postgres for the tests: its holder has ended");
   const said: unknown = JSON.parse(new TextDecoder().decode(value));
   if (isObject(said) && typeof said.url === "string") return said.url;
   throw new Error(`no Postgres for the tests: ${isObject(said) ? said.error : said}`);

@@ -99,7 +99,7 @@ Exit code: 0 no difference, 1 a difference, 2 a wrong command line, 130 given up
 Example:
   payload-stats simulate --devices 1000 --for 1m --speed 10
 
-The same without the installed command:
+Without the installed command:
   bun run simulate --devices 1000 --contents 50 --for 10m --speed 10
   bun run simulate --devices 20000 --for 1m --speed 10 --batch
   bun run simulate --url http://stats.example.com --clock-skew 500ms --seed 7
