@@ -3,6 +3,7 @@ import { hostname } from "node:os";
 import { systemClock } from "./actors/clock.ts";
 import type { Turns } from "./actors/ports.ts";
 import type { Readiness } from "./actors/readPorts.ts";
+import { TimeSlices } from "./actors/timeSlices.ts";
 import { SlicedTurns } from "./actors/turns.ts";
 import { Worker } from "./actors/worker.ts";
 import type { Config } from "./config.ts";
@@ -244,7 +245,7 @@ function startWorker(parts: Parts, leaseDatabase: Database): Worker {
       rawRetentionMs: config.rawRetentionMs,
       turns,
     },
-    serveActors: new ActorServer(link, log).serveActors,
+    serveActors: new ActorServer(link, log, new TimeSlices(systemClock)).serveActors,
     isDead: (pid) => !isAlive(pid),
   });
   worker.start();

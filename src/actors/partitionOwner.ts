@@ -5,7 +5,6 @@
  *
  *   load ─▶ verify stream ─▶ restore ─▶ read ─▶ apply ─▶ … boundary: seal ─▶ commit ─▶ apply …
  */
-
 import { backoffMs } from "../domain/backoff.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { tokenMemoryMs } from "../domain/rules.ts";

@@ -80,7 +80,10 @@ function readAnyPayload(text: string): PayloadCheck | undefined {
   };
 }
 
-/** Finds every number of an object that has a point or an exponent, and little else. */
+/**
+ * Finds every number of an object that has a point or an exponent, and little else. Integers
+ * without them need no second look: those that `JSON.parse` rounds are too large in any case.
+ */
 const roundable = /:[\t\n\r ]*-?[0-9]+[.eE]/;
 
 /**

@@ -7,17 +7,15 @@ import { matches, sortActors } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
-/** After so long, payloads that arrive have their turn before the next list is made, ms. */
-const sliceMs = 8;
-
 export class ActorServer {
   /** All partitions are asked at once, and each may have thousands of actors. */
   #lists = Promise.resolve();
-  #sliceBeganMs = 0;
 
+  /** @param slices payloads that arrive have their turns in between. */
   constructor(
     private readonly link: NatsLink,
     private readonly log: Log,
+    private readonly slices: { pause(): Promise<void> },
   ) {}
 
   readonly serveActors: ServeActors = (partition, views) => {
@@ -34,11 +32,7 @@ export class ActorServer {
 
   /** The lists before this one are made when it resolves. */
   #turn(): Promise<void> {
-    this.#lists = this.#lists.then(async () => {
-      if (performance.now() - this.#sliceBeganMs < sliceMs) return;
-      await new Promise((resolve) => setImmediate(resolve));
-      this.#sliceBeganMs = performance.now();
-    });
+    this.#lists = this.#lists.then(() => this.slices.pause());
     return this.#lists;
   }
 

@@ -191,6 +191,7 @@ export class LaneSender {
     const lane = this.parts.lanes[Number(partition)];
     if (lane === undefined) return;
     const answer = readPublishAnswer(msg, streamName(lane.partition));
+    // Also one that comes too late says that the stream answers again.
     if (answer.kind !== "retry") lane.unansweredAtMs = undefined;
     // An answer to a message that was abandoned, or a second one to a repeated message.
     if (lane.flight === undefined || lane.flight.number !== Number(number)) return;

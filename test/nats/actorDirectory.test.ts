@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { systemClock } from "../../src/actors/clock.ts";
 import type { ActorKey, ActorQuery, ActorView, ActorViews } from "../../src/actors/readPorts.ts";
+import { TimeSlices } from "../../src/actors/timeSlices.ts";
 import { partitionOf } from "../../src/domain/digest.ts";
 import { silentLog } from "../../src/log.ts";
 import { NatsActorDirectory } from "../../src/nats/actorDirectory.ts";
@@ -55,9 +57,13 @@ const all = Array.from({ length: 3_000 }, (_, i) =>
   ),
 );
 
+function actorServer(): ActorServer {
+  return new ActorServer(owner, silentLog, new TimeSlices(systemClock));
+}
+
 /** Serves these partitions until disposed of. */
 async function serving(owned: readonly number[]) {
-  const actors = new ActorServer(owner, silentLog);
+  const actors = actorServer();
   const stops = owned.map((partition) => {
     const mine = all.filter((one) => one.partition === partition);
     const views: ActorViews = {
@@ -178,7 +184,7 @@ test("lists that take long leave turns of the event loop to others", async () =>
     turn++;
     counting = setImmediate(count);
   });
-  const actors = new ActorServer(owner, silentLog);
+  const actors = actorServer();
   const turns: number[] = [];
   const all = () => {
     turns.push(turn);
@@ -196,7 +202,7 @@ test("lists that take long leave turns of the event loop to others", async () =>
 });
 
 test("an actor whose numbers change between two replies is listed once", async () => {
-  const actors = new ActorServer(owner, silentLog);
+  const actors = actorServer();
   const mine = all.filter((one) => one.partition === 0 && one.window !== undefined);
   let asked = 0;
   const views: ActorViews = {
@@ -224,7 +230,7 @@ test("an actor whose numbers change between two replies is listed once", async (
 });
 
 test("an owner that fails to answer, and odd requests, leave the connection working", async () => {
-  const actors = new ActorServer(owner, silentLog);
+  const actors = actorServer();
   const fail = () => {
     throw new Error("out of order");
   };
