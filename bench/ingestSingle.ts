@@ -15,6 +15,8 @@ import { report } from "./support/report.ts";
 
 const connections = Number(Bun.env.BENCH_CONNECTIONS ?? 1_000);
 const seconds = Number(Bun.env.BENCH_SECONDS ?? 5);
+/** For so long code is still being compiled, in threads that take their share of the cores. */
+const warmUpSeconds = Number(Bun.env.BENCH_WARM_UP_SECONDS ?? 20);
 
 interface Contender {
   readonly name: string;
@@ -89,7 +91,7 @@ await runBench(async () => {
   const pipelined = await bare("pipelinedUpsert", "row upserts, pipelined", databaseUrl);
   const contenders = [bun, ours, apart, elysia, upsert, pipelined];
   for (const contender of contenders) {
-    await load({ url: contender.url, connections, seconds: 2 });
+    await load({ url: contender.url, connections, seconds: warmUpSeconds });
   }
   for (let round = 0; round < rounds; round++) {
     // In another order each time, since what one leaves to be done in the background slows the
@@ -116,6 +118,6 @@ await runBench(async () => {
       row(apart, bun, 0.75),
       row(apart, upsert, 6),
     ],
-    { generator, connections, seconds, contenders },
+    { generator, connections, seconds, warmUpSeconds, contenders },
   );
 });
