@@ -10,6 +10,7 @@ import type {
   ReadinessCheck,
 } from "./actors/readPorts.ts";
 import type { Worker } from "./actors/worker.ts";
+import { inTime } from "./inTime.ts";
 import { errorMessage } from "./log.ts";
 import type { NatsLink } from "./nats/connection.ts";
 import type { PublicServerState } from "./serving/publicServer.ts";
@@ -34,11 +35,11 @@ const namedMax = 8;
 
 /** Each check is asked when it is called. */
 export function readinessOf(sources: ReadinessSources): Readiness {
-  return async () => {
+  return async (databaseMs) => {
     const [state, answers, database] = await Promise.all([
       sources.publicServers?.state(),
       sources.link.answers(),
-      databaseChecks(sources),
+      databaseChecks(sources, databaseMs),
     ]);
     const worker = sources.worker === undefined ? [] : [workerCheck(sources.worker.status)];
     const full = [state?.full, sources.worker?.status.full].filter((list) => list !== undefined);
@@ -58,10 +59,15 @@ function natsCheck(answers: boolean | undefined): ReadinessCheck {
 }
 
 /** Postgres itself, and what it says of all partitions, whichever process owns them. */
-async function databaseChecks(sources: ReadinessSources): Promise<ReadinessCheck[]> {
-  const { windowMs, leaseMs } = sources.config;
+async function databaseChecks(
+  { config, health: reader }: ReadinessSources,
+  waitMs: number | undefined,
+): Promise<ReadinessCheck[]> {
+  const { windowMs, leaseMs } = config;
   try {
-    const health = await sources.health.health(2 * windowMs + leaseMs);
+    const answer = reader.health(2 * windowMs + leaseMs);
+    const late = () => new Error(`no answer within ${waitMs} ms`);
+    const health = await (waitMs === undefined ? answer : inTime(answer, waitMs, late));
     return [
       { name: "postgres", ok: true, detail: "answers" },
       partitionsCheck(health),

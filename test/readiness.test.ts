@@ -5,17 +5,19 @@ import { type ReadinessSources, readinessOf } from "../src/readiness.ts";
 
 const health = { partitions: 4, unowned: [], stopped: [], late: [], ahead: [], projections: [] };
 
+/** Of a process that is well. */
+const well: ReadinessSources = {
+  health: { health: async () => health },
+  config: { windowMs: 300_000, leaseMs: 5_000 },
+  link: { answers: async () => true },
+  ledger: { check: { name: "ledger", ok: true, detail: "balanced" } },
+  worker: undefined,
+  publicServers: undefined,
+};
+
 /** One check of a process that is well but for these sources. */
 async function checkOf(name: string, sources: Partial<ReadinessSources>) {
-  const checks = await readinessOf({
-    health: { health: async () => health },
-    config: { windowMs: 300_000, leaseMs: 5_000 },
-    link: { answers: async () => true },
-    ledger: { check: { name: "ledger", ok: true, detail: "balanced" } },
-    worker: undefined,
-    publicServers: undefined,
-    ...sources,
-  })();
+  const checks = await readinessOf({ ...well, ...sources })();
   return checks.find((check) => check.name === name);
 }
 
@@ -36,6 +38,15 @@ test.each([
 ])("a broker that answers: %p", async (answers, ok, detail) => {
   const link = { answers: async () => answers };
   expect(await checkOf("nats", { link })).toEqual({ name: "nats", ok, detail });
+});
+
+test("a database that hangs is not waited for longer than asked, and the rest is told", async () => {
+  const hangs = { health: () => new Promise<never>(() => {}) };
+  const checks = await readinessOf({ ...well, health: hangs })(20);
+  expect(checks.filter(({ ok }) => !ok)).toEqual([
+    { name: "postgres", ok: false, detail: "no answer within 20 ms" },
+  ]);
+  expect(checks.map(({ name }) => name)).toEqual(["nats", "postgres", "ledger"]);
 });
 
 test("of many stopped partitions the first are named", async () => {

@@ -191,8 +191,11 @@ export interface ReadinessCheck {
   readonly detail: string;
 }
 
-/** Every dependency and invariant, asked now. */
-export type Readiness = () => Promise<readonly ReadinessCheck[]>;
+/**
+ * Every dependency and invariant, asked now. A database that has not answered after `databaseMs` is
+ * not waited for; without a bound, its own deadlines hold.
+ */
+export type Readiness = (databaseMs?: number) => Promise<readonly ReadinessCheck[]>;
 
 /** What the database knows of the work that all processes share, by its clock. */
 export interface Health {
