@@ -1,7 +1,8 @@
 /**
- * Who may use the admin listener. With a token, whoever has it. Without one, whoever can reach a
- * loopback address; since the browser of a developer can too, two doors are shut to web pages:
- * a name that was made to resolve to 127.0.0.1 (DNS rebinding), and posts from another origin.
+ * Who may use the admin listener. With a token, whoever has it, since no browser adds it by itself.
+ * Without one, whoever can reach a loopback address; since the browser of a developer can too, two
+ * doors are shut to web pages: a name that was made to resolve to 127.0.0.1 (DNS rebinding), and
+ * posts from another origin.
  */
 import { createHash, timingSafeEqual } from "node:crypto";
 import { isLoopback } from "../config.ts";
@@ -17,8 +18,8 @@ export function createAdminGuard(
 ): (request: Request) => Problem | undefined {
   const expected = adminToken === undefined ? undefined : digest(adminToken);
   return (request) => {
-    const refusal = expected === undefined ? strangeHost(request) : missingToken(request, expected);
-    return refusal ?? strangeOrigin(request);
+    if (expected !== undefined) return missingToken(request, expected);
+    return strangeHost(request) ?? strangeOrigin(request);
   };
 }
 
