@@ -1,7 +1,10 @@
 /** The log: one JSON object a line. Tokens and bodies of payloads are never passed to it. */
 import { type LogLevel, logLevels } from "./config.ts";
 
-export type LogFields = Readonly<Record<string, unknown>>;
+/** A line has names of its own, which no field may take. */
+export type LogFields = Readonly<Record<string, unknown>> & {
+  readonly [name in "time" | "level" | "message"]?: never;
+};
 
 export interface Log {
   debug(message: string, fields?: LogFields): void;
@@ -37,9 +40,39 @@ export function createLog(
   };
 }
 
-/** The log of a process. */
+/** What lines of a log are written to; `written` is called when they have left this process. */
+interface LineSink {
+  write(line: string, written: () => void): unknown;
+}
+
+/** So many characters may wait for a reader that has stopped reading. */
+const unreadMax = 4_194_304;
+
+/** Writes lines. While nobody reads them, those over the bound are left out, which a line tells. */
+export function boundedLines(sink: LineSink, charsMax = unreadMax): (line: string) => void {
+  let unread = 0;
+  let omitted = 0;
+  const send = (line: string) => {
+    unread += line.length;
+    sink.write(line, () => {
+      unread -= line.length;
+    });
+  };
+  const own = createLog("warn", send, Date.now);
+  return (line) => {
+    if (unread > charsMax) {
+      omitted++;
+      return;
+    }
+    if (omitted > 0) own.warn("lines were left out here, since nobody read them", { omitted });
+    omitted = 0;
+    send(line);
+  };
+}
+
+/** The log of a process, on stderr. */
 export function stderrLog(level: LogLevel, context?: LogFields): Log {
-  return createLog(level, (line) => void process.stderr.write(line), Date.now, context);
+  return createLog(level, boundedLines(process.stderr), Date.now, context);
 }
 
 /** For what says all that matters in another way. */

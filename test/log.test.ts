@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createLog, errorMessage } from "../src/log.ts";
+import { boundedLines, createLog, errorMessage } from "../src/log.ts";
 
 function collect(level: "debug" | "info" | "warn" | "error") {
   const lines: string[] = [];
@@ -45,6 +45,24 @@ test("errors are written as their messages and those of their causes", () => {
   const error = new Error("commit failed", { cause: new Error("connection lost") });
   log.error("bad", { error });
   expect(JSON.parse(lines[0] ?? "").error).toBe("commit failed: connection lost");
+});
+
+test("while nobody reads, no more than the bound waits, and what is left out is told", () => {
+  const written: (() => void)[] = [];
+  const lines: string[] = [];
+  const sink = {
+    write: (line: string, done: () => void) => {
+      lines.push(line);
+      written.push(done);
+    },
+  };
+  const write = boundedLines(sink, 20);
+  for (let i = 0; i < 10; i++) write(`line number ${i}\n`);
+  expect(lines).toEqual(["line number 0\n", "line number 1\n"]);
+  for (const done of written.splice(0)) done();
+  write("read again\n");
+  expect(JSON.parse(lines[2] ?? "")).toMatchObject({ level: "warn", omitted: 8 });
+  expect(lines.slice(3)).toEqual(["read again\n"]);
 });
 
 test("anything thrown has a message", () => {

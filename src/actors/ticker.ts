@@ -77,7 +77,7 @@ export async function keepTicking(ticking: Ticking): Promise<void> {
       const shortMs = Math.min(boundary - progress().timeMs, 1_000);
       if (progress().sequence >= sequence && progress().timeMs === timeMs) {
         if (++still === stillMax) {
-          ticking.log.warn(standsStill, { time: new Date(timeMs).toISOString() });
+          ticking.log.warn(standsStill, { streamTime: new Date(timeMs).toISOString() });
         }
       }
       const restMs = still < stillMax ? 0 : backoffMs(still - stillMax, 50, lookMs);
