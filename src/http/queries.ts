@@ -101,7 +101,8 @@ function acceptedFormat(request: Request): "json" | "csv" {
     const quality = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2) ?? "1";
     qualities.set(type, Number(quality) || 0);
   }
-  const quality = (type: string) => qualities.get(type) ?? 0;
+  const quality = (type: string) =>
+    qualities.get(type) ?? qualities.get(`${type.split("/")[0]}/*`) ?? qualities.get("*/*") ?? 0;
   return quality("text/csv") > quality("application/json") ? "csv" : "json";
 }
 

@@ -36,12 +36,13 @@ const pingIntervalMs = 3_000;
 export async function connectNats(options: NatsOptions): Promise<NatsLink> {
   const timeoutMs = options.connectTimeoutMs ?? 10_000;
   const address = parseNatsUrl(options.url);
-  const deadlineMs = performance.now() + timeoutMs;
-  const isOver = () => performance.now() > deadlineMs || options.signal?.aborted === true;
+  const startedMs = performance.now();
+  const triedMs = () => Math.round(performance.now() - startedMs);
+  const isOver = () => triedMs() > timeoutMs || options.signal?.aborted === true;
   const connection = await dial(address, options.name, isOver).catch(async (error: unknown) => {
     const cause = (await probe(address, options.name)) ?? error;
     const servers = address.servers.join(", ");
-    throw new NatsUnusable(`no NATS server answers at ${servers} (tried for ${timeoutMs} ms)`, {
+    throw new NatsUnusable(`no NATS server answers at ${servers} (tried for ${triedMs()} ms)`, {
       cause,
     });
   });

@@ -141,6 +141,9 @@ describe("format", () => {
     ["text/csv;q=0.4, application/json;q=0.5", "application/json"],
     ["text/html, */*", "application/json"],
     ["text/csv;q=0", "application/json"],
+    ["text/csv;q=0.5, */*", "application/json"],
+    ["text/csv;q=0.1, application/*;q=0.9", "application/json"],
+    ["text/*, application/*;q=0.9", "text/csv"],
     ["", "application/json"],
   ] as const;
 
