@@ -30,7 +30,7 @@ const allowed: Readonly<Record<string, readonly RegExp[]>> = {
   "src/nats": [
     /^src\/(nats|domain)\//,
     /^src\/actors\/(ports|readPorts|operatorPorts|projectionPorts|historyPorts|whatIfPorts)\.ts$/,
-    /^src\/(log|inTime)\.ts$/,
+    /^src\/(log|inTime|semaphore)\.ts$/,
     /^(nats|nats\/.*|node:.*)$/,
   ],
   "src/store": [

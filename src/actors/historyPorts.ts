@@ -291,15 +291,12 @@ export interface PastActor extends ActorName {
   readonly basis: ReplayBasis | null;
 }
 
-/** There are too many questions about the past at once. */
-export class HistoryBusy extends Error {}
-
 export interface History {
-  /** Undefined when nothing is known of that window. @throws HistoryBusy */
+  /** Undefined when nothing is known of that window. @throws PortBusy */
   explain(query: ExplainQuery): Promise<Explanation | undefined>;
-  /** Undefined when there was never such a payload. @throws HistoryBusy */
+  /** Undefined when there was never such a payload. @throws PortBusy */
   receipt(receipt: Receipt): Promise<ReceiptFate | undefined>;
-  /** Undefined when nothing was known of the actor then. @throws HistoryBusy */
+  /** Undefined when nothing was known of the actor then. @throws PortBusy */
   actorAt(
     name: ActorName,
     moment: PastMoment,

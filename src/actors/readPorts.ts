@@ -177,8 +177,12 @@ export interface ActorViews {
 /** Answers the directory for a partition, until the function returned is called. */
 export type ServeActors = (partition: number, views: ActorViews) => () => void;
 
+/** Too many questions are asked at once; the message is a sentence that says of what kind. */
+export class PortBusy extends Error {}
+
 /** Asks the owners of partitions, wherever they run. */
 export interface ActorDirectory {
+  /** @throws PortBusy */
   list(query: ActorQuery): Promise<ActorList>;
   /** Undefined when no such actor lives; `"silent"` when the partition's owner does not answer. */
   get(customer: string, content: string): Promise<ActorView | undefined | "silent">;

@@ -75,7 +75,7 @@ export const actorsDetail: DocumentDecoration = {
         example: [],
       },
     }),
-    ...adminRefusals(),
+    ...adminRefusals("overloaded"),
   },
 };
 

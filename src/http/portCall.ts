@@ -1,5 +1,5 @@
 /** Calls from controllers to what may be away: the database, or the owner of a partition. */
-import { HistoryBusy } from "../actors/historyPorts.ts";
+import { PortBusy } from "../actors/readPorts.ts";
 import type { Log } from "../log.ts";
 import { Problem } from "./problem.ts";
 
@@ -13,10 +13,7 @@ export async function askPort<Answer>(log: Log, ask: () => Promise<Answer>): Pro
   try {
     return await ask();
   } catch (error) {
-    if (error instanceof HistoryBusy) {
-      const detail = "Too many questions about the past are asked at once.";
-      throw new Problem("overloaded", detail, { headers });
-    }
+    if (error instanceof PortBusy) throw new Problem("overloaded", error.message, { headers });
     log.error("a request could not be answered", { error });
     throw unavailable("This cannot be answered now. Ask again a little later.", error);
   }

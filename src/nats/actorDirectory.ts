@@ -1,7 +1,15 @@
 /** The admin's side of the actor directory: asks the owners of partitions, wherever they run. */
-import type { ActorDirectory, ActorList, ActorQuery, ActorView } from "../actors/readPorts.ts";
+import {
+  type ActorDirectory,
+  type ActorList,
+  type ActorQuery,
+  type ActorView,
+  PortBusy,
+} from "../actors/readPorts.ts";
 import { nameKey } from "../domain/actorName.ts";
 import { partitionOf } from "../domain/digest.ts";
+import { atOnce } from "../domain/pausing.ts";
+import { Semaphore } from "../semaphore.ts";
 import {
   type ActorReply,
   type ActorRequest,
@@ -9,14 +17,19 @@ import {
   encodeRequest,
   type SentActorReply,
 } from "./actorMessages.ts";
-import { actorKey, sortActors } from "./actorOrder.ts";
+import { actorKey, firstActors } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
 /** Time enough for a thread that is busy with the actors of many partitions. */
 const answerMs = 3_000;
+/** One list is made at a time, since owners look at all their actors; so many wait for so long. */
+const listsWaitingMax = 8;
+const listWaitMs = 5_000;
 
 export class NatsActorDirectory implements ActorDirectory {
+  readonly #lists = new Semaphore(1, listsWaitingMax);
+
   constructor(
     private readonly link: NatsLink,
     private readonly partitions: number,
@@ -24,11 +37,22 @@ export class NatsActorDirectory implements ActorDirectory {
   ) {}
 
   async list(query: ActorQuery): Promise<ActorList> {
+    if (!(await this.#lists.acquire(listWaitMs))) {
+      throw new PortBusy("Too many lists of actors are asked for at once.");
+    }
+    try {
+      return await this.#list(query);
+    } finally {
+      this.#lists.release();
+    }
+  }
+
+  async #list(query: ActorQuery): Promise<ActorList> {
     const asked = this.#partitionsOf(query);
     const answers = await Promise.all(asked.map((partition) => this.#rowsOf(partition, query)));
     const replies = answers.filter((answer) => answer !== undefined);
     const rows = replies.flatMap((reply) => reply.actors);
-    const actors = sortActors(rows, query.sort).slice(0, query.limit);
+    const { actors } = atOnce(firstActors(rows, { sort: query.sort, limit: query.limit }));
     const last = rows.length > query.limit ? actors.at(-1) : undefined;
     return {
       actors,

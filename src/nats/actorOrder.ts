@@ -10,18 +10,35 @@ export function matches(actor: ActorFacts, query: ActorQuery): boolean {
   );
 }
 
-/** Largest first for numbers, then by customer and content; only those after the key, if any. */
-export function sortActors(
-  actors: readonly ActorView[],
-  sort: ActorQuery["sort"],
-  after?: ActorKey,
-): ActorView[] {
+/** So many are looked at between two pauses, and sorted beside those that are kept. */
+const stepActors = 256;
+
+/**
+ * The first `limit` actors, of those after the key if there is one, and how many there are in all;
+ * with pauses. Largest first for numbers, then by customer and content.
+ */
+export function* firstActors(
+  actors: Iterable<ActorView>,
+  { sort, after, limit }: Pick<ActorQuery, "sort" | "after" | "limit">,
+): Generator<undefined, { actors: ActorView[]; total: number }> {
+  yield;
   const from = after && { name: after, weight: BigInt(after.weight) };
-  return actors
-    .map((actor) => ({ name: actor, weight: weightOf(actor, sort), actor }))
-    .filter((weighed) => from === undefined || byWeight(weighed, from) > 0)
-    .sort(byWeight)
-    .map(({ actor }) => actor);
+  let first: (Weighed & { readonly name: ActorView })[] = [];
+  /** Whoever comes after it is not among the first. */
+  let last: Weighed | undefined;
+  let total = 0;
+  for (const actor of actors) {
+    if (++total % stepActors === 0) yield;
+    const weighed = { name: actor, weight: weightOf(actor, sort) };
+    if (from !== undefined && byWeight(weighed, from) <= 0) continue;
+    if (last !== undefined && byWeight(weighed, last) >= 0) continue;
+    first.push(weighed);
+    if (first.length < limit + stepActors) continue;
+    first = first.sort(byWeight).slice(0, limit);
+    last = first.at(-1);
+  }
+  const sorted = first.sort(byWeight).slice(0, limit);
+  return { actors: sorted.map(({ name }) => name), total };
 }
 
 /** Where the actors after this one begin. */

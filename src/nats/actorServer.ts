@@ -1,21 +1,27 @@
 /** The owner's side of the actor directory: answers for the partitions it owns. */
 import type { Msg } from "nats";
-import type { ActorViews, ServeActors } from "../actors/readPorts.ts";
+import type { ActorQuery, ActorViews, ServeActors } from "../actors/readPorts.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import type { Log } from "../log.ts";
-import { type ActorReply, type ActorRequest, decodeRequest, encodeReply } from "./actorMessages.ts";
-import { matches, sortActors } from "./actorOrder.ts";
+import { type ActorReply, decodeRequest, encodeReply } from "./actorMessages.ts";
+import { firstActors, matches } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
+/** Does work that pauses. */
+interface Slices {
+  run<Result>(work: Generator<undefined, Result>): Promise<Result>;
+}
+
 export class ActorServer {
-  /** All partitions are asked at once, and each may have thousands of actors. */
-  #lists = Promise.resolve();
+  /** All partitions are asked at once, and each may have thousands of actors: one at a time. */
+  #lists: Promise<unknown> = Promise.resolve();
 
   /** @param slices payloads that arrive have their turns in between. */
   constructor(
     private readonly link: NatsLink,
     private readonly log: Log,
-    private readonly slices: { pause(): Promise<void> },
+    private readonly slices: Slices,
   ) {}
 
   readonly serveActors: ServeActors = (partition, views) => {
@@ -30,10 +36,13 @@ export class ActorServer {
     };
   };
 
-  /** The lists before this one are made when it resolves. */
-  #turn(): Promise<void> {
-    this.#lists = this.#lists.then(() => this.slices.pause());
-    return this.#lists;
+  #list(query: ActorQuery, views: ActorViews): Promise<ActorReply> {
+    const list = this.#lists.then(() => {
+      const matching = views.all((actor) => matches(actor, query));
+      return this.slices.run(firstActors(matching, query));
+    });
+    this.#lists = list.catch(() => {});
+    return list;
   }
 
   async #answer(msg: Msg, partition: number, views: ActorViews): Promise<void> {
@@ -41,8 +50,8 @@ export class ActorServer {
     // One that cannot be read comes from another version: silence tells it so.
     if (request === undefined) return;
     try {
-      if (request.kind === "list") await this.#turn();
-      const reply = await answerActors(request, views);
+      const isList = request.kind === "list";
+      const reply = await (isList ? this.#list(request.query, views) : findActor(request, views));
       msg.respond(encodeReply(reply, Math.floor(this.link.payloadBytesMax / 2)));
     } catch (error) {
       // Nobody is left to be told when the connection was closed meanwhile.
@@ -53,14 +62,9 @@ export class ActorServer {
   }
 }
 
-/** From the views of an owner's actors. One that is asked for by name is up to date. */
-async function answerActors(request: ActorRequest, views: ActorViews): Promise<ActorReply> {
-  if (request.kind === "get") {
-    await views.caughtUp();
-    const actor = views.find(request.customer, request.content);
-    return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
-  }
-  const matching = [...views.all((actor) => matches(actor, request.query))];
-  const { sort, after, limit } = request.query;
-  return { actors: sortActors(matching, sort, after).slice(0, limit), total: matching.length };
+/** One that is asked for by name is up to date. */
+async function findActor(name: ActorName, views: ActorViews): Promise<ActorReply> {
+  await views.caughtUp();
+  const actor = views.find(name.customer, name.content);
+  return actor === undefined ? { actors: [], total: 0 } : { actors: [actor], total: 1 };
 }

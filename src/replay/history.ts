@@ -1,15 +1,14 @@
 /** Answers questions about the past, a few at a time: each may read much of a stream. */
-import {
-  type ExplainQuery,
-  type Explanation,
-  type FutureMoment,
-  type History,
-  HistoryBusy,
-  type PastActor,
-  type PastMoment,
-  type ReceiptFate,
+import type {
+  ExplainQuery,
+  Explanation,
+  FutureMoment,
+  History,
+  PastActor,
+  PastMoment,
+  ReceiptFate,
 } from "../actors/historyPorts.ts";
-import type { ActorDirectory } from "../actors/readPorts.ts";
+import { type ActorDirectory, PortBusy } from "../actors/readPorts.ts";
 import type { ActorName } from "../domain/actorName.ts";
 import type { Receipt } from "../domain/receipt.ts";
 import { Semaphore } from "../semaphore.ts";
@@ -51,7 +50,7 @@ export class ReplayedHistory implements History {
 
   async #inTurn<Answer>(ask: () => Promise<Answer>): Promise<Answer> {
     if (!(await this.#places.acquire(waitMs))) {
-      throw new HistoryBusy("too many questions about the past at once");
+      throw new PortBusy("Too many questions about the past are asked at once.");
     }
     try {
       return await whileDropped(this.past.clock, ask);

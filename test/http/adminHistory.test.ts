@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { type Explanation, HistoryBusy, type ReceiptFate } from "../../src/actors/historyPorts.ts";
+import type { Explanation, ReceiptFate } from "../../src/actors/historyPorts.ts";
+import { PortBusy } from "../../src/actors/readPorts.ts";
 import { type AdminServer, sealedEvent, startAdminServer } from "../support/adminServer.ts";
 import { expectBadParameters, expectProblem, readObject } from "../support/answers.ts";
 
@@ -79,11 +80,12 @@ describe("explain", () => {
   });
 
   test("too many at once is 503, to be asked again", async () => {
-    api.history.failure = new HistoryBusy();
+    api.history.failure = new PortBusy("Too many questions.");
     const response = await api.get(path);
     expect(response.headers.has("retry-after")).toBe(true);
     expect(await expectProblem(response, 503)).toMatchObject({
       type: "urn:payload-stats:problem:overloaded",
+      detail: "Too many questions.",
     });
     expect(api.logLines.join("")).not.toContain("could not be answered");
   });

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { systemClock } from "../../src/actors/clock.ts";
-import type { ActorKey, ActorQuery, ActorView, ActorViews } from "../../src/actors/readPorts.ts";
+import {
+  type ActorKey,
+  type ActorQuery,
+  type ActorView,
+  type ActorViews,
+  PortBusy,
+} from "../../src/actors/readPorts.ts";
 import { TimeSlices } from "../../src/actors/timeSlices.ts";
 import { partitionOf } from "../../src/domain/digest.ts";
 import { silentLog } from "../../src/log.ts";
@@ -199,6 +205,19 @@ test("lists that take long leave turns of the event loop to others", async () =>
   clearImmediate(counting);
   for (const stop of stops) stop();
   expect(new Set(turns).size).toBe(partitions);
+});
+
+test("one list is made at a time, a few wait, and more are refused", async () => {
+  await using served = await serving([0, 1, 2, 3]);
+  const lists = Array.from({ length: 20 }, () => served.directory.list(query()));
+  const outcomes = await Promise.allSettled(lists);
+  const good = outcomes.filter(({ status }) => status === "fulfilled");
+  expect(good).toHaveLength(9);
+  for (const outcome of outcomes) {
+    if (outcome.status === "rejected") expect(outcome.reason).toBeInstanceOf(PortBusy);
+    else expect(outcome.value.silentPartitions).toEqual([]);
+  }
+  expect((await served.directory.list(query())).silentPartitions).toEqual([]);
 });
 
 test("an actor whose numbers change between two replies is listed once", async () => {
