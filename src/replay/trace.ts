@@ -111,7 +111,9 @@ export class ReceiptTrace implements PayloadObserver {
   duplicateOf: string | undefined;
   readonly #target: Batch;
   readonly #key: unknown;
-  #message: LogMessage | undefined;
+  #sequence = 0;
+  /** Where the payload stands in the message that is read, unless that is later than its own. */
+  #index: number | undefined;
 
   constructor(
     private readonly receipt: Receipt,
@@ -122,19 +124,19 @@ export class ReceiptTrace implements PayloadObserver {
   }
 
   reading(message: LogMessage): void {
-    this.#message = message;
-    if (message.sequence >= this.receipt.sequence) return;
-    const index = this.#originalIn(batchOf(message));
-    if (index === undefined) return;
-    // The first one was counted; those after it are repeats as well.
-    const { sequence } = message;
-    this.duplicateOf ??= formatReceipt({ ...this.receipt, sequence, index });
+    this.#sequence = message.sequence;
+    const isLater = message.sequence > this.receipt.sequence;
+    this.#index = isLater ? undefined : this.#indexIn(batchOf(message));
   }
 
   counted(index: number, _actor: WindowActor, startsSession: boolean): void {
-    if (!this.#isTarget(index)) return;
-    this.outcome = "counted";
-    this.startsSession = startsSession;
+    if (this.#isTarget(index)) {
+      this.outcome = "counted";
+      this.startsSession = startsSession;
+    } else if (index === this.#index) {
+      // A later one counts when the key of an earlier one was forgotten meanwhile.
+      this.duplicateOf = formatReceipt({ ...this.receipt, sequence: this.#sequence, index });
+    }
   }
 
   duplicate(index: number): void {
@@ -142,15 +144,16 @@ export class ReceiptTrace implements PayloadObserver {
   }
 
   #isTarget(index: number): boolean {
-    return this.#message?.sequence === this.receipt.sequence && index === this.receipt.index;
+    return this.#sequence === this.receipt.sequence && index === this.receipt.index;
   }
 
-  /** The index of the same payload in an earlier message: by its number, or by its key. */
-  #originalIn(batch: Batch | undefined): number | undefined {
+  /** The first index of the same payload in a message: by the message's number, or by its key. */
+  #indexIn(batch: Batch | undefined): number | undefined {
     if (batch === undefined) return undefined;
     const { publisher, number, retry } = this.#target;
     const isSame = batch.publisher === publisher && batch.number === number;
-    if (isSame && batch.retry === retry) return this.receipt.index;
+    const isOwn = this.#sequence === this.receipt.sequence;
+    if (!isOwn && isSame && batch.retry === retry) return this.receipt.index;
     if (this.#key === undefined) return undefined;
     const at = batch.keys.findIndex((key, i) => i % 2 === 1 && key === this.#key);
     const index = batch.keys[at - 1];
