@@ -184,7 +184,8 @@ function batchHandler(dependencies: IngestDependencies): IngestHandlers["batch"]
 /**
  * The rows of a batch: of an array or of lines, as the text shows, whatever its type says. A type
  * is held to in two things: what is declared as JSON is no single other value, and not lines of
- * which none is good; and of declared lines good ones are taken whatever the others look like.
+ * which none is good; and of declared lines good ones are taken whatever the others look like. What
+ * begins like an array and is none is lines, too, when its first line is a value of its own.
  */
 async function readRows(text: string, { media, key }: Admitted): Promise<CheckedRows | Problem> {
   const array = arrayRows(text, batchRowsMax);
@@ -193,12 +194,13 @@ async function readRows(text: string, { media, key }: Admitted): Promise<Checked
     const checked = await checkRows(array.rows, key);
     if (!checked.holdsNoJson) return checked;
   }
-  if (array.kind !== "notAnArray" && media !== "lines") return notJson();
-  if (media === "json" && parseJson(text) !== undefined) {
+  if (media === "json" && array.kind === "notAnArray" && parseJson(text) !== undefined) {
     return invalidPayload([{ pointer: "", detail: "must be a JSON array" }]);
   }
   const lines = lineRows(text, batchRowsMax);
   if (lines.kind !== "rows") return tooManyRows();
+  const isTornArray = array.kind !== "notAnArray" && parseJson(lines.rows[0] ?? "") === undefined;
+  if (isTornArray && media !== "lines") return notJson();
   const checked = await checkRows(lines.rows, key);
   return media === "json" && checked.payloads.length === 0 ? notJson() : checked;
 }

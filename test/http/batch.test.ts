@@ -153,6 +153,8 @@ describe("a batch", () => {
       [`[${good}${good}]`, 400],
       [`[${good}]]`, 400],
       [`[${good}][${good}]`, 400],
+      [`[\n${good},\n${good}\n`, 400],
+      ["[1]\n[2]", 400],
       [`[${good},x]`, 400],
       [`[${good},{]`, 400],
       [`[${good},"]`, 400],
@@ -194,8 +196,15 @@ describe("a batch", () => {
       [4, "is not JSON"],
       [5, "must be a JSON object"],
     ]);
-    const first = await postBatch(`[1]\n${good}\n[2]`, ndjson);
-    expect(first).toMatchObject({ status: 202, answer: { accepted: 1, rejected: 2 } });
+    for (const headers of [ndjson, text, {}]) {
+      for (const [first, last] of [
+        ["[1]", "[2]"],
+        ["[]", "{}"],
+      ]) {
+        const found = await postBatch(`${first}\n${good}\n${last}`, headers);
+        expect(found).toMatchObject({ status: 202, answer: { accepted: 1, rejected: 2 } });
+      }
+    }
   });
 
   test("that looks like an array and is none loses no declared line", async () => {
