@@ -83,9 +83,9 @@ const idempotencyKeyHeader = {
   required: false,
   description:
     "1 to 255 visible ASCII characters. The same payload at the same place of a request with " +
-    "the same key is not counted again until two windows after it came last. A different payload " +
-    "under a known key is counted. Each new request takes a new key, and its repeats keep it. A partition " +
-    "remembers its last 1.8 million payloads with a key.",
+    "the same key is not counted again until two windows after it came last. A different " +
+    "payload under a known key is counted. Each new request takes a new key, and its repeats " +
+    "keep it. A partition remembers its last 1.8 million payloads with a key.",
   schema: { type: "string" as const, minLength: 1, maxLength: 255 },
   example: "3f1c8a52-6f0e-4c39-9d0c-0b6a3c9d9d11",
 };
