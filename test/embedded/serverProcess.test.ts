@@ -44,6 +44,17 @@ for (const how of ["started", "stopped and started"] as const) {
   });
 }
 
+test("a server that ended and is stopped is not restarted", async () => {
+  const [server, other] = [await startServer("server"), await startServer("other")];
+  await server.kill("SIGKILL");
+  await server.stop();
+  // The other one ends later and waits as long for its restart.
+  await other.kill("SIGKILL");
+  await until(() => other.isUp, { what: "the other one is restarted" });
+  expect(server.pid).toBeUndefined();
+  await other.stop();
+});
+
 test("a restart that a stop and a start have overtaken plans no other", async () => {
   let isReady = true;
   let restarted: number | undefined;
