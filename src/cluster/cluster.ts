@@ -87,7 +87,7 @@ export class Cluster {
     lock: DataDirLock,
   ): Promise<Cluster> {
     const { binDir, log } = options;
-    const dataDir = resolve(options.dataDir);
+    const { dataDir } = lock;
     const binary = await findNatsServer(binDir, log);
     const ports = await allPorts(options);
     await endOrphanPostgres(dataDir, log);

@@ -1,6 +1,6 @@
 /** The data directory: it can be written, has room, and belongs to one living process. */
 import { Database } from "bun:sqlite";
-import { mkdir, statfs, writeFile } from "node:fs/promises";
+import { mkdir, realpath, statfs, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { errorCode } from "../errorCode.ts";
 import { EmbeddedError } from "./embeddedError.ts";
@@ -15,12 +15,17 @@ const bytesFreeMin = 128 * 1024 * 1024;
 const held = new Set<Database>();
 
 export interface DataDirLock {
+  /** The directory itself, whatever links lead to it: by its path orphans of it are known. */
+  readonly dataDir: string;
   release(): void;
 }
 
+/** SQLite, whose lock is used, takes paths of 512 bytes, and the servers' own files lie deeper. */
+const pathBytesMax = 400;
+
 /**
  * Makes the directory ready for use by this process alone.
- * @throws EmbeddedError when it cannot be written, is full, or another process uses it.
+ * @throws EmbeddedError when it cannot be written, is full, too long, or another process uses it.
  */
 export async function claimDataDir(dataDir: string): Promise<DataDirLock> {
   try {
@@ -33,7 +38,7 @@ export async function claimDataDir(dataDir: string): Promise<DataDirLock> {
           `${bytesFreeMin / 1024 / 1024} MB needed to start; free some or set DATA_DIR`,
       );
     }
-    return await lock(dataDir);
+    return await lock(await realpath(dataDir));
   } catch (error) {
     if (error instanceof EmbeddedError) throw error;
     throw unusable(dataDir, error);
@@ -70,6 +75,11 @@ function blockedPath(error: unknown): string | undefined {
  * dies. So there are no stale locks, and no pid that now belongs to another program is believed.
  */
 async function lock(dataDir: string): Promise<DataDirLock> {
+  if (Buffer.byteLength(dataDir) > pathBytesMax) {
+    throw new EmbeddedError(
+      `the path of DATA_DIR ${dataDir} has more than ${pathBytesMax} bytes: set a shorter one`,
+    );
+  }
   const holder = join(dataDir, "lock.pid");
   const database = new Database(join(dataDir, "lock"), { create: true, readwrite: true });
   try {
@@ -87,6 +97,7 @@ async function lock(dataDir: string): Promise<DataDirLock> {
   held.add(database);
   await writeFile(holder, `${process.pid}\n`);
   return {
+    dataDir,
     release: () => {
       held.delete(database);
       database.close();

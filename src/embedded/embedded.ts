@@ -38,8 +38,8 @@ export interface Embedded {
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { postgres, nats, log } = options;
   if (postgres === undefined && nats === undefined) return nothing;
-  const dataDir = resolve(options.dataDir);
-  const lock = await claimDataDir(dataDir);
+  const lock = await claimDataDir(resolve(options.dataDir));
+  const { dataDir } = lock;
   const watcher = new Watcher(log);
   const started: ServerProcess[] = [];
   const stop = async () => {

@@ -41,9 +41,7 @@ export async function preparePostgres(dataDir: string, port: number): Promise<Se
   const cluster = clusterDir(dataDir);
   const program = join(nativeDir(), "bin", "postgres");
   const runner = await findRunner(program, dataDir, cluster);
-  if (!(await stat(join(cluster, "PG_VERSION")).catch(() => undefined))) {
-    await initialise(dataDir, runner);
-  }
+  if (!(await isCluster(cluster))) await initialise(dataDir, runner);
   const options = Object.entries(settings).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
   return {
     name: "Postgres",
@@ -62,25 +60,44 @@ export async function preparePostgres(dataDir: string, port: number): Promise<Se
 export async function endOrphanPostgres(dataDir: string, log: Log): Promise<void> {
   const pidFile = join(clusterDir(dataDir), "postmaster.pid");
   const pid = Number(readIfThere(pidFile)?.split("\n")[0]);
-  if (!(pid > 1) || !isAlive(pid)) return;
   // The directory of the cluster stands in the command of ours.
-  if (` ${commandLine(pid)} `.includes(` -D ${clusterDir(dataDir)} `)) {
+  const isOurs = ` ${commandLine(pid)} `.includes(` -D ${clusterDir(dataDir)} `);
+  if (pid > 1 && isOurs && isAlive(pid)) {
     await endProcess(pid, "SIGINT", 5_000);
     log.warn("ended a Postgres left by a dead process", { pid });
-    return;
   }
-  // After a reboot, or in a container, the pid belongs to some other program. Postgres would
-  // refuse to start; we know better, as the lock on the data directory is ours.
+  // The pid may belong to some other program by now, or to a zombie, which pid 1 of a container may
+  // never reap. Postgres would refuse to start; we know better, as the lock on the data directory
+  // is ours. Backends that outlive their postmaster are still found, by their shared memory.
   await rm(pidFile, { force: true });
 }
 
-/** Creates our database unless it is there. */
+/** @throws EmbeddedError when it cannot be told whether there is one. */
+async function isCluster(cluster: string): Promise<boolean> {
+  try {
+    await stat(join(cluster, "PG_VERSION"));
+    return true;
+  } catch (error) {
+    if (errorCode(error) === "ENOENT") return false;
+    throw new EmbeddedError(
+      `${cluster} cannot be read (${errorCode(error)}): it belongs to another user, who has to ` +
+        "start this, or give all of DATA_DIR away (chown -R)",
+      { cause: error },
+    );
+  }
+}
+
+/** Creates our database unless it is there. @throws EmbeddedError when the server fails. */
 export async function ensureDatabase(port: number): Promise<void> {
   const options = { max: 1, connect_timeout: 10, onnotice: () => {} };
   const sql = postgres(embeddedDatabaseUrl(port, "postgres"), options);
   try {
     const found = await sql`SELECT 1 FROM pg_database WHERE datname = ${databaseName}`;
     if (found.length === 0) await sql`CREATE DATABASE ${sql(databaseName)}`;
+  } catch (error) {
+    throw new EmbeddedError("the embedded Postgres came up and does not answer: see its log", {
+      cause: error,
+    });
   } finally {
     await sql.end();
   }
