@@ -1,6 +1,6 @@
 /**
  * The configuration: environment variables in, one validated and frozen `Config` out.
- * This file is the only reader of the environment. Names, defaults and bounds are the
+ * For the service this file is the only reader of the environment. Names, defaults and bounds are the
  * contract of docs/OPERATIONS.md.
  */
 import { isIPv4 } from "node:net";

@@ -11,8 +11,8 @@ const phases = 16;
  * When is it time for a checkpoint between boundaries? They bound what is read again after a crash.
  * All partitions commit at a boundary: their next checkpoints would all come at once, if their
  * intervals were not spread over 7.5 to 12.5 s. And each writes all tokens of the open windows
- * anew: as many payloads as the last one held have to come before the next, so that the work grows
- * as the payloads do, and not as their square.
+ * anew: it comes sooner only when as many payloads have come as the last one held digests, so that
+ * the work grows as the payloads do, and not as their square.
  */
 export class CheckpointPace {
   #payloads = 0;

@@ -76,7 +76,7 @@ interface ScheduleOptions {
   readonly longNatsPauses: boolean;
 }
 
-/** Exactly `faults` faults; every kind comes once before any comes twice. */
+/** Exactly `faults` faults, in rounds that hold every kind. */
 export function schedule(seed: number, options: ScheduleOptions): Blow[] {
   const { faults, leaseMs } = options;
   const cards = options.longNatsPauses ? [...kinds, longNatsPause] : kinds;
