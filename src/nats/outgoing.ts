@@ -111,15 +111,9 @@ export class Lane {
   constructor(readonly partition: number) {}
 
   /** The message to add payloads to. */
-  open(nowMs: number, limits: { messageBytesMax: number; messagePayloadsMax: number }) {
+  open(nowMs: number, messageBytesMax: number): OutgoingMessage {
     const last = this.queue.at(-1);
-    if (
-      last !== undefined &&
-      last.bytes < limits.messageBytesMax &&
-      last.count < limits.messagePayloadsMax
-    ) {
-      return last;
-    }
+    if (last !== undefined && last.bytes < messageBytesMax) return last;
     const message = new OutgoingMessage(nowMs);
     this.queue.push(message);
     return message;

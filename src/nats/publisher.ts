@@ -149,7 +149,7 @@ export class Publisher implements PayloadLog {
     waiter: AppendWaiter,
     slot: number,
   ): void {
-    const message = lane.open(nowMs, this.#limits);
+    const message = lane.open(nowMs, this.#limits.messageBytesMax);
     const before = message.bytes;
     message.add(payload, keyDigest, waiter, slot);
     this.#sender.queued(lane, message.bytes - before);

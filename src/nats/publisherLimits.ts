@@ -1,5 +1,6 @@
 /**
- * The bounds of the publisher. All bytes are the builder's upper estimate, about twice the real.
+ * The bounds of the publisher. All bytes are the builder's upper estimate, which is 2.6 to 2.8 times
+ * the real.
  */
 export interface PublisherLimits {
   /** Payloads and bytes queued or in flight, over all partitions. */
@@ -8,9 +9,8 @@ export interface PublisherLimits {
   /** The same for one partition. */
   readonly partitionPayloadsMax: number;
   readonly partitionBytesMax: number;
-  /** A message takes no more payloads once it holds this much. */
+  /** A message takes no more payloads once it holds this much: some 1,300 of them. */
   readonly messageBytesMax: number;
-  readonly messagePayloadsMax: number;
   /** A beat ends after this long, though some of its messages have no answer yet. */
   readonly beatMsMax: number;
   /** The longest rest after a beat. */
@@ -36,7 +36,6 @@ const defaults: PublisherLimits = {
   partitionPayloadsMax: 120_000,
   partitionBytesMax: 48 * 1_048_576,
   messageBytesMax: 262_144,
-  messagePayloadsMax: 4_096,
   beatMsMax: 20,
   pauseMsMax: 4,
   attemptMs: 2_000,

@@ -12,11 +12,11 @@ test("a full message of the longest names is one that the server takes", () => {
     () => {},
     () => {},
   );
-  const message = lane.open(0, limits);
+  const message = lane.open(0, limits.messageBytesMax);
   const name = "\u8a9e".repeat(170);
   const most = Number.MAX_SAFE_INTEGER;
   const counts = { timespan: most, p2p: most, cdn: most, sessionDuration: most };
-  for (let i = 0; lane.open(0, limits) === message; i++) {
+  for (let i = 0; lane.open(0, limits.messageBytesMax) === message; i++) {
     const actor = { customer: name, content: `${name}${i}` };
     message.add(payload(name, { ...actor, ...counts }), undefined, waiter, 0);
   }
