@@ -1,7 +1,7 @@
 /**
  * The configuration: environment variables in, one validated and frozen `Config` out.
- * For the service this file is the only reader of the environment. Names, defaults and bounds are the
- * contract of docs/OPERATIONS.md.
+ * For the service this file is the only reader of the environment. Names, defaults and bounds are
+ * the contract of docs/OPERATIONS.md.
  */
 import { isIPv4 } from "node:net";
 import { availableParallelism } from "node:os";

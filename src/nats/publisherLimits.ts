@@ -1,6 +1,6 @@
 /**
- * The bounds of the publisher. All bytes are the builder's upper estimate, which is 2.6 to 2.8 times
- * the real.
+ * The bounds of the publisher. All bytes are the builder's upper estimate, which is 2.6 to 2.8
+ * times the real.
  */
 export interface PublisherLimits {
   /** Payloads and bytes queued or in flight, over all partitions. */
