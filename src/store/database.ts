@@ -9,6 +9,9 @@
  * the driver waits for a flush that was cancelled). Its other statements keep their deadlines: the
  * building of an index may go on for minutes when a short question was not answered. Where the
  * network is gone, they find that out at their deadlines, and keep their places until then.
+ *
+ * A new pool is not replaced while the driver may still be connecting: where that takes longer than
+ * a deadline, each statement would throw away the connection that the next one could have used.
  */
 import postgres from "postgres";
 import { inTime } from "../inTime.ts";
@@ -55,8 +58,20 @@ const longestStatementMs = 10 * 60 * 1_000;
  */
 const clientCheckMs = 2_000;
 
+/**
+ * A session whose client has vanished, with its host or with a flow that a firewall forgot, ends
+ * after a minute, and not after the two hours that are usual: it counts among `max_connections`.
+ */
+const keepAlive = {
+  tcp_keepalives_idle: 30,
+  tcp_keepalives_interval: 10,
+  tcp_keepalives_count: 3,
+} as const;
+
 interface Pool {
   readonly sql: Sql;
+  readonly openedAtMs: number;
+  hasAnswered: boolean;
   /** Statements that have neither an answer nor missed their deadline. */
   running: number;
 }
@@ -119,12 +134,19 @@ export class Database {
     deadlineMs: number,
   ): Promise<Result> {
     const pool = this.#pool;
-    const answered = (async () => await statement(pool.sql))();
+    const answered = (async () => {
+      const result = await statement(pool.sql);
+      pool.hasAnswered = true;
+      return result;
+    })();
     pool.running++;
     try {
       return await inTime(answered, deadlineMs, () => new DeadlineExceeded(deadlineMs));
     } catch (error) {
-      if (!isAnswer(error)) this.#replace(pool, error);
+      if (isAnswer(error)) pool.hasAnswered = true;
+      else if (!(error instanceof DeadlineExceeded && isConnecting(pool))) {
+        this.#replace(pool, error);
+      }
       throw error;
     } finally {
       pool.running--;
@@ -153,7 +175,12 @@ export class Database {
   }
 
   #open(): Pool {
-    return { sql: connect(this.options, this.options.connectionsMax), running: 0 };
+    return {
+      sql: connect(this.options, this.options.connectionsMax),
+      openedAtMs: performance.now(),
+      hasAnswered: false,
+      running: 0,
+    };
   }
 
   #end({ sql }: Pool): Promise<void> {
@@ -168,6 +195,11 @@ export class Database {
     this.#pool = this.#open();
     this.#retired.add(pool);
   }
+}
+
+/** True while its first connections may not be made yet; later the driver gives them up. */
+function isConnecting({ hasAnswered, openedAtMs }: Pool): boolean {
+  return !hasAnswered && performance.now() - openedAtMs < connectTimeoutSeconds * 1_000;
 }
 
 export interface ConnectionHandlers {
@@ -210,6 +242,7 @@ function connect(
       default_transaction_isolation: "read committed" as const,
       statement_timeout: statementTimeoutMs,
       client_connection_check_interval: clientCheckMs,
+      ...keepAlive,
       ...(isRepeatable && { synchronous_commit: "off" }),
     },
   };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import postgres from "postgres";
 import {
   Database,
@@ -228,6 +228,7 @@ describe("the connection", () => {
     // Such a one cuts off what is under way as soon as it is closed.
     const choices = { ...options, url: store.url, applicationName, isRepeatable: true };
     const database = new Database({ ...choices, deadlineMs: 60_000 });
+    await database.run((sql) => sql`select`);
     const other = database.run((sql) => sql`select pg_sleep(0.5), 1 as one`);
     const late = database.run((sql) => sql`select pg_sleep(60)`, 50);
     await expect(late).rejects.toBeInstanceOf(DeadlineExceeded);
@@ -247,11 +248,51 @@ describe("the connection", () => {
     await database.close();
   });
 
+  test("that takes longer to be made than a statement may take is there for a later one", async () => {
+    const url = new URL(await freshDatabase());
+    const postgresPort = Number(url.port);
+    const slow = createServer({ pauseOnConnect: true }, (near) => {
+      setTimeout(() => {
+        const far = connect(postgresPort, "127.0.0.1");
+        near.pipe(far).pipe(near);
+        for (const socket of [near, far]) socket.on("error", () => {});
+      }, 300);
+    });
+    await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve));
+    const address = slow.address();
+    if (address === null || typeof address === "string") throw new Error("no port");
+    url.port = String(address.port);
+    const database = new Database({ ...options, url: url.href, deadlineMs: 100 });
+    const ask = () => database.run((sql) => sql`select`);
+    await expect(ask()).rejects.toBeInstanceOf(DeadlineExceeded);
+    const isAnswered = () =>
+      ask().then(
+        () => true,
+        () => false,
+      );
+    await until(isAnswered, { what: "a statement is answered" });
+    await database.close();
+    slow.close();
+  });
+
+  test("of a client that vanished is noticed by the server within a minute", async () => {
+    await using store = new TestStore(await freshDatabase());
+    const [row] = await store.database.run(
+      (sql) => sql`
+        select current_setting('tcp_keepalives_idle')::int as idle,
+          current_setting('tcp_keepalives_interval')::int as interval,
+          current_setting('tcp_keepalives_count')::int as count
+      `,
+    );
+    expect(row?.idle + row?.interval * row?.count).toBe(60);
+  });
+
   test("leaves nothing behind that waits for a lock when its statements are given up", async () => {
     await using store = new TestStore(await freshDatabase());
     await prepareDatabase(store.database, settings);
     const choices = { ...options, url: store.url, applicationName: "given up" };
     const database = new Database({ ...choices, connectionsMax: 2, deadlineMs: 50 });
+    await database.run((sql) => sql`select`, 60_000);
     const waiting = async () => {
       const rows = await store.database.run(
         (sql) => sql`select from pg_stat_activity where application_name = 'given up'`,
