@@ -101,12 +101,13 @@ export function applyToLive(
   definition: ProjectionDefinition,
   held: Pick<Held, "version" | "liveApply">,
   eventsMax: number,
+  deadlineMs = stepDeadlineMs,
 ): Promise<Applied> {
   const { name, version } = definition;
   const build = { name, build: "live", version: held.version } as const;
   const older = held.version === version ? null : held.liveApply;
   const statements = older === null ? statementsOf(definition, name) : { apply: older };
-  return applyEvents(database, build, { ...statements, start: "" }, eventsMax);
+  return applyEvents(database, build, { ...statements, start: "" }, eventsMax, deadlineMs);
 }
 
 /** Applies up to `eventsMax` events to the table that is built beside the live one. */
@@ -119,7 +120,7 @@ export function applyToRebuild(
   const statements = statementsOf(definition, rebuildTable(definition));
   const build = { name, build: "rebuild", version } as const;
   const all = { ...statements, start: start.ofEvent };
-  return applyEvents(database, build, all, eventsMax);
+  return applyEvents(database, build, all, eventsMax, stepDeadlineMs);
 }
 
 function statementsOf(definition: ProjectionDefinition, table: string) {
@@ -131,6 +132,7 @@ async function applyEvents(
   { name, build, version }: { name: string; build: Build; version: number },
   { apply, insert, start }: { apply: string; insert?: string | undefined; start: string },
   eventsMax: number,
+  deadlineMs: number,
 ): Promise<Applied> {
   const [row] = await database.run(
     (sql) => sql<Applied[]>`
@@ -139,7 +141,7 @@ async function applyEvents(
         ${name}, ${build}, ${version}, ${apply}, ${start}, ${eventsMax}, ${insert ?? null}
       )
     `,
-    stepDeadlineMs,
+    deadlineMs,
   );
   if (row === undefined) throw new Error("apply_events returned nothing");
   return row;

@@ -8,7 +8,7 @@
  */
 import { inTime } from "../inTime.ts";
 import type { Log } from "../log.ts";
-import type { Database } from "./database.ts";
+import { type Database, DeadlineExceeded } from "./database.ts";
 import { eventsChannel } from "./eventsNotice.ts";
 import { HeavyStatements } from "./heavyStatements.ts";
 import { Loop, type TurnResult } from "./loop.ts";
@@ -20,6 +20,7 @@ import {
   holdProjection,
   projectionsChannel,
   releaseProjection,
+  stepDeadlineMs,
 } from "./projectionState.ts";
 import type { ProjectionDefinition } from "./projections/definition.ts";
 import { projections } from "./projections/registry.ts";
@@ -32,6 +33,11 @@ export interface ProjectorOptions {
   /** How long a silent projector keeps others from taking over. */
   readonly leaseMs?: number;
   readonly pollMs?: number;
+  /**
+   * The least deadline of a step of a live table. Most take a fraction of a second, and nobody
+   * answers what was asked on a dead connection: rows would stand still for so long.
+   */
+  readonly liveStepMs?: number;
   /** Events applied in one statement: a bound on its time and on what a crash repeats. */
   readonly batchEventsMax?: number;
   readonly definitions?: readonly ProjectionDefinition[];
@@ -57,6 +63,9 @@ export class Projector {
   readonly #heavy: HeavyStatements;
   readonly #liveLoops: readonly Loop[];
   readonly #rebuildLoops: readonly Loop[];
+  readonly #liveStepMs: number;
+  /** Deadlines of the next steps of live tables, by name. */
+  readonly #deadlinesMs = new Map<string, number>();
   #unlisten: (() => void)[] = [];
   #stopped: Promise<void> | undefined;
 
@@ -66,6 +75,7 @@ export class Projector {
     this.#workerId = options.workerId;
     this.#log = options.log;
     this.#leaseMs = options.leaseMs ?? 5_000;
+    this.#liveStepMs = options.liveStepMs ?? 10_000;
     this.#patience = new Patience(Math.min(pollMs, this.#leaseMs / 10));
     this.#definitions = options.definitions ?? projections;
     this.#heavy = options.heavy ?? new HeavyStatements();
@@ -138,7 +148,24 @@ export class Projector {
   async #step(definition: ProjectionDefinition, eventsMax: number): Promise<Applied> {
     const held = await this.#hold(definition);
     if (held === undefined || held.paused) return nothing;
-    return applyToLive(this.#database, definition, held, eventsMax);
+    return this.#applyToLive(definition, held, eventsMax);
+  }
+
+  /** A step has several times as long as the last one took, and longer than one that was late. */
+  async #applyToLive(definition: ProjectionDefinition, held: Held, eventsMax: number) {
+    const { name } = definition;
+    const deadlineMs = this.#deadlinesMs.get(name) ?? this.#liveStepMs;
+    const startMs = performance.now();
+    const next = (ms: number) =>
+      this.#deadlinesMs.set(name, Math.min(Math.max(ms, this.#liveStepMs), stepDeadlineMs));
+    try {
+      const applied = await applyToLive(this.#database, definition, held, eventsMax, deadlineMs);
+      next(4 * (performance.now() - startMs));
+      return applied;
+    } catch (error) {
+      if (error instanceof DeadlineExceeded) next(2 * deadlineMs);
+      throw error;
+    }
   }
 
   async #rebuildTurn(rebuilder: Rebuilder, definition: ProjectionDefinition): Promise<TurnResult> {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { connect, createServer } from "node:net";
 import fc from "fast-check";
 import postgres from "postgres";
 import type { DomainEvent } from "../../src/domain/events.ts";
@@ -244,6 +245,50 @@ test("a stop does not wait for a step that takes long", async () => {
   await store.projected();
   expect(await tables(store)).toHaveLength(3);
 }, 30_000);
+
+test("a step whose answer is lost is done again soon, and rows stand still no longer", async () => {
+  await using store = await freshStore(1);
+  const writer = new Writer(store.partitions, 0);
+  const url = new URL(store.url);
+  const postgresPort = Number(url.port);
+  let lost = 0;
+  // Passes on nothing of what Postgres says to the connection that asks for the first step.
+  const network = createServer((near) => {
+    const far = connect(postgresPort, "127.0.0.1");
+    let isDead = false;
+    near.on("data", (chunk) => {
+      if (lost === 0 && chunk.includes("apply_events(")) {
+        lost++;
+        isDead = true;
+      }
+      far.write(chunk);
+    });
+    far.on("data", (chunk) => {
+      if (!isDead) near.write(chunk);
+    });
+    for (const [one, other] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      one.on("error", () => {});
+      one.on("close", () => other.destroy());
+    }
+  });
+  await new Promise<void>((resolve) => network.listen(0, "127.0.0.1", resolve));
+  const address = network.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  url.port = String(address.port);
+  const pool = openTestDatabase(url.href, 6, "lossy", true);
+  const projector = new Projector(pool, { workerId: "lossy", liveStepMs: 200, log: testLog });
+  projector.start();
+  await writer.commit(windowOf(0, 3, firstEndMs));
+  await store.projected();
+  expect(lost).toBe(1);
+  expect(await tables(store)).toHaveLength(3);
+  await projector.stop();
+  await pool.close();
+  network.close();
+}, 60_000);
 
 test("a step whose turn comes after the stop takes no projection again", async () => {
   await using store = await freshStore(1);
