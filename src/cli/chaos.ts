@@ -11,6 +11,7 @@ import { readConfig } from "../config.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { errorMessage, stderrLog } from "../log.ts";
 import { CliFailure } from "./failure.ts";
+import { spareLoopback } from "./loopback.ts";
 import { runProgram, standalone } from "./program.ts";
 import { durationOption } from "./times.ts";
 import { count, ordinal } from "./verb.ts";
@@ -124,4 +125,5 @@ async function run(dataDir: string, options: ChaosOptions, signal: AbortSignal):
   }
 }
 
+spareLoopback(process.env);
 process.exitCode = await runProgram(command, process.argv.slice(2));

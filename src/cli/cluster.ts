@@ -2,12 +2,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { InvalidArgumentError } from "commander";
 import { systemClock } from "../actors/clock.ts";
 import { Cluster } from "../cluster/cluster.ts";
 import { ClusterStatus, type StatusLine } from "../cluster/status.ts";
 import { readConfig } from "../config.ts";
 import { errorMessage, stderrLog } from "../log.ts";
+import { spareLoopback } from "./loopback.ts";
 import { runProgram, standalone } from "./program.ts";
+import { integerFrom } from "./verb.ts";
 
 const everyMs = 1_000;
 
@@ -15,7 +18,7 @@ interface ClusterFlags {
   readonly window: string;
   readonly partitions: string;
   readonly lease: string;
-  readonly port: string;
+  readonly port: number;
   readonly data?: string;
 }
 
@@ -26,8 +29,17 @@ const command = standalone("bun run cluster")
   .option("--window <duration>", "length of a window", "10s")
   .option("--partitions <n>", "how many", "8")
   .option("--lease <duration>", "of the workers", "5s")
-  .option("--port <n>", "the first ingest; the second and admin take the next two", "8080")
-  .option("--data <dir>", "kept and used again; without it, a temporary one that is removed")
+  .option(
+    "--port <n>",
+    "the first ingest; the second and admin take the next two",
+    integerFrom(1, 65_533),
+    8080,
+  )
+  .option(
+    "--data <dir>",
+    "kept and used again; without it, a temporary one that is removed",
+    directory,
+  )
   .addHelpText(
     "after",
     `
@@ -36,9 +48,9 @@ projector, one admin. Kill or pause any of them by its pid. Ctrl-C stops everyth
 Exit code: 0 stopped, 1 a part did not start, 2 a wrong command line.`,
   )
   .action(async (flags: ClusterFlags) => {
-    const { window: WINDOW, partitions: PARTITIONS, lease: LEASE, port: PORT } = flags;
+    const { window: WINDOW, partitions: PARTITIONS, lease: LEASE } = flags;
     // Checked before anything is started, by the rules that the processes go by.
-    readConfig({ WINDOW, PARTITIONS, LEASE, PORT });
+    readConfig({ WINDOW, PARTITIONS, LEASE });
     const stopping = new AbortController();
     for (const name of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
       process.on(name, () => stopping.abort());
@@ -51,6 +63,12 @@ Exit code: 0 stopped, 1 a part did not start, 2 a wrong command line.`,
     }
   });
 
+/** An empty one is a variable of a shell that is not set. */
+function directory(text: string): string {
+  if (text !== "") return text;
+  throw new InvalidArgumentError("It must not be empty.");
+}
+
 async function run(dataDir: string, flags: ClusterFlags, signal: AbortSignal): Promise<void> {
   const { window, partitions, lease, port } = flags;
   const log = stderrLog("warn");
@@ -61,7 +79,7 @@ async function run(dataDir: string, flags: ClusterFlags, signal: AbortSignal): P
     ...{ ingests: 2, workers: 3, projectors: 1, admins: 1 },
     env: { WINDOW: window, PARTITIONS: partitions, LEASE: lease },
     restartServers: true,
-    firstPort: Number(port),
+    firstPort: port,
     ...{ log, signal },
   });
   const cluster = await starting.catch((error: unknown) => {
@@ -104,4 +122,5 @@ function lineText({ name, state, pid, detail }: StatusLine): string {
   return `${name.padEnd(12)} ${state.padEnd(9)} ${String(pid ?? "-").padStart(8)}  ${detail}`;
 }
 
+spareLoopback(process.env);
 process.exitCode = await runProgram(command, process.argv.slice(2));

@@ -13,3 +13,6 @@ export class CliFailure extends Error {
 
 /** The service did not answer, or could not at this time. */
 export class NoAnswer extends CliFailure {}
+
+/** Nothing listens where it should be. */
+export class NothingListens extends NoAnswer {}

@@ -16,13 +16,16 @@ export function contextOf(command: Command, settings: CliSettings): VerbContext 
   const options: Readonly<Record<string, unknown>> = command.optsWithGlobals();
   const { admin, token, output } = options;
   const url = typeof admin === "string" ? admin : settings.adminUrl;
-  const secret = typeof token === "string" ? token : settings.adminToken;
+  const adminToken = typeof token === "string" ? token : settings.adminToken;
   const form: OutputForm = output === "json" ? "json" : "table";
+  if (adminToken !== undefined && !fitsHeader(adminToken)) {
+    throw new CliFailure("ADMIN_TOKEN must be printable ASCII without spaces", 2);
+  }
   if (!URL.canParse(url)) {
     throw new CliFailure(`ADMIN_HOST and ADMIN_PORT make no address: ${url}`, 2);
   }
   return {
-    client: new AdminClient(url.replace(/\/+$/, ""), secret),
+    client: new AdminClient(url.replace(/\/+$/, ""), adminToken),
     out: new Output(form),
     settings,
   };
@@ -61,8 +64,12 @@ function numberLike(form: RegExp, kind: string, min: number, max = Number.POSITI
 
 /** Reads what fits into a header. */
 export function secret(text: string): string {
-  if (/^[\x21-\x7e]+$/.test(text)) return text;
+  if (fitsHeader(text)) return text;
   throw new InvalidArgumentError("It must be printable ASCII without spaces.");
+}
+
+function fitsHeader(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
 }
 
 export function httpUrl(text: string): string {

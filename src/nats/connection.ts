@@ -88,12 +88,17 @@ export class NatsLink {
    */
   async answers(): Promise<boolean | undefined> {
     if (!this.#connected) return undefined;
-    if (this.connection.info?.cluster !== undefined) return true;
+    if (this.isClustered) return true;
     const asked = this.connection.request("$JS.API.INFO", undefined, { timeout: answerMs });
     return asked.then(
       (msg) => !("error" in msg.json<object>()),
       () => (this.#connected ? false : undefined),
     );
+  }
+
+  /** True when the server connected to belongs to a cluster. */
+  get isClustered(): boolean {
+    return this.connection.info?.cluster !== undefined;
   }
 
   /** The version of the server connected to. */

@@ -8,6 +8,8 @@ import { copiesOf, listStreams } from "./topology.ts";
 
 export interface NatsFacts {
   readonly version: string;
+  /** It belongs to a cluster, which can hold several copies of a stream. */
+  readonly isClustered: boolean;
   /** How many copies the stream of each partition has, by name. */
   readonly copies: ReadonlyMap<string, number>;
   /** How many of them have a bound on bytes. */
@@ -26,6 +28,7 @@ export async function inspectNats(url: string, partitions: number, log: Log): Pr
     const copies = new Map(streams.map((info) => [info.config.name, copiesOf(info)]));
     return {
       version: link.serverVersion,
+      isClustered: link.isClustered,
       copies,
       boundedByBytes: streams.filter(({ config }) => config.max_bytes > 0).length,
       clockMs: copies.size === partitions ? await brokerClock(link) : undefined,

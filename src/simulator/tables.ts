@@ -19,6 +19,9 @@ export class Tables {
    * is the window. That needs no row to be there.
    */
   async windowMs(): Promise<number> {
+    if (!Array.isArray((await this.#page("stats", { limit: "1" })).rows)) {
+      throw new UnexpectedAnswer(`${this.url} is no public listener of payload-stats`);
+    }
     let bucketMs = dayMs;
     if (!(await this.#acceptsBucket(bucketMs))) {
       throw new UnexpectedAnswer(`${this.url} does not tell the length of its windows`);
@@ -85,7 +88,7 @@ export class Tables {
     if (!response.ok) {
       throw new UnexpectedAnswer(`GET /${table} answered ${response.status}`);
     }
-    const body: unknown = await response.json();
+    const body: unknown = await response.json().catch(() => undefined);
     if (!isObject(body)) throw new UnexpectedAnswer(`GET /${table} gave no object`);
     return body;
   }

@@ -14,17 +14,19 @@ async function run(program: string, ...args: string[]) {
 }
 
 test.each([
-  ["cluster.ts", "--port", "abc", "PORT"],
-  ["cluster.ts", "--window", "7s", "WINDOW"],
-  ["cluster.ts", "--partitions", "0", "PARTITIONS"],
-  ["chaos.ts", "--window", "7s", "WINDOW"],
-  ["chaos.ts", "--partitions", "2000", "PARTITIONS"],
-  ["chaos.ts", "--lease", "1h", "LEASE"],
+  ["cluster.ts", "--port", "abc", "--port <n>"],
+  ["cluster.ts", "--port", "65534", "--port <n>"],
+  ["cluster.ts", "--data", "", "--data <dir>"],
+  ["cluster.ts", "--window", "7s", "WINDOW: "],
+  ["cluster.ts", "--partitions", "0", "PARTITIONS: "],
+  ["chaos.ts", "--window", "7s", "WINDOW: "],
+  ["chaos.ts", "--partitions", "2000", "PARTITIONS: "],
+  ["chaos.ts", "--lease", "1h", "LEASE: "],
 ])(
   "%s %s %s is a wrong command line: exit code 2",
-  async (program, name, value, setting) => {
+  async (program, name, value, named) => {
     const { code, stderr } = await run(program, name, value);
-    expect(stderr).toContain(`${setting}: `);
+    expect(stderr).toContain(named);
     expect(stderr).not.toContain("data and logs");
     expect(code).toBe(2);
   },

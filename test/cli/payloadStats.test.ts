@@ -1,8 +1,13 @@
 /** The command line: usage, help, forms of output, exit codes. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import type { Command } from "commander";
+import { AdminClient } from "../../src/cli/adminClient.ts";
+import { checkDisk, checkNats, checkPort, checkService } from "../../src/cli/doctor/checks.ts";
 import { createProgram } from "../../src/cli/program.ts";
 import { readCliSettings } from "../../src/cli/settings.ts";
+import { readConfig } from "../../src/config.ts";
 import { startEmbedded } from "../../src/embedded/embedded.ts";
 import { freshStore } from "../store/support.ts";
 import {
@@ -245,7 +250,7 @@ describe("results", () => {
     expect(stdout).toMatch(/^status +sealed$/m);
     expect(stderr).toBe(
       "its row: payload-stats explain --time 2026-01-31T10:10:00.000Z " +
-        "--customer 'it'\\''s' --content 'b c'\n",
+        "--customer='it'\\''s' --content='b c'\n",
     );
   });
 
@@ -287,6 +292,23 @@ describe("failures end with exit code 1", () => {
     expect(stdout).toMatch(/all .* no$/m);
     api.ledger.current = current;
   });
+});
+
+test("a proxy of the environment is asked for nothing that is on this machine", async () => {
+  const asked: string[] = [];
+  const proxy = Bun.serve({
+    port: 0,
+    fetch({ url }) {
+      asked.push(url);
+      return new Response("", { status: 502 });
+    },
+  });
+  for (const others of ["", "example.com"]) {
+    const proxied = { HTTP_PROXY: proxy.url.href, NO_PROXY: "", no_proxy: others };
+    expect((await payloadStats(["partition", "ls"], { ...env, ...proxied })).code).toBe(0);
+  }
+  expect(asked).toEqual([]);
+  await proxy.stop();
 });
 
 describe("doctor", () => {
@@ -341,6 +363,12 @@ describe("doctor", () => {
     });
     expect(results.has("durability of nats")).toBe(true);
     expect(results.get("service: postgres")).toBe("ok");
+    const copies = readConfig({ NATS_URL: embedded.natsUrl ?? "", STREAM_REPLICAS: "3" });
+    expect(await checkNats(copies)).toContainEqual({
+      check: "copies of streams",
+      result: "bad",
+      detail: expect.stringContaining("needs a NATS cluster"),
+    });
   });
 
   test("tells the admin listener from the public one", async () => {
@@ -350,6 +378,33 @@ describe("doctor", () => {
     await other.stop(0);
     expect(code).toBe(1);
     expect(stdout).toMatch(/^ADMIN_PORT +bad +.* another listener of payload-stats/m);
+  });
+
+  test("names a service that takes connections and answers otherwise, or not at all", async () => {
+    const other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+    const silent = Bun.listen({ port: 0, hostname: "127.0.0.1", socket: { data() {} } });
+    for (const { port } of [other, silent]) {
+      const client = new AdminClient(`http://127.0.0.1:${port}`, undefined);
+      const [finding] = await checkService(client, 300);
+      expect(finding).toMatchObject({ check: "service", result: "bad" });
+    }
+    await other.stop();
+    silent.stop();
+    const nobody = new AdminClient(`http://127.0.0.1:${await freePort()}`, undefined);
+    expect(await checkService(nobody)).toMatchObject([{ check: "service", result: "warning" }]);
+  });
+
+  test("names what no start could use", async () => {
+    const file = join(temporaryDirectory(), "file");
+    await writeFile(file, "");
+    const bad = { result: "bad", detail: expect.stringContaining("cannot be") };
+    expect(await checkDisk(file)).toMatchObject(bad);
+    expect(await checkDisk(join(file, "below"))).toMatchObject(bad);
+    expect(await checkDisk(join(temporaryDirectory(), "later", "still"))).toMatchObject({
+      result: "ok",
+    });
+    const elsewhere = "nowhere.invalid";
+    expect(await checkPort("PORT", elsewhere, await freePort(), "/stats")).toMatchObject(bad);
   });
 
   test("warns of a Postgres that does not wait for the disk", async () => {

@@ -1,8 +1,11 @@
 /** The checks of `payload-stats doctor`. Each asks one thing and never throws. */
-import { statfs } from "node:fs/promises";
+import { constants, existsSync } from "node:fs";
+import { access, statfs } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
 import { type Config, ConfigError, readConfig } from "../../config.ts";
 import { isObject } from "../../domain/json.ts";
 import { loopback } from "../../embedded/ports.ts";
+import { inTime } from "../../inTime.ts";
 import { errorMessage, silentLog } from "../../log.ts";
 import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
 import { canFlushAlways, isAtLeast } from "../../nats/serverVersion.ts";
@@ -11,7 +14,7 @@ import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
 import { checkVersion } from "../../store/migrate.ts";
 import { checkEqual } from "../../store/settings.ts";
 import { type AdminClient, tokenProblem } from "../adminClient.ts";
-import { CliFailure } from "../failure.ts";
+import { CliFailure, NothingListens } from "../failure.ts";
 import { databaseUrlOf, natsUrlOf } from "../servers.ts";
 import { authorityOf, type Environment, reachableHost } from "../settings.ts";
 
@@ -22,6 +25,8 @@ export interface Finding {
 }
 
 const clockSkewMsMax = 500;
+/** An address of nobody may leave a connection without an answer. */
+const connectMs = 2_000;
 const freeBytesMin = 2 * 2 ** 30;
 
 /** The configuration, or what is wrong with it. */
@@ -47,7 +52,7 @@ export async function checkPort(
   route: string,
 ): Promise<Finding> {
   const reachable = reachableHost(host);
-  if (!(await isOpen(reachable, port))) return finding(name, "ok", `port ${port} is free`);
+  if (!(await isOpen(reachable, port))) return freePortFinding(name, host, port);
   const ask = (path: string) =>
     fetch(`http://${authorityOf(reachable)}:${port}${path}`, {
       signal: AbortSignal.timeout(2_000),
@@ -65,10 +70,21 @@ export async function checkPort(
   return finding(name, "bad", `port ${port} is served by another listener of payload-stats`);
 }
 
-/** What the running service says of itself. */
-export async function checkService(client: AdminClient): Promise<Finding[]> {
+/** Nobody is there: it is tried whether we can be. */
+function freePortFinding(name: string, host: string, port: number): Finding {
   try {
-    const { status, body } = await client.probe("/readyz");
+    Bun.listen({ hostname: host, port, socket: { data() {} } }).stop(true);
+    return finding(name, "ok", `port ${port} is free`);
+  } catch (error) {
+    const detail = `port ${port} of ${host} cannot be listened on: ${errorMessage(error)}`;
+    return finding(name, "bad", detail);
+  }
+}
+
+/** What the running service says of itself. */
+export async function checkService(client: AdminClient, waitMs?: number): Promise<Finding[]> {
+  try {
+    const { status, body } = await client.probe("/readyz", waitMs);
     const checks = Array.isArray(body.checks) ? body.checks.filter(isObject) : [];
     if (status === 401) return [finding("service", "bad", tokenProblem)];
     if (checks.length === 0) {
@@ -79,6 +95,7 @@ export async function checkService(client: AdminClient): Promise<Finding[]> {
     );
   } catch (error) {
     if (!(error instanceof CliFailure)) throw error;
+    if (!(error instanceof NothingListens)) return [finding("service", "bad", error.message)];
     return [finding("service", "warning", `nothing runs at ${client.url}`)];
   }
 }
@@ -162,7 +179,7 @@ function describeNats(facts: NatsFacts, { partitions, streamReplicas }: Config):
   const detail = `version ${version}, ${streams} of ${partitions} streams`;
   const findings = [finding("nats", isWhole ? "ok" : "bad", detail)];
   if (clockMs !== undefined) findings.push(clockFinding("clock of nats", clockMs));
-  findings.push(...copiesFindings(facts.copies, streamReplicas));
+  findings.push(...copiesFindings(facts, streamReplicas));
   const copies = streams === 0 ? streamReplicas : Math.min(...facts.copies.values());
   // See nats-server#4771.
   if (facts.boundedByBytes > 0 && !isAtLeast(version, [2, 10, 6])) {
@@ -183,8 +200,12 @@ function describeNats(facts: NatsFacts, { partitions, streamReplicas }: Config):
 }
 
 /** A start adds copies and takes none away, so these may differ from the setting for good. */
-function copiesFindings(copies: ReadonlyMap<string, number>, setting: number): Finding[] {
+function copiesFindings({ copies, isClustered }: NatsFacts, setting: number): Finding[] {
   const name = "copies of streams";
+  if (setting > 1 && !isClustered) {
+    const detail = `STREAM_REPLICAS=${setting} needs a NATS cluster, and this server is in none`;
+    return [finding(name, "bad", detail)];
+  }
   const list = (streams: readonly [string, number][]) =>
     streams.map(([stream, count]) => `${stream} (${count})`).join(", ");
   const more = [...copies].filter(([, count]) => count > setting);
@@ -205,14 +226,19 @@ function copiesFindings(copies: ReadonlyMap<string, number>, setting: number): F
   return findings;
 }
 
+/** Of the data directory, or of where it is made at the first start. */
 export async function checkDisk(dataDir: string): Promise<Finding> {
+  let place = resolve(dataDir);
+  while (!existsSync(place)) place = dirname(place);
   try {
-    const { bavail, bsize } = await statfs(dataDir);
+    // The slash at its end makes it fail for what is no directory.
+    await access(`${place}/`, constants.W_OK | constants.X_OK);
+    const { bavail, bsize } = await statfs(place);
     const free = bavail * bsize;
-    const detail = `${(free / 2 ** 30).toFixed(1)} GiB free in ${dataDir}`;
+    const detail = `${(free / 2 ** 30).toFixed(1)} GiB free in ${place}`;
     return finding("disk", free > freeBytesMin ? "ok" : "warning", detail);
-  } catch {
-    return finding("disk", "ok", `${dataDir} is made at the first start`);
+  } catch (error) {
+    return finding("disk", "bad", `DATA_DIR ${dataDir} cannot be written: ${errorMessage(error)}`);
   }
 }
 
@@ -229,8 +255,9 @@ function clockFinding(check: string, clockMs: number): Finding {
 /** True when something listens there. */
 async function isOpen(host: string, port: number): Promise<boolean> {
   try {
-    const socket = await Bun.connect({ hostname: host, port, socket: { data() {} } });
-    socket.end();
+    const connecting = Bun.connect({ hostname: host, port, socket: { data() {} } });
+    void connecting.then((socket) => socket.end()).catch(() => {});
+    await inTime(connecting, connectMs);
     return true;
   } catch {
     return false;

@@ -42,13 +42,14 @@ async function examine({ client, settings }: VerbContext): Promise<Finding[]> {
   findings.push(...(await checkService(client)));
   if (config === undefined) return findings;
   const { host, port, adminHost, adminPort, dataDir } = config;
+  const usesDataDir = config.databaseUrl === undefined || config.natsUrl === undefined;
   const postgres = await checkPostgres(config);
   return [
     ...findings,
     ...(await Promise.all([
       checkPort("PORT", host, port, "/stats"),
       checkPort("ADMIN_PORT", adminHost, adminPort, "/admin/partitions"),
-      checkDisk(dataDir),
+      ...(usesDataDir ? [checkDisk(dataDir)] : []),
     ])),
     ...postgres.findings,
     ...(await checkNats(config, postgres.partitions)),
