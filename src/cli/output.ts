@@ -131,10 +131,10 @@ function textIn([, value]: Column): (row: JsonObject) => string {
   return (row) => visible(cellOf(typeof value === "string" ? row[value] : value(row)));
 }
 
-/** Names may hold what turns a line around or breaks it: it is written out. */
+/** What may turn a line around, break it or command a terminal is written out. */
 function visible(text: string): string {
   const code = (sign: string) => `\\u{${sign.codePointAt(0)?.toString(16)}}`;
-  return text.replace(/[\p{Bidi_Control}\p{Zl}\p{Zp}\u{feff}]/gu, code);
+  return text.replace(/[\p{Cc}\p{Bidi_Control}\p{Zl}\p{Zp}\u{feff}]/gu, code);
 }
 
 function widthOf(text: string): number {

@@ -22,17 +22,19 @@ export function readCliSettings(env: Environment): CliSettings {
   return {
     adminUrl: `http://${authorityOf(reachableHost(host))}:${value("ADMIN_PORT") ?? "8081"}`,
     adminToken: value("ADMIN_TOKEN"),
-    decider: `${value("USER") ?? userName()}@${hostname()}`,
+    decider: `${value("USER") ?? value("LOGNAME") ?? userName()}@${hostname()}`,
     env,
   };
 }
 
-/** Some containers run as a user without a name. */
+/** Some containers run as a user without a name, and the runtime does not know all names. */
 function userName(): string {
+  const uid = `uid ${process.getuid?.()}`;
   try {
-    return userInfo().username;
+    const { username } = userInfo();
+    return username === "unknown" ? uid : username;
   } catch {
-    return "unknown";
+    return uid;
   }
 }
 

@@ -88,7 +88,10 @@ async function unpackPackage(work: string, target: string): Promise<string | und
   const lists = await run([...apt, "update"], work);
   const download = await run([...apt, "download", "nats-server"], work);
   const archive = (await readdir(work)).find((name) => name.endsWith(".deb"));
-  if (archive === undefined) return `apt-get: ${download || lists || "no package nats-server"}`;
+  if (archive === undefined) {
+    const complaints = [lists, download].filter((text) => text !== "").join("; ");
+    return `apt-get: ${complaints || "no package nats-server"}`;
+  }
   const unpacked = await run(["dpkg-deb", "-x", archive, "unpacked"], work);
   for (const path of ["usr/sbin/nats-server", "usr/bin/nats-server"]) {
     const found = join(work, "unpacked", path);

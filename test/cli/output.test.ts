@@ -4,13 +4,14 @@ import { join } from "node:path";
 import { Output } from "../../src/cli/output.ts";
 import { freePort } from "../support/servers.ts";
 
-test("signs that turn or break a line are written out in tables, and nowhere else", () => {
+test("signs that turn or break a line, or command a terminal, are written out in tables, and nowhere else", () => {
   const written: string[] = [];
   const write = spyOn(process.stdout, "write").mockImplementation((text) => {
     written.push(String(text));
     return true;
   });
-  const rows = [{ name: "a\u202eb\u2028c\u{feff}d\u2066e \u{1f469}\u200d\u{1f467}" }];
+  const commands = "\u001b[2K\r\u009b31m\u0007\u007f";
+  const rows = [{ name: `a\u202eb\u2028c\u{feff}d\u2066e \u{1f469}\u200d\u{1f467}${commands}` }];
   try {
     new Output("table").rows({}, rows, [["NAME", "name"]]);
     new Output("json").rows(rows, rows, [["NAME", "name"]]);
@@ -19,6 +20,7 @@ test("signs that turn or break a line are written out in tables, and nowhere els
   }
   const [table = "", json = ""] = written;
   expect(table).toContain("a\\u{202e}b\\u{2028}c\\u{feff}d\\u{2066}e \u{1f469}\u200d\u{1f467}");
+  expect(table).toContain("\\u{1b}[2K\\u{d}\\u{9b}31m\\u{7}\\u{7f}");
   expect(JSON.parse(json)).toEqual(rows);
 });
 

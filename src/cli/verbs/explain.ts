@@ -84,7 +84,7 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
 /** The command that explains the row that a payload is counted in. */
 function explainLine({ windowEnd, customer, content }: JsonObject): string {
   const [time, ...names] = [windowEnd, customer, content].map((one) => shellWord(String(one)));
-  return `payload-stats explain --time ${time} --customer ${names[0]} --content ${names[1]}`;
+  return `payload-stats explain --time ${time} --customer=${names[0]} --content=${names[1]}`;
 }
 
 function shellWord(text: string): string {
