@@ -133,6 +133,7 @@ export class ReceiptTrace implements PayloadObserver {
     if (this.#isTarget(index)) {
       this.outcome = "counted";
       this.startsSession = startsSession;
+      this.duplicateOf = undefined;
     } else if (index === this.#index) {
       // A later one counts when the key of an earlier one was forgotten meanwhile.
       this.duplicateOf = formatReceipt({ ...this.receipt, sequence: this.#sequence, index });
@@ -147,14 +148,14 @@ export class ReceiptTrace implements PayloadObserver {
     return this.#sequence === this.receipt.sequence && index === this.receipt.index;
   }
 
-  /** The first index of the same payload in a message: by the message's number, or by its key. */
+  /** The first index of the same payload in a message: by its key, or by the message's number. */
   #indexIn(batch: Batch | undefined): number | undefined {
     if (batch === undefined) return undefined;
-    const { publisher, number, retry } = this.#target;
-    const isSame = batch.publisher === publisher && batch.number === number;
-    const isOwn = this.#sequence === this.receipt.sequence;
-    if (!isOwn && isSame && batch.retry === retry) return this.receipt.index;
-    if (this.#key === undefined) return undefined;
+    if (this.#key === undefined) {
+      const { publisher, number, retry } = this.#target;
+      const isSame = batch.publisher === publisher && batch.number === number;
+      return isSame && batch.retry === retry ? this.receipt.index : undefined;
+    }
     const at = batch.keys.findIndex((key, i) => i % 2 === 1 && key === this.#key);
     const index = batch.keys[at - 1];
     return typeof index === "number" ? index : undefined;
