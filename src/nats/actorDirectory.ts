@@ -13,6 +13,7 @@ import { Semaphore } from "../semaphore.ts";
 import {
   type ActorReply,
   type ActorRequest,
+  answerMs,
   decodeReply,
   encodeRequest,
   type SentActorReply,
@@ -21,11 +22,9 @@ import { actorKey, firstActors } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
-/** Time enough for a thread that is busy with the actors of many partitions. */
-const answerMs = 3_000;
 /** One list is made at a time, since owners look at all their actors; so many wait for so long. */
 const listsWaitingMax = 8;
-const listWaitMs = 5_000;
+const listWaitMs = 2 * answerMs + 1_000;
 
 export class NatsActorDirectory implements ActorDirectory {
   readonly #lists = new Semaphore(1, listsWaitingMax);

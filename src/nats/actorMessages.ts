@@ -7,6 +7,9 @@ import { isObject, type JsonObject } from "../domain/json.ts";
 
 const actorProtocolVersion = 3;
 
+/** How long an answer is waited for: a thread may be busy with the actors of many partitions. */
+export const answerMs = 3_000;
+
 /** `list`: the first `query.limit` rows that match, in order, after `query.after`. */
 export type ActorRequest =
   | { readonly kind: "list"; readonly query: ActorQuery }

@@ -3,7 +3,7 @@ import type { Msg } from "nats";
 import type { ActorQuery, ActorViews, ServeActors } from "../actors/readPorts.ts";
 import type { ActorName } from "../domain/actorName.ts";
 import type { Log } from "../log.ts";
-import { type ActorReply, decodeRequest, encodeReply } from "./actorMessages.ts";
+import { type ActorReply, answerMs, decodeRequest, encodeReply } from "./actorMessages.ts";
 import { firstActors, matches } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
@@ -36,8 +36,11 @@ export class ActorServer {
     };
   };
 
-  #list(query: ActorQuery, views: ActorViews): Promise<ActorReply> {
+  /** Undefined when nobody waits for it any more by the time it is its turn. */
+  #list(query: ActorQuery, views: ActorViews): Promise<ActorReply | undefined> {
+    const askedMs = performance.now();
     const list = this.#lists.then(() => {
+      if (performance.now() - askedMs > answerMs) return undefined;
       const matching = views.all((actor) => matches(actor, query));
       return this.slices.run(firstActors(matching, query));
     });
@@ -52,6 +55,7 @@ export class ActorServer {
     try {
       const isList = request.kind === "list";
       const reply = await (isList ? this.#list(request.query, views) : findActor(request, views));
+      if (reply === undefined) return;
       msg.respond(encodeReply(reply, Math.floor(this.link.payloadBytesMax / 2)));
     } catch (error) {
       // Nobody is left to be told when the connection was closed meanwhile.
