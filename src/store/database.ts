@@ -53,14 +53,14 @@ const closingSeconds = 5;
 /** Nothing here takes this long: it ends statements in the server whose client has gone away. */
 const longestStatementMs = 10 * 60 * 1_000;
 /**
- * So often the server looks whether the client of a statement under way has gone away, which it
- * does after a deadline. Each new attempt would leave one more that waits for the same lock.
+ * So often the server looks whether the client of a statement under way has gone away, as it does
+ * when a pool is replaced. Each new attempt would leave one more that waits for the same lock.
  */
 const clientCheckMs = 2_000;
 
 /**
- * A session whose client has vanished, with its host or with a flow that a firewall forgot, ends
- * after a minute, and not after the two hours that are usual: it counts among `max_connections`.
+ * An idle session whose client has vanished, with its host or with a flow that a firewall forgot,
+ * ends after a minute, and not after two hours as usual: it counts among `max_connections`.
  */
 const keepAlive = {
   tcp_keepalives_idle: 30,
@@ -71,7 +71,8 @@ const keepAlive = {
 interface Pool {
   readonly sql: Sql;
   readonly openedAtMs: number;
-  hasAnswered: boolean;
+  /** Postgres has answered on one of its connections. */
+  isConnected: boolean;
   /** Statements that have neither an answer nor missed their deadline. */
   running: number;
 }
@@ -134,19 +135,13 @@ export class Database {
     deadlineMs: number,
   ): Promise<Result> {
     const pool = this.#pool;
-    const answered = (async () => {
-      const result = await statement(pool.sql);
-      pool.hasAnswered = true;
-      return result;
-    })();
+    const answered = (async () => await statement(pool.sql))();
     pool.running++;
     try {
       return await inTime(answered, deadlineMs, () => new DeadlineExceeded(deadlineMs));
     } catch (error) {
-      if (isAnswer(error)) pool.hasAnswered = true;
-      else if (!(error instanceof DeadlineExceeded && isConnecting(pool))) {
-        this.#replace(pool, error);
-      }
+      const mayConnect = error instanceof DeadlineExceeded && isConnecting(pool);
+      if (!isAnswer(error) && !mayConnect) this.#replace(pool, error);
       throw error;
     } finally {
       pool.running--;
@@ -175,12 +170,17 @@ export class Database {
   }
 
   #open(): Pool {
-    return {
-      sql: connect(this.options, this.options.connectionsMax),
+    const pool: Pool = {
+      sql: connect(this.options, this.options.connectionsMax, {
+        onparameter: () => {
+          pool.isConnected = true;
+        },
+      }),
       openedAtMs: performance.now(),
-      hasAnswered: false,
+      isConnected: false,
       running: 0,
     };
+    return pool;
   }
 
   #end({ sql }: Pool): Promise<void> {
@@ -198,11 +198,13 @@ export class Database {
 }
 
 /** True while its first connections may not be made yet; later the driver gives them up. */
-function isConnecting({ hasAnswered, openedAtMs }: Pool): boolean {
-  return !hasAnswered && performance.now() - openedAtMs < connectTimeoutSeconds * 1_000;
+function isConnecting({ isConnected, openedAtMs }: Pool): boolean {
+  return !isConnected && performance.now() - openedAtMs < connectTimeoutSeconds * 1_000;
 }
 
 export interface ConnectionHandlers {
+  /** A connection is made: the server tells its parameters. */
+  readonly onparameter?: () => void;
   readonly onnotify?: (channel: string) => void;
   readonly onclose?: () => void;
 }
@@ -231,7 +233,8 @@ function connect(
     // Arrays are passed as text with a cast, so their types need no look-up at connect.
     fetch_types: false,
     types: { bigint: postgres.BigInt },
-    onnotice: (notice: postgres.Notice) => log.debug("notice from Postgres", { ...notice }),
+    onnotice: (notice: postgres.Notice) =>
+      log.debug("notice from Postgres", { notice: notice.message }),
     connection: {
       application_name: applicationName,
       // Dates are read as UTC in ISO format, whatever the server's settings are.
