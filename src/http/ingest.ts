@@ -202,7 +202,8 @@ async function readRows(text: string, { media, key }: Admitted): Promise<Checked
   const isTornArray = array.kind !== "notAnArray" && parseJson(lines.rows[0] ?? "") === undefined;
   if (isTornArray && media !== "lines") return notJson();
   const checked = await checkRows(lines.rows, key);
-  return media === "json" && checked.payloads.length === 0 ? notJson() : checked;
+  const isDeclared = media === "lines" || (media === "text" && array.kind === "notAnArray");
+  return isDeclared || checked.payloads.length > 0 ? checked : notJson();
 }
 
 function tooManyRows(): Problem {

@@ -169,6 +169,9 @@ describe("a batch", () => {
         status,
       ]);
     }
+    for (const torn of [`[${good},${good}]\n]`, "[1]\n[2]", "["]) {
+      expect((await postBatch(torn, text)).status).toBe(400);
+    }
     const deep = "[".repeat(1_000_000) + "]".repeat(1_000_000);
     expect((await postBatch(deep)).answer.rejected).toBe(1);
     expect(server.payloadLog.appends).toEqual([]);
