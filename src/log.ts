@@ -1,10 +1,7 @@
 /** The log: one JSON object a line. Tokens and bodies of payloads are never passed to it. */
 import { type LogLevel, logLevels } from "./config.ts";
 
-/** A line has names of its own, which no field may take. */
-export type LogFields = Readonly<Record<string, unknown>> & {
-  readonly [name in "time" | "level" | "message"]?: never;
-};
+export type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Log {
   debug(message: string, fields?: LogFields): void;
@@ -28,7 +25,9 @@ export function createLog(
     (message: string, fields: LogFields = {}) => {
       if (logLevels.indexOf(lineLevel) < threshold) return;
       const time = new Date(now()).toISOString();
-      const line = { time, level: lineLevel, message, ...context, ...describeErrors(fields) };
+      const own = { time, level: lineLevel, message };
+      // No field takes the place of what a line itself says.
+      const line = { ...own, ...context, ...describeErrors(fields), ...own };
       write(`${JSON.stringify(line, bigintAsText)}\n`);
     };
   return {

@@ -25,6 +25,17 @@ test("a line is one JSON object", () => {
   });
 });
 
+test("no field takes the place of a line's time, level and message", () => {
+  const { lines, log } = collect("info");
+  const fields = { time: "later", level: "other", message: "another" };
+  log.with(fields).info("this", fields);
+  expect(JSON.parse(lines[0] ?? "")).toEqual({
+    time: "1970-01-01T00:00:00.000Z",
+    level: "info",
+    message: "this",
+  });
+});
+
 test("only lines of the level and above are written", () => {
   const { lines, log } = collect("warn");
   log.debug("no");

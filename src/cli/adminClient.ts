@@ -1,6 +1,6 @@
 /** Asks the admin API. */
 import { isObject, type JsonObject } from "../domain/json.ts";
-import { errorCode } from "../errorCode.ts";
+import { isRefusedConnection } from "../errorCode.ts";
 import { noRoute } from "../http/problem.ts";
 import { errorMessage } from "../log.ts";
 import { CliFailure, NoAnswer, NothingListens } from "./failure.ts";
@@ -60,7 +60,7 @@ export class AdminClient {
       const body: unknown = await response.json().catch(() => undefined);
       return { response, body };
     } catch (error) {
-      const Failure = errorCode(error) === "ECONNREFUSED" ? NothingListens : NoAnswer;
+      const Failure = isRefusedConnection(error) ? NothingListens : NoAnswer;
       throw new Failure(
         `cannot ask ${this.url}: ${errorMessage(error)}. Is the role admin running there? ` +
           "Another address is given with --admin",

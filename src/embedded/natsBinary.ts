@@ -89,7 +89,7 @@ async function unpackPackage(work: string, target: string): Promise<string | und
   const download = await run([...apt, "download", "nats-server"], work);
   const archive = (await readdir(work)).find((name) => name.endsWith(".deb"));
   if (archive === undefined) {
-    const complaints = [lists, download].filter((text) => text !== "").join("; ");
+    const complaints = [...new Set([lists, download])].filter((text) => text !== "").join("; ");
     return `apt-get: ${complaints || "no package nats-server"}`;
   }
   const unpacked = await run(["dpkg-deb", "-x", archive, "unpacked"], work);

@@ -61,8 +61,8 @@ export async function endOrphanPostgres(dataDir: string, log: Log): Promise<void
   const pidFile = join(clusterDir(dataDir), "postmaster.pid");
   const pid = Number(readIfThere(pidFile)?.split("\n")[0]);
   // The directory of the cluster stands in the command of ours.
-  const isOurs = ` ${commandLine(pid)} `.includes(` -D ${clusterDir(dataDir)} `);
-  if (pid > 1 && isOurs && isAlive(pid)) {
+  const isOurs = () => ` ${commandLine(pid)} `.includes(` -D ${clusterDir(dataDir)} `);
+  if (pid > 1 && isAlive(pid) && isOurs()) {
     await endProcess(pid, "SIGINT", 5_000);
     log.warn("ended a Postgres left by a dead process", { pid });
   }
@@ -80,8 +80,8 @@ async function isCluster(cluster: string): Promise<boolean> {
   } catch (error) {
     if (errorCode(error) === "ENOENT") return false;
     throw new EmbeddedError(
-      `${cluster} cannot be read (${errorCode(error)}): it belongs to another user, who has to ` +
-        "start this, or give all of DATA_DIR away (chown -R)",
+      `${cluster} cannot be read (${errorCode(error)}); if it belongs to another user, start as ` +
+        "that one, or give all of DATA_DIR away (chown -R)",
       { cause: error },
     );
   }
@@ -95,7 +95,7 @@ export async function ensureDatabase(port: number): Promise<void> {
     const found = await sql`SELECT 1 FROM pg_database WHERE datname = ${databaseName}`;
     if (found.length === 0) await sql`CREATE DATABASE ${sql(databaseName)}`;
   } catch (error) {
-    throw new EmbeddedError("the embedded Postgres came up and does not answer: see its log", {
+    throw new EmbeddedError("the embedded Postgres came up and its database cannot be had", {
       cause: error,
     });
   } finally {

@@ -202,15 +202,15 @@ function describeNats(facts: NatsFacts, { partitions, streamReplicas }: Config):
 /** A start adds copies and takes none away, so these may differ from the setting for good. */
 function copiesFindings({ copies, isClustered }: NatsFacts, setting: number): Finding[] {
   const name = "copies of streams";
-  if (setting > 1 && !isClustered) {
-    const detail = `STREAM_REPLICAS=${setting} needs a NATS cluster, and this server is in none`;
-    return [finding(name, "bad", detail)];
-  }
   const list = (streams: readonly [string, number][]) =>
     streams.map(([stream, count]) => `${stream} (${count})`).join(", ");
   const more = [...copies].filter(([, count]) => count > setting);
   const fewer = [...copies].filter(([, count]) => count < setting);
   const findings: Finding[] = [];
+  if (setting > 1 && !isClustered && (copies.size === 0 || fewer.length > 0)) {
+    const detail = `STREAM_REPLICAS=${setting} needs a NATS cluster, and this server is in none`;
+    return [finding(name, "bad", detail)];
+  }
   if (more.length > 0) {
     const command = lowerCopiesCommand(more[0]?.[0] ?? "", setting);
     const detail =
