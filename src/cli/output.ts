@@ -5,8 +5,14 @@ import { isObject, type JsonObject } from "../domain/json.ts";
 
 export type OutputForm = "table" | "json";
 
-/** A column: its heading, and where its value stands in a row. */
-export type Column = readonly [heading: string, value: string | ((row: JsonObject) => unknown)];
+/** A column: its heading, where its value stands in a row, and its colour on a terminal. */
+export type Column = readonly [
+  heading: string,
+  value: string | ((row: JsonObject) => unknown),
+  colour?: (row: JsonObject) => Colour,
+];
+
+type Colour = "red" | "green" | "yellow";
 
 const noBorders = {
   top: "",
@@ -100,31 +106,38 @@ export class Output {
   }
 }
 
-/** In the colour, unless stdout is no terminal or NO_COLOR is set. */
-export function coloured(colour: "red" | "green" | "yellow", text: string): string {
-  return styleText(colour, text, { stream: process.stdout });
-}
-
 /** @param widths of columns at least, in characters. */
 function tableOf(
   rows: readonly JsonObject[],
   columns: readonly Column[],
   widths: readonly number[] = [],
 ): string {
-  const head = columns.map(([heading]) => styleText("bold", heading, { stream: process.stdout }));
+  const head = columns.map(([heading]) => style("bold", heading));
   const table = new Table({
     head,
     chars: noBorders,
     style: { head: [], border: [], "padding-left": 0, "padding-right": 0 },
   });
   for (const row of rows) {
-    table.push(columns.map((column, at) => textIn(column)(row).padEnd(widths[at] ?? 0)));
+    table.push(
+      columns.map((column, at) => {
+        const text = textIn(column)(row);
+        const space = " ".repeat(Math.max(0, (widths[at] ?? 0) - widthOf(text)));
+        const colour = column[2]?.(row);
+        return (colour === undefined ? text : style(colour, text)) + space;
+      }),
+    );
   }
   return table
     .toString()
     .split("\n")
     .map((line) => line.trimEnd())
     .join("\n");
+}
+
+/** Not where stdout is no terminal, or NO_COLOR is set. */
+function style(kind: Colour | "bold", text: string): string {
+  return styleText(kind, text, { stream: process.stdout });
 }
 
 function textIn([, value]: Column): (row: JsonObject) => string {

@@ -44,7 +44,10 @@ export async function watchBuild(client: AdminClient, name: string): Promise<Wat
       problem = rebuild.problem;
     } catch (error) {
       const isOver = performance.now() - answeredAt > patienceMs;
-      if (isOver || !(error instanceof NoAnswer)) throw error;
+      if (isOver || !(error instanceof NoAnswer)) {
+        bar.end();
+        throw error;
+      }
       bar.show(`${name}: no answer; asking again`);
     }
     await Bun.sleep(pollMs);

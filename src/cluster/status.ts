@@ -38,12 +38,11 @@ export class ClusterStatus {
       const { PORT = "", ADMIN_PORT = "" } = spec.env;
       const details = {
         ingest: `http://127.0.0.1:${PORT}/stats`,
-        worker: partitionsText(shared?.owned.get(pid ?? 0)),
-        projector:
-          shared === undefined ? "" : `sealed through ${shared.sealedThrough}${shared.behind}`,
+        worker: shared && partitionsText(shared.owned.get(pid ?? 0)),
+        projector: shared && `sealed through ${shared.sealedThrough}${shared.behind}`,
         admin: `http://127.0.0.1:${ADMIN_PORT}/admin`,
       };
-      return { name, state, pid, detail: details[spec.role] };
+      return { name, state, pid, detail: details[spec.role] ?? "the database does not answer" };
     });
     return [...servers, ...ours];
   }

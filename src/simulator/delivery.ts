@@ -107,6 +107,8 @@ export class Courier {
         headers: { ...message.headers, ...(key !== undefined && { "idempotency-key": key }) },
         body: message.body,
         signal: AbortSignal.timeout(this.#attemptMsMax),
+        // On a kept connection that was closed meanwhile, it would be tried again behind our back.
+        keepalive: key !== undefined,
       });
       const text = await response.text();
       this.counters.answered(performance.now() - startedMs);

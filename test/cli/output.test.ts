@@ -1,7 +1,7 @@
 /** What people see of names, and what becomes of a verb whose reader has left. */
 import { expect, spyOn, test } from "bun:test";
 import { join } from "node:path";
-import { Output } from "../../src/cli/output.ts";
+import { type Column, Output } from "../../src/cli/output.ts";
 import { freePort } from "../support/servers.ts";
 
 test("signs that turn or break a line, or command a terminal, are written out in tables, and nowhere else", () => {
@@ -22,6 +22,27 @@ test("signs that turn or break a line, or command a terminal, are written out in
   expect(table).toContain("a\\u{202e}b\\u{2028}c\\u{feff}d\\u{2066}e \u{1f469}\u200d\u{1f467}");
   expect(table).toContain("\\u{1b}[2K\\u{d}\\u{9b}31m\\u{7}\\u{7f}");
   expect(JSON.parse(json)).toEqual(rows);
+});
+
+test("colours are for a terminal, and of the table's own", () => {
+  const written: string[] = [];
+  const write = spyOn(process.stdout, "write").mockImplementation((text) => {
+    written.push(String(text));
+    return true;
+  });
+  const { isTTY } = process.stdout;
+  const columns: Column[] = [["NAME", "name", () => "red"]];
+  try {
+    for (const terminal of [true, false]) {
+      process.stdout.isTTY = terminal;
+      new Output("table").rows({}, [{ name: "a\u001b[32mb" }], columns);
+    }
+  } finally {
+    write.mockRestore();
+    process.stdout.isTTY = isTTY;
+  }
+  expect(written[0]).toContain("\u001b[31ma\\u{1b}[32mb\u001b[39m");
+  expect(written[1]).toBe("NAME\na\\u{1b}[32mb\n");
 });
 
 test("a verb whose reader has left ends by itself, with its own exit code", async () => {

@@ -10,7 +10,6 @@ import {
   finding,
 } from "../doctor/checks.ts";
 import { CliFailure } from "../failure.ts";
-import { coloured } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { contextOf, example, type VerbContext } from "../verb.ts";
 
@@ -28,7 +27,7 @@ export function addDoctorVerb(program: Command, settings: CliSettings): void {
       const rows = findings.map((one) => ({ ...one }));
       context.out.rows({ findings }, rows, [
         ["CHECK", "check"],
-        ["RESULT", ({ result }) => coloured(colourOf(result), String(result))],
+        ["RESULT", "result", ({ result }) => colourOf(result)],
         ["DETAIL", "detail"],
       ]);
       const bad = findings.filter(({ result }) => result === "bad").length;

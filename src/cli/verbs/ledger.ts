@@ -2,7 +2,6 @@ import type { Command } from "commander";
 import { isObject } from "../../domain/json.ts";
 import { CliFailure } from "../failure.ts";
 import { objectsIn } from "../json.ts";
-import { coloured } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { contextOf, example } from "../verb.ts";
 
@@ -30,7 +29,8 @@ export function addLedgerVerb(program: Command, settings: CliSettings): void {
           ["MISSING", "missing"],
           [
             "BALANCED",
-            (row) => (row.balanced === true ? coloured("green", "yes") : coloured("red", "no")),
+            ({ balanced }) => (balanced === true ? "yes" : "no"),
+            ({ balanced }) => (balanced === true ? "green" : "red"),
           ],
         ],
       );

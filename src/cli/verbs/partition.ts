@@ -2,7 +2,6 @@ import type { Command } from "commander";
 import { confirm } from "../confirm.ts";
 import { CliFailure } from "../failure.ts";
 import { objectsIn } from "../json.ts";
-import { coloured } from "../output.ts";
 import type { CliSettings } from "../settings.ts";
 import { contextOf, count, example, yesOption } from "../verb.ts";
 
@@ -25,7 +24,7 @@ export function addPartitionVerbs(program: Command, settings: CliSettings): void
         ["SEQUENCE", "sequence"],
         ["POSITION", "position"],
         ["SEALED THROUGH", "sealedThrough"],
-        ["STOPPED", (row) => row.stopped && coloured("red", String(row.stopped))],
+        ["STOPPED", "stopped", () => "red"],
       ]);
     });
   partition
