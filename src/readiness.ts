@@ -103,7 +103,7 @@ function lateReasons(late: readonly LatePartition[]): string[] {
   if (first === undefined) return [];
   const { sealedThroughMs, owner } = first;
   const through =
-    sealedThroughMs === undefined ? "never" : `last at ${new Date(sealedThroughMs).toISOString()}`;
+    sealedThroughMs === null ? "never" : `last at ${new Date(sealedThroughMs).toISOString()}`;
   const partitions = named(late.map(({ partition }) => partition));
   return [
     `${partitions}: sealed ${through}, more than two windows and LEASE ago; the owner ` +

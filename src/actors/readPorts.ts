@@ -217,9 +217,9 @@ export interface Health {
 
 export interface LatePartition {
   readonly partition: number;
-  readonly owner: string | undefined;
-  /** Undefined when no window was sealed yet. */
-  readonly sealedThroughMs: number | undefined;
+  readonly owner: string | null;
+  /** Null when no window was sealed yet. */
+  readonly sealedThroughMs: number | null;
 }
 
 export interface AheadPartition {

@@ -1,16 +1,6 @@
 /** What readiness asks the database: one statement, by its clock. */
-import type { Health, HealthReader, ProjectionHealth } from "../actors/readPorts.ts";
+import type { Health, HealthReader } from "../actors/readPorts.ts";
 import { type Database, TakesNoWrites } from "./database.ts";
-
-interface Row {
-  readonly takesWrites: boolean;
-  readonly partitions: number;
-  readonly unowned: number[];
-  readonly stopped: { partition: number; reason: string }[];
-  readonly late: { partition: number; owner: string | null; sealedMs: number | null }[];
-  readonly ahead: { partition: number; sealedThroughMs: number }[];
-  readonly projections: (Omit<ProjectionHealth, "waitingMs"> & { waitingMs: number | null })[];
-}
 
 /** The clocks of the broker and of Postgres may differ by so much. */
 const aheadMs = 30_000;
@@ -30,7 +20,7 @@ export class PostgresHealth implements HealthReader {
    */
   async health(lateMs: number): Promise<Health> {
     const row = await this.database.run(async (sql) => {
-      const [found] = await sql<Row[]>`
+      const [found] = await sql<(Health & { readonly takesWrites: boolean })[]>`
         with now as (select clock_timestamp() as at, (
           select set_at from settings where name = 'window_ms'
         ) as first_start), place as (
@@ -66,7 +56,7 @@ export class PostgresHealth implements HealthReader {
           (
             select coalesce(jsonb_agg(jsonb_build_object(
               'partition', partition, 'owner', owner,
-              'sealedMs', floor(extract(epoch from sealed_through) * 1000)
+              'sealedThroughMs', floor(extract(epoch from sealed_through) * 1000)
             ) order by partition), '[]')
             from place where owned and stopped is null
               and age > ${lateMs}::float8 * interval '1 millisecond'
@@ -84,8 +74,8 @@ export class PostgresHealth implements HealthReader {
               'name', name, 'paused', paused, 'held', lease_until > now.at,
               'events', (select coalesce(sum(events), 0) from behind where projection = name),
               'waitingMs', (
-                select floor(extract(epoch from max(waiting)) * 1000) from behind
-                where projection = name
+                select greatest(coalesce(floor(extract(epoch from max(waiting)) * 1000), 0), 0)
+                from behind where projection = name
               )
             ) order by name), '[]') from projections cross join now
           ) as projections
@@ -94,17 +84,6 @@ export class PostgresHealth implements HealthReader {
       return found;
     });
     if (row === undefined) throw new Error("Postgres gave no row");
-    return {
-      ...row,
-      late: row.late.map(({ partition, owner, sealedMs }) => ({
-        partition,
-        owner: owner ?? undefined,
-        sealedThroughMs: sealedMs ?? undefined,
-      })),
-      projections: row.projections.map((projection) => ({
-        ...projection,
-        waitingMs: Math.max(projection.waitingMs ?? 0, 0),
-      })),
-    };
+    return row;
   }
 }

@@ -2,18 +2,6 @@
 import type { LedgerEntry, LedgerStore } from "../actors/operatorPorts.ts";
 import type { Database } from "./database.ts";
 
-interface Row {
-  readonly partition: number;
-  readonly sequence: bigint;
-  readonly position: bigint;
-  readonly counted_to: bigint;
-  readonly read: bigint;
-  readonly sealed: bigint;
-  readonly open: bigint;
-  readonly duplicates: bigint;
-  readonly quarantined: bigint;
-}
-
 const deadlineMs = 30_000;
 
 export class PostgresLedgerStore implements LedgerStore {
@@ -22,7 +10,7 @@ export class PostgresLedgerStore implements LedgerStore {
   /**
    * One statement, hence one snapshot: a checkpoint, its events and its quarantine were written
    * together, and are seen together. A sum that is ahead of the log, as after a restored backup,
-   * starts over.
+   * starts over. The counts are less than 2^53, and read as numbers.
    */
   async entries(since: readonly LedgerEntry[], eventsMax: number): Promise<readonly LedgerEntry[]> {
     const sums = since.map(({ partition, countedTo, sealed }) => ({
@@ -30,8 +18,8 @@ export class PostgresLedgerStore implements LedgerStore {
       countedTo,
       sealed,
     }));
-    const rows = await this.database.run(
-      (sql) => sql<Row[]>`
+    return this.database.run(
+      (sql) => sql<LedgerEntry[]>`
         with since as (
           select * from jsonb_to_recordset(${JSON.stringify(sums)}::text::jsonb)
             as s (partition int, "countedTo" bigint, sealed bigint)
@@ -45,10 +33,10 @@ export class PostgresLedgerStore implements LedgerStore {
             as counted_to
           from place
         )
-        select partition, sequence, position, counted_to,
-          coalesce((state -> 'ledger' ->> 'read')::bigint, 0) as read,
-          coalesce((state -> 'ledger' ->> 'duplicates')::bigint, 0) as duplicates,
-          sealed_before + (
+        select partition, sequence::float8, position::float8, counted_to::float8 as "countedTo",
+          coalesce((state -> 'ledger' ->> 'read')::float8, 0) as read,
+          coalesce((state -> 'ledger' ->> 'duplicates')::float8, 0) as duplicates,
+          (sealed_before + (
             -- The column finds the number where the newest version has it; an older one may not.
             select coalesce(sum(coalesce(
               e.payloads, (event_data(e.type, e.version, e.data) ->> 'payloads')::bigint
@@ -56,32 +44,17 @@ export class PostgresLedgerStore implements LedgerStore {
             from events e
             where e.partition = step.partition
               and e.position > step.after and e.position <= step.counted_to
-          ) as sealed,
+          ))::float8 as sealed,
           (
-            select coalesce(sum((w ->> 'payloads')::bigint), 0)::bigint
+            select coalesce(sum((w ->> 'payloads')::bigint), 0)::float8
             from jsonb_array_elements(state -> 'windows') as w
           ) as open,
           (
-            select count(*) from quarantine q where q.partition = step.partition
+            select count(*)::float8 from quarantine q where q.partition = step.partition
           ) as quarantined
         from step order by partition
       `,
       deadlineMs,
     );
-    return rows.map(toEntry);
   }
-}
-
-function toEntry(row: Row): LedgerEntry {
-  return {
-    partition: row.partition,
-    sequence: Number(row.sequence),
-    position: Number(row.position),
-    countedTo: Number(row.counted_to),
-    read: Number(row.read),
-    sealed: Number(row.sealed),
-    open: Number(row.open),
-    duplicates: Number(row.duplicates),
-    quarantined: Number(row.quarantined),
-  };
 }
