@@ -5,7 +5,6 @@ import { LedgerWatch } from "./actors/ledgerWatch.ts";
 import { QuarantineDesk } from "./actors/quarantineDesk.ts";
 import type { Log } from "./log.ts";
 import type { NatsLink } from "./nats/connection.ts";
-import { JetStreamRetryLog } from "./nats/retryLog.ts";
 import { JetStreamStreams } from "./nats/streams.ts";
 import { makeMissingStream, type Topology } from "./nats/topology.ts";
 import type { Database } from "./store/database.ts";
@@ -28,11 +27,7 @@ export function createOperations(
   const streams = new JetStreamStreams(link, log);
   return {
     ledger: new LedgerWatch(new PostgresLedgerStore(database), systemClock, log),
-    quarantine: new QuarantineDesk(
-      streams,
-      new PostgresQuarantineStore(database),
-      new JetStreamRetryLog(link),
-    ),
+    quarantine: new QuarantineDesk(streams, new PostgresQuarantineStore(database), streams),
     partitionControl: new LossAcceptance(streams, new PostgresLossStore(database), (partition) =>
       makeMissingStream(link, topology, partition),
     ),

@@ -1,4 +1,5 @@
 /** The streams of payloads as the partition owners use them. */
+import type { RetryLog } from "../actors/operatorPorts.ts";
 import {
   type LogMessage,
   type PayloadFeed,
@@ -17,7 +18,9 @@ import { findMessage, haltedWhenGone, stateOf } from "./streamState.ts";
 
 const tickTimeoutMs = 2_000;
 
-export class JetStreamStreams implements PayloadStreams {
+const retryTimeoutMs = 5_000;
+
+export class JetStreamStreams implements PayloadStreams, RetryLog {
   constructor(
     private readonly link: NatsLink,
     private readonly log: Log,
@@ -41,16 +44,32 @@ export class JetStreamStreams implements PayloadStreams {
 
   /** Two ticks do no harm, so a tick has no id and is not sent again here. */
   async tick(partition: number): Promise<number> {
-    if (!this.link.connected) throw new Error("NATS is disconnected");
     try {
-      const ack = await this.link.connection
-        .jetstream()
-        .publish(payloadSubject(partition), encodeTick(), { timeout: tickTimeoutMs });
-      return ack.seq;
+      return await this.#publish(partition, encodeTick(), tickTimeoutMs);
     } catch (error) {
       if (!isFullCode(apiCodeOf(error))) throw error;
       throw new PayloadLogUnavailable("full", { cause: error });
     }
+  }
+
+  takes(message: string): boolean {
+    this.#assertConnected();
+    return Buffer.byteLength(message) <= this.link.payloadBytesMax;
+  }
+
+  publish(partition: number, message: string): Promise<number> {
+    return this.#publish(partition, message, retryTimeoutMs);
+  }
+
+  async #publish(partition: number, message: string, timeout: number): Promise<number> {
+    this.#assertConnected();
+    const subject = payloadSubject(partition);
+    const ack = await this.link.connection.jetstream().publish(subject, message, { timeout });
+    return ack.seq;
+  }
+
+  #assertConnected(): void {
+    if (!this.link.connected) throw new Error("NATS is disconnected");
   }
 
   async purge(partition: number, sequence: number): Promise<void> {
