@@ -79,7 +79,7 @@ export function readConfig(
     roles: reader.roles("ROLES"),
     windowMs,
     partitions: reader.integer("PARTITIONS", 16, 1, 1_024),
-    streamReplicas: reader.oneOf("STREAM_REPLICAS", ["1", "3", "5"], "1"),
+    streamReplicas: Number(reader.oneOf("STREAM_REPLICAS", ["1", "3", "5"], "1")),
     sessionMemoryMs: reader.duration(
       "SESSION_MEMORY",
       formatDuration(Math.max(dayMs, 2 * windowMs)),
@@ -94,7 +94,7 @@ export function readConfig(
       1,
       httpThreadsMax,
     ),
-    logLevel: reader.logLevel("LOG_LEVEL"),
+    logLevel: reader.oneOf("LOG_LEVEL", logLevels, "info"),
   };
   crossFieldProblems(config, reader.problems);
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
@@ -176,11 +176,12 @@ class Reader {
     return parseDuration(fallback) ?? minMs;
   }
 
-  oneOf(name: string, allowed: readonly string[], fallback: string): number {
+  oneOf<Value extends string>(name: string, allowed: readonly Value[], fallback: Value): Value {
     const text = this.text(name, fallback);
-    if (allowed.includes(text)) return Number(text);
+    const value = allowed.find((candidate) => candidate === text);
+    if (value !== undefined) return value;
     this.problems.push(`${name}: must be one of ${allowed.join(", ")}, not "${text}"`);
-    return Number(fallback);
+    return fallback;
   }
 
   url(name: string, protocols: readonly string[]): string | undefined {
@@ -234,14 +235,6 @@ class Reader {
       }
     }
     return known;
-  }
-
-  logLevel(name: string): LogLevel {
-    const text = this.text(name, "info");
-    const level = logLevels.find((candidate) => candidate === text);
-    if (level !== undefined) return level;
-    this.problems.push(`${name}: must be one of ${logLevels.join(", ")}, not "${text}"`);
-    return "info";
   }
 }
 
