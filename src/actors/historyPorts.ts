@@ -151,17 +151,6 @@ export interface TableComparison {
   readonly skipped: string | null;
 }
 
-/** Compares the tables of projections with the fold of the events that they have applied. */
-export interface TableAudit {
-  readonly tables: readonly string[];
-  /** Over rows that begin at or after one time and before another; over all when there is none. */
-  compare(
-    table: string,
-    fromMs: number | undefined,
-    toMs: number | undefined,
-  ): Promise<TableComparison>;
-}
-
 // ----------------------------------------------------------------------------- what is asked of it
 
 /**

@@ -2,12 +2,7 @@
  * Re-runs the function of a partition over the messages that are still there, and compares every
  * event that it gives with the one in the log.
  */
-import type {
-  Difference,
-  ReplayBasis,
-  TableAudit,
-  TableComparison,
-} from "../actors/historyPorts.ts";
+import type { Difference, ReplayBasis } from "../actors/historyPorts.ts";
 import type { RecordedEvent } from "../actors/readPorts.ts";
 import { nameKey } from "../domain/actorName.ts";
 import { formatDuration } from "../domain/duration.ts";
@@ -160,19 +155,6 @@ async function auditStretch(
   const { events, differences, differencesTotal } = comparison;
   const payloads = partitionAfter.payloadsRead;
   return { messages, payloads, events, differences, differencesTotal };
-}
-
-/** Compares the table of every projection with the events that it has applied. */
-export async function auditTables(
-  { rules }: Pick<Past, "rules">,
-  tables: TableAudit,
-  { fromMs, toMs }: AuditRange,
-): Promise<readonly TableComparison[]> {
-  const firstMs = fromMs && ceilTo(fromMs, rules.windowMs);
-  const endMs = toMs && ceilTo(toMs, rules.windowMs);
-  const compared: TableComparison[] = [];
-  for (const table of tables.tables) compared.push(await tables.compare(table, firstMs, endMs));
-  return compared;
 }
 
 /** A log that was made by other rules differs everywhere: more than this nobody reads. */

@@ -5,7 +5,8 @@
  * tables are joined in Postgres, so that nothing of a long log has to fit into memory. It all runs
  * in one transaction with one snapshot, sent as one query: the temporary table goes with it.
  */
-import type { TableAudit, TableComparison, TableDifference } from "../actors/historyPorts.ts";
+import type { TableComparison, TableDifference } from "../actors/historyPorts.ts";
+import { ceilTo } from "../domain/windows.ts";
 import type { Database } from "./database.ts";
 import type { ProjectionDefinition } from "./projections/definition.ts";
 import { projections } from "./projections/registry.ts";
@@ -14,42 +15,41 @@ const differencesMax = 1_000;
 /** A long log takes its time. */
 const deadlineMs = 10 * 60 * 1_000;
 
-export class PostgresTableAudit implements TableAudit {
-  readonly tables: readonly string[];
-
-  constructor(
-    private readonly database: Database,
-    private readonly definitions = projections,
-  ) {
-    this.tables = definitions.map(({ name }) => name);
+/** The tables of all projections, over rows that begin within the range, or over all. */
+export async function compareTables(
+  database: Database,
+  windowMs: number,
+  { fromMs, toMs }: Partial<Range>,
+): Promise<readonly TableComparison[]> {
+  const range = {
+    fromMs: fromMs && ceilTo(fromMs, windowMs),
+    toMs: toMs && ceilTo(toMs, windowMs),
+  };
+  const compared: TableComparison[] = [];
+  for (const definition of projections) {
+    compared.push(await compareTable(database, definition, range));
   }
+  return compared;
+}
 
-  async compare(
-    table: string,
-    fromMs: number | undefined,
-    toMs: number | undefined,
-  ): Promise<TableComparison> {
-    const definition = this.definitions.find(({ name }) => name === table);
-    if (definition === undefined) throw new Error(`there is no projection ${table}`);
-    const found = await this.#liveVersion(table);
-    const { version } = definition;
-    if (found !== version) {
-      const skipped = `the table has version ${found}, this program knows version ${version}`;
-      return { table, rows: 0, differences: [], differencesTotal: 0, skipped };
-    }
-    const results = await this.database.run(
-      (sql) => sql.unsafe(comparison(definition, { fromMs, toMs })).simple(),
-      deadlineMs,
-    );
-    return toComparison(table, lastRows(results));
+async function compareTable(
+  database: Database,
+  definition: ProjectionDefinition,
+  range: Range,
+): Promise<TableComparison> {
+  const { name: table, version } = definition;
+  const [live] = await database.run(
+    (sql) => sql<{ version: number }[]>`select version from projections where name = ${table}`,
+  );
+  if (live?.version !== version) {
+    const skipped = `the table has version ${live?.version}, this program knows version ${version}`;
+    return { table, rows: 0, differences: [], differencesTotal: 0, skipped };
   }
-
-  async #liveVersion(table: string): Promise<number | undefined> {
-    const [row] = await this.database.run(
-      (sql) => sql<{ version: number }[]>`select version from projections where name = ${table}`,
-    );
-    return row?.version;
-  }
+  const results = await database.run(
+    (sql) => sql.unsafe(comparison(definition, range)).simple(),
+    deadlineMs,
+  );
+  return toComparison(table, lastRows(results));
 }
 
 /** Epoch ms. They are numbers: nothing to quote. */

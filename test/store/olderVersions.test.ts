@@ -8,14 +8,14 @@ import type { LogMessage } from "../../src/actors/ports.ts";
 import { BatchBuilder, encodeTick } from "../../src/domain/envelope.ts";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import { actorAt } from "../../src/replay/actorAt.ts";
-import { auditPartition, auditTables } from "../../src/replay/audit.ts";
+import { auditPartition } from "../../src/replay/audit.ts";
 import { explain } from "../../src/replay/explain.ts";
 import { followReceipt } from "../../src/replay/receipt.ts";
 import type { Past } from "../../src/replay/sources.ts";
 import { PostgresAdminQueries } from "../../src/store/adminQueries.ts";
 import { PostgresHistoryStore } from "../../src/store/history.ts";
 import { PostgresLedgerStore } from "../../src/store/ledger.ts";
-import { PostgresTableAudit } from "../../src/store/tableAudit.ts";
+import { compareTables } from "../../src/store/tableAudit.ts";
 import { memoryPast } from "../replay/memoryPast.ts";
 import { logMessage, run } from "../support/streams.ts";
 import { commitRaw, freshStore, type TestStore, windowMs } from "./support.ts";
@@ -106,7 +106,7 @@ test("older events are explained, audited, followed, folded and counted like new
     const audit = await auditPartition(past, 0, { fromMs });
     expect(audit).toMatchObject({ events: fromMs === undefined ? 12 : 6, differences: [] });
   }
-  for (const table of await auditTables(past, new PostgresTableAudit(store.database), {})) {
+  for (const table of await compareTables(store.database, windowMs, {})) {
     expect(table).toMatchObject({ differences: [] });
   }
   const fate = await followReceipt(

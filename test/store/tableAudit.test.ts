@@ -1,8 +1,7 @@
 /** The comparison of every projection's table with the fold of the events. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import { auditTables } from "../../src/replay/audit.ts";
 import { projections } from "../../src/store/projections/registry.ts";
-import { PostgresTableAudit } from "../../src/store/tableAudit.ts";
+import { compareTables } from "../../src/store/tableAudit.ts";
 import {
   commitRaw,
   firstEndMs,
@@ -16,7 +15,6 @@ import {
 // Real servers on a busy machine take their time.
 setDefaultTimeout(30_000);
 
-const past = { rules: { windowMs, partitions: 1, sessionMemoryMs: 20 * windowMs } };
 const windows = 30;
 const contents = 5;
 const hourMs = 3_600_000;
@@ -35,7 +33,7 @@ async function filledStore(): Promise<TestStore> {
 }
 
 function audit(store: TestStore, range: { fromMs?: number; toMs?: number } = {}) {
-  return auditTables(past, new PostgresTableAudit(store.database), range);
+  return compareTables(store.database, windowMs, range);
 }
 
 function run(store: TestStore, statement: string) {

@@ -3,13 +3,12 @@ import type { TableComparison } from "../../actors/historyPorts.ts";
 import {
   type AuditRange,
   auditPartition,
-  auditTables,
   type EventDifference,
   type PartitionAudit,
 } from "../../replay/audit.ts";
 import { dependsOnMemory } from "../../replay/memories.ts";
 import { ofPartitions } from "../../replay/tableDifferences.ts";
-import { PostgresTableAudit } from "../../store/tableAudit.ts";
+import { compareTables } from "../../store/tableAudit.ts";
 import { withPast } from "../direct.ts";
 import { CliFailure } from "../failure.ts";
 import type { Column, Output } from "../output.ts";
@@ -42,7 +41,7 @@ export function addAuditVerb(program: Command, settings: CliSettings): void {
           const progress = progressOn(out, partition);
           audits.push(await auditPartition(past, partition, range, progress));
         }
-        const compared = await auditTables(past, new PostgresTableAudit(database), range);
+        const compared = await compareTables(database, past.rules.windowMs, range);
         const tables = compared.map((one) => ofPartitions(one, chosen, past.rules.partitions));
         return { partitions: audits, tables };
       });
