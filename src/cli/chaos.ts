@@ -11,7 +11,7 @@ import { readConfig } from "../config.ts";
 import { formatDuration } from "../domain/duration.ts";
 import { errorMessage, stderrLog } from "../log.ts";
 import { CliFailure } from "./failure.ts";
-import { spareLoopback } from "./loopback.ts";
+import { interruption } from "./interruption.ts";
 import { runProgram, standalone } from "./program.ts";
 import { durationOption } from "./times.ts";
 import { count, ordinal } from "./verb.ts";
@@ -82,18 +82,6 @@ function chaosOptions(flags: ChaosFlags): ChaosOptions {
   };
 }
 
-/** Aborted at the first signal; the second ends the process. */
-function interruption(): AbortSignal {
-  const interrupted = new AbortController();
-  for (const name of ["SIGINT", "SIGTERM"] as const) {
-    process.on(name, () => {
-      if (interrupted.signal.aborted) process.exit(130);
-      interrupted.abort();
-    });
-  }
-  return interrupted.signal;
-}
-
 async function run(dataDir: string, options: ChaosOptions, signal: AbortSignal): Promise<boolean> {
   const log = stderrLog("warn");
   const startedMs = Date.now();
@@ -125,5 +113,4 @@ async function run(dataDir: string, options: ChaosOptions, signal: AbortSignal):
   }
 }
 
-spareLoopback(process.env);
 process.exitCode = await runProgram(command, process.argv.slice(2));

@@ -8,7 +8,6 @@ import { Cluster } from "../cluster/cluster.ts";
 import { ClusterStatus, type StatusLine } from "../cluster/status.ts";
 import { readConfig } from "../config.ts";
 import { errorMessage, stderrLog } from "../log.ts";
-import { spareLoopback } from "./loopback.ts";
 import { runProgram, standalone } from "./program.ts";
 import { integerFrom } from "./verb.ts";
 
@@ -122,5 +121,4 @@ function lineText({ name, state, pid, detail }: StatusLine): string {
   return `${name.padEnd(12)} ${state.padEnd(9)} ${String(pid ?? "-").padStart(8)}  ${detail}`;
 }
 
-spareLoopback(process.env);
 process.exitCode = await runProgram(command, process.argv.slice(2));

@@ -1,6 +1,5 @@
 #!/usr/bin/env bun
 /** `payload-stats`: see `--help`. */
-import { spareLoopback } from "./loopback.ts";
 import { createProgram, runProgram } from "./program.ts";
 import { readCliSettings } from "./settings.ts";
 
@@ -12,7 +11,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   process.stderr.write(`cannot write the result: ${error.message}\n`);
   process.exit(1);
 });
-spareLoopback(process.env);
 process.exitCode = await runProgram(
   createProgram(readCliSettings(process.env)),
   process.argv.slice(2),

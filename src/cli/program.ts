@@ -4,6 +4,7 @@ import packageJson from "../../package.json" with { type: "json" };
 import { ConfigError } from "../config.ts";
 import { errorMessage } from "../log.ts";
 import { CliFailure } from "./failure.ts";
+import { spareLoopback } from "./loopback.ts";
 import type { CliSettings } from "./settings.ts";
 import { httpUrl, secret } from "./verb.ts";
 import { addActorVerbs } from "./verbs/actor.ts";
@@ -76,6 +77,7 @@ export function standalone(name: string): Command {
 
 /** Runs a command line and resolves with the exit code. */
 export async function runProgram(program: Command, args: readonly string[]): Promise<number> {
+  spareLoopback(process.env);
   try {
     await program.parseAsync(args, { from: "user" });
     return 0;

@@ -5,9 +5,8 @@ import type { Screen } from "../simulator/progress.ts";
 import { describeRun, isGood, runFields } from "../simulator/report.ts";
 import { type SimulateOptions, simulate } from "../simulator/simulation.ts";
 import { Tables } from "../simulator/tables.ts";
+import { interruption } from "./interruption.ts";
 import type { OutputForm } from "./output.ts";
-
-const givenUp = 130;
 
 /** Resolves with the exit code: 0 no difference, 1 a difference. @param form of the report. */
 export async function runSimulation(options: SimulateOptions, form: OutputForm): Promise<number> {
@@ -41,16 +40,4 @@ function standardError(): Screen {
     hasColours: styleText("green", "x", { stream }) !== "x",
     write: (text) => void stream.write(text),
   };
-}
-
-/** Aborted at the first Ctrl-C; the second ends the process. */
-function interruption(): AbortSignal {
-  const controller = new AbortController();
-  const onSignal = () => {
-    if (controller.signal.aborted) process.exit(givenUp);
-    controller.abort();
-  };
-  process.on("SIGINT", onSignal);
-  process.on("SIGTERM", onSignal);
-  return controller.signal;
 }

@@ -14,7 +14,7 @@ import { restartWhenHung } from "../../src/embedded/hungServer.ts";
 import { prepareNats } from "../../src/embedded/natsServer.ts";
 import { loopback } from "../../src/embedded/ports.ts";
 import { postgresNiceness, preparePostgres } from "../../src/embedded/postgres.ts";
-import { isAlive, processState, readIfThere } from "../../src/embedded/processes.ts";
+import { commandLine, isAlive, processState, readIfThere } from "../../src/embedded/processes.ts";
 import { createLog, silentLog } from "../../src/log.ts";
 import { connectNats } from "../../src/nats/connection.ts";
 import { outgoingConnection } from "../support/outgoingConnection.ts";
@@ -187,11 +187,13 @@ describe("embedded servers", () => {
       const dataDir = temporaryDirectory();
       const port = await freePort();
       await (await start({ dataDir, postgres: { port } })).stop();
-      // It takes the place of the shell whose child ends, and never asks for that child's end.
-      const script = "true & echo $!; exec sleep 60";
+      // It takes the place of the shell that has a child, and never asks for that child's end.
+      const script = "sleep 60 & echo $!; exec sleep 60";
       const parent = Bun.spawn(["sh", "-c", script], { stdout: "pipe", stderr: "ignore" });
       const { value } = await parent.stdout.getReader().read();
       const zombie = Number(new TextDecoder().decode(value));
+      await until(() => commandLine(parent.pid) === "sleep 60", { what: "the shell is gone" });
+      process.kill(zombie, "SIGKILL");
       await until(() => processState(zombie) === "Z", { what: "there is a zombie" });
       await writeFile(join(dataDir, "postgres", "postmaster.pid"), `${zombie}\n`);
       const { postgres: server } = await start({ dataDir, postgres: { port } });
