@@ -27,8 +27,8 @@ export async function processMetrics(sources: MetricsSources): Promise<string> {
 
 /** The checks of `/readyz`, so that an alert needs no second source. */
 async function readinessSamples(readiness: Readiness): Promise<readonly Sample[]> {
-  // The other samples do not depend on it.
-  const checks = await readiness(databaseMs).catch(() => []);
+  const unknown = [{ name: "readiness", ok: false }];
+  const checks = await readiness(databaseMs).catch(() => unknown);
   const values = checks.map(({ name, ok }) => ({ labels: { check: name }, value: ok ? 1 : 0 }));
   return [gauges("payload_stats_check", "Checks of /readyz: 1 good, 0 not.", values)];
 }

@@ -107,7 +107,7 @@ function lateReasons(late: readonly LatePartition[]): string[] {
   const partitions = named(late.map(({ partition }) => partition));
   return [
     `${partitions}: sealed ${through}, more than two windows and LEASE ago; the owner ` +
-      `${owner ?? ""} is catching up, or its log says what it waits for`,
+      `${owner} is catching up, or its log says what it waits for`,
   ];
 }
 

@@ -217,7 +217,7 @@ export interface Health {
 
 export interface LatePartition {
   readonly partition: number;
-  readonly owner: string | null;
+  readonly owner: string;
   /** Null when no window was sealed yet. */
   readonly sealedThroughMs: number | null;
 }

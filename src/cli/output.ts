@@ -9,7 +9,7 @@ export type OutputForm = "table" | "json";
 export type Column = readonly [
   heading: string,
   value: string | ((row: JsonObject) => unknown),
-  colour?: (row: JsonObject) => Colour,
+  colour?: (row: JsonObject) => Colour | undefined,
 ];
 
 type Colour = "red" | "green" | "yellow";

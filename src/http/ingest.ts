@@ -185,7 +185,8 @@ function batchHandler(dependencies: IngestDependencies): IngestHandlers["batch"]
  * The rows of a batch: of an array or of lines, as the text shows, whatever its type says. A type
  * is held to in two things: what is declared as JSON is no single other value, and not lines of
  * which none is good; and of declared lines good ones are taken whatever the others look like. What
- * begins like an array and is none is lines, too, when its first line is a value of its own.
+ * begins like an array and is none is lines, too, when its first line is a value of its own and one
+ * of them is good.
  */
 async function readRows(text: string, { media, key }: Admitted): Promise<CheckedRows | Problem> {
   const array = arrayRows(text, batchRowsMax);
@@ -202,8 +203,8 @@ async function readRows(text: string, { media, key }: Admitted): Promise<Checked
   const isTornArray = array.kind !== "notAnArray" && parseJson(lines.rows[0] ?? "") === undefined;
   if (isTornArray && media !== "lines") return notJson();
   const checked = await checkRows(lines.rows, key);
-  const isDeclared = media === "lines" || (media === "text" && array.kind === "notAnArray");
-  return isDeclared || checked.payloads.length > 0 ? checked : notJson();
+  const mayBeAllBad = media === "lines" || (media === "text" && array.kind === "notAnArray");
+  return mayBeAllBad || checked.payloads.length > 0 ? checked : notJson();
 }
 
 function tooManyRows(): Problem {

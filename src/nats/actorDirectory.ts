@@ -22,7 +22,10 @@ import { actorKey, firstActors } from "./actorOrder.ts";
 import type { NatsLink } from "./connection.ts";
 import { actorSubject } from "./names.ts";
 
-/** One list is made at a time, since owners look at all their actors; so many wait for so long. */
+/**
+ * One list is made at a time, since owners look at all their actors; so many wait, and for longer
+ * than two lists take that some owner leaves without an answer.
+ */
 const listsWaitingMax = 8;
 const listWaitMs = 2 * answerMs + 1_000;
 

@@ -1,4 +1,4 @@
-/** The streams of payloads as the partition owners use them. */
+/** The streams of payloads as partition owners, and who retries what was quarantined, use them. */
 import type { RetryLog } from "../actors/operatorPorts.ts";
 import {
   type LogMessage,
@@ -17,7 +17,6 @@ import { payloadSubject, streamName } from "./names.ts";
 import { findMessage, haltedWhenGone, stateOf } from "./streamState.ts";
 
 const tickTimeoutMs = 2_000;
-
 const retryTimeoutMs = 5_000;
 
 export class JetStreamStreams implements PayloadStreams, RetryLog {

@@ -31,6 +31,9 @@ test("colours are for a terminal, and of the table's own", () => {
     return true;
   });
   const { isTTY } = process.stdout;
+  const { FORCE_COLOR, NO_COLOR } = process.env;
+  delete process.env.FORCE_COLOR;
+  delete process.env.NO_COLOR;
   const columns: Column[] = [["NAME", "name", () => "red"]];
   try {
     for (const terminal of [true, false]) {
@@ -40,6 +43,8 @@ test("colours are for a terminal, and of the table's own", () => {
   } finally {
     write.mockRestore();
     process.stdout.isTTY = isTTY;
+    Object.assign(process.env, FORCE_COLOR !== undefined && { FORCE_COLOR });
+    Object.assign(process.env, NO_COLOR !== undefined && { NO_COLOR });
   }
   expect(written[0]).toContain("\u001b[31ma\\u{1b}[32mb\u001b[39m");
   expect(written[1]).toBe("NAME\na\\u{1b}[32mb\n");

@@ -24,7 +24,7 @@ export function addPartitionVerbs(program: Command, settings: CliSettings): void
         ["SEQUENCE", "sequence"],
         ["POSITION", "position"],
         ["SEALED THROUGH", "sealedThrough"],
-        ["STOPPED", "stopped", () => "red"],
+        ["STOPPED", "stopped", ({ stopped }) => (stopped ? "red" : undefined)],
       ]);
     });
   partition
