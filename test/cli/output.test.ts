@@ -4,50 +4,49 @@ import { join } from "node:path";
 import { type Column, Output } from "../../src/cli/output.ts";
 import { freePort } from "../support/servers.ts";
 
-test("signs that turn or break a line, or command a terminal, are written out in tables, and nowhere else", () => {
+/** What is written to stdout meanwhile. */
+function writtenBy(work: () => void): string[] {
   const written: string[] = [];
   const write = spyOn(process.stdout, "write").mockImplementation((text) => {
     written.push(String(text));
     return true;
   });
-  const commands = "\u001b[2K\r\u009b31m\u0007\u007f";
-  const rows = [{ name: `a\u202eb\u2028c\u{feff}d\u2066e \u{1f469}\u200d\u{1f467}${commands}` }];
   try {
-    new Output("table").rows({}, rows, [["NAME", "name"]]);
-    new Output("json").rows(rows, rows, [["NAME", "name"]]);
+    work();
   } finally {
     write.mockRestore();
   }
-  const [table = "", json = ""] = written;
+  return written;
+}
+
+test("signs that turn or break a line, or command a terminal, are written out in tables, and nowhere else", () => {
+  const commands = "\u001b[2K\r\u009b31m\u0007\u007f";
+  const rows = [{ name: `a\u202eb\u2028c\u{feff}d\u2066e \u{1f469}\u200d\u{1f467}${commands}` }];
+  const [table = "", json = ""] = writtenBy(() => {
+    new Output("table").rows({}, rows, [["NAME", "name"]]);
+    new Output("json").rows(rows, rows, [["NAME", "name"]]);
+  });
   expect(table).toContain("a\\u{202e}b\\u{2028}c\\u{feff}d\\u{2066}e \u{1f469}\u200d\u{1f467}");
   expect(table).toContain("\\u{1b}[2K\\u{d}\\u{9b}31m\\u{7}\\u{7f}");
   expect(JSON.parse(json)).toEqual(rows);
 });
 
 test("colours are for a terminal, and of the table's own", () => {
-  const written: string[] = [];
-  const write = spyOn(process.stdout, "write").mockImplementation((text) => {
-    written.push(String(text));
-    return true;
-  });
   const { isTTY } = process.stdout;
-  const { FORCE_COLOR, NO_COLOR } = process.env;
+  const env = { ...process.env };
   delete process.env.FORCE_COLOR;
   delete process.env.NO_COLOR;
   const columns: Column[] = [["NAME", "name", () => "red"]];
-  try {
+  const [onTerminal, elsewhere] = writtenBy(() => {
     for (const terminal of [true, false]) {
       process.stdout.isTTY = terminal;
       new Output("table").rows({}, [{ name: "a\u001b[32mb" }], columns);
     }
-  } finally {
-    write.mockRestore();
-    process.stdout.isTTY = isTTY;
-    Object.assign(process.env, FORCE_COLOR !== undefined && { FORCE_COLOR });
-    Object.assign(process.env, NO_COLOR !== undefined && { NO_COLOR });
-  }
-  expect(written[0]).toContain("\u001b[31ma\\u{1b}[32mb\u001b[39m");
-  expect(written[1]).toBe("NAME\na\\u{1b}[32mb\n");
+  });
+  process.stdout.isTTY = isTTY;
+  Object.assign(process.env, env);
+  expect(onTerminal).toContain("\u001b[31ma\\u{1b}[32mb\u001b[39m");
+  expect(elsewhere).toBe("NAME\na\\u{1b}[32mb\n");
 });
 
 test("a verb whose reader has left ends by itself, with its own exit code", async () => {

@@ -10,6 +10,7 @@ import { holdProjection } from "../../src/store/projectionState.ts";
 import { stats } from "../../src/store/projections/stats.ts";
 import { Projector } from "../../src/store/projector.ts";
 import { testLog } from "../support/servers.ts";
+import { listening } from "../support/tcp.ts";
 import { until } from "../support/until.ts";
 import {
   firstEndMs,
@@ -274,10 +275,7 @@ test("a step whose answer is lost is done again soon, and rows stand still no lo
       one.on("close", () => other.destroy());
     }
   });
-  await new Promise<void>((resolve) => network.listen(0, "127.0.0.1", resolve));
-  const address = network.address();
-  if (address === null || typeof address === "string") throw new Error("no port");
-  url.port = String(address.port);
+  url.port = String(await listening(network));
   const pool = openTestDatabase(url.href, 6, "lossy", true);
   const projector = new Projector(pool, { workerId: "lossy", liveStepMs: 200, log: testLog });
   projector.start();

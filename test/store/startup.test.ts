@@ -13,6 +13,7 @@ import { migrations } from "../../src/store/migrations.ts";
 import { openDatabase } from "../../src/store/open.ts";
 import { prepareDatabase } from "../../src/store/prepare.ts";
 import { freshDatabase, testLog } from "../support/servers.ts";
+import { listening } from "../support/tcp.ts";
 import { until } from "../support/until.ts";
 import { freshStore, openTestDatabase, TestStore, windowMs } from "./support.ts";
 
@@ -165,10 +166,7 @@ describe("the connection", () => {
 
   test("to something silent fails after a bounded time", async () => {
     const silent = createServer(() => {});
-    await new Promise<void>((resolve) => silent.listen(0, "127.0.0.1", resolve));
-    const address = silent.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    const url = `postgres://user@127.0.0.1:${address.port}/db`;
+    const url = `postgres://user@127.0.0.1:${await listening(silent)}/db`;
     await expect(openDatabase({ ...options, url }, 300)).rejects.toThrow("did not answer");
     silent.close();
   });
@@ -257,10 +255,7 @@ describe("the connection", () => {
         for (const socket of [near, far]) socket.on("error", () => {});
       }, 900);
     });
-    await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve));
-    const address = slow.address();
-    if (address === null || typeof address === "string") throw new Error("no port");
-    url.port = String(address.port);
+    url.port = String(await listening(slow));
     const database = new Database({ ...options, url: url.href, deadlineMs: 300 });
     const ask = () => database.run((sql) => sql`select`);
     await expect(ask()).rejects.toBeInstanceOf(DeadlineExceeded);
