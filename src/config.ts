@@ -146,7 +146,7 @@ class Reader {
   /** What fits into an Authorization header. The value is never repeated in the message. */
   secret(name: string): string | undefined {
     const value = this.optional(name);
-    if (value !== undefined && !/^[\x21-\x7e]+$/.test(value)) {
+    if (value !== undefined && !fitsHeader(value)) {
       this.problems.push(`${name}: must be printable ASCII without spaces`);
     }
     return value;
@@ -236,6 +236,11 @@ class Reader {
     }
     return known;
   }
+}
+
+/** True for what an Authorization header can carry. */
+export function fitsHeader(text: string): boolean {
+  return /^[\x21-\x7e]+$/.test(text);
 }
 
 function canDecode(text: string): boolean {

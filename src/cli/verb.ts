@@ -1,5 +1,6 @@
 /** What every verb is made of: a command with an example, run with a client and an output. */
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { fitsHeader } from "../config.ts";
 import { AdminClient } from "./adminClient.ts";
 import { CliFailure } from "./failure.ts";
 import { Output, type OutputForm } from "./output.ts";
@@ -66,10 +67,6 @@ function numberLike(form: RegExp, kind: string, min: number, max = Number.POSITI
 export function secret(text: string): string {
   if (fitsHeader(text)) return text;
   throw new InvalidArgumentError("It must be printable ASCII without spaces.");
-}
-
-function fitsHeader(text: string): boolean {
-  return /^[\x21-\x7e]+$/.test(text);
 }
 
 export function httpUrl(text: string): string {

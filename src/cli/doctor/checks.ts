@@ -5,6 +5,7 @@ import { dirname, resolve } from "node:path";
 import { type Config, ConfigError, readConfig } from "../../config.ts";
 import { isObject } from "../../domain/json.ts";
 import { loopback } from "../../embedded/ports.ts";
+import { claimPort } from "../../http/tcpPort.ts";
 import { inTime } from "../../inTime.ts";
 import { errorMessage, silentLog } from "../../log.ts";
 import { inspectNats, type NatsFacts } from "../../nats/inspect.ts";
@@ -42,7 +43,7 @@ export function checkConfig(env: Environment): { config?: Config; findings: Find
 }
 
 /**
- * A port is good when it is free, or when it is ours already.
+ * A port is good when a start could have it, or when it is ours already.
  * @param route one that only the listener has which belongs there.
  */
 export async function checkPort(
@@ -52,7 +53,11 @@ export async function checkPort(
   route: string,
 ): Promise<Finding> {
   const reachable = reachableHost(host);
-  if (!(await isOpen(reachable, port))) return freePortFinding(name, host, port);
+  if (!(await isOpen(reachable, port))) {
+    const settings = { host: name.replace("PORT", "HOST"), port: name };
+    const claim = () => claimPort({ host, port, settings }).release();
+    return findingOf(name, `port ${port} is free`, claim);
+  }
   const ask = (path: string) =>
     fetch(`http://${authorityOf(reachable)}:${port}${path}`, {
       signal: AbortSignal.timeout(2_000),
@@ -68,17 +73,6 @@ export async function checkPort(
   );
   if (isThere) return finding(name, "ok", `port ${port} is served by payload-stats`);
   return finding(name, "bad", `port ${port} is served by another listener of payload-stats`);
-}
-
-/** Nobody is there: it is tried whether we can be. */
-function freePortFinding(name: string, host: string, port: number): Finding {
-  try {
-    Bun.listen({ hostname: host, port, socket: { data() {} } }).stop(true);
-    return finding(name, "ok", `port ${port} is free`);
-  } catch (error) {
-    const detail = `port ${port} of ${host} cannot be listened on: ${errorMessage(error)}`;
-    return finding(name, "bad", detail);
-  }
 }
 
 /** What the running service says of itself. */
