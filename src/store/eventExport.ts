@@ -44,8 +44,10 @@ export async function* exportEvents(
   onProgress: (progress: ExportProgress) => void = () => {},
 ): AsyncGenerator<string> {
   const header = await readLogHeader(database);
-  yield `${JSON.stringify(header)}\n`;
-  const hasher = new Bun.CryptoHasher("sha256");
+  if (header === undefined) throw new Error("there are no partitions");
+  const headerLine = `${JSON.stringify(header)}\n`;
+  const hasher = new Bun.CryptoHasher("sha256").update(headerLine);
+  yield headerLine;
   const of = header.partitions.reduce((sum, { position }) => sum + position, 0);
   let events = 0;
   for (const { partition, position: last } of header.partitions) {
@@ -76,7 +78,8 @@ function endOf(page: readonly EventLine[], partition: number, after: number): nu
   return position;
 }
 
-async function readLogHeader(database: Database): Promise<ArchiveHeader> {
+/** What an export of the log would begin with now; undefined before the first start. */
+export async function readLogHeader(database: Database): Promise<ArchiveHeader | undefined> {
   const [row] = await database.run(
     (sql) => sql<
       { windowMs: string; partitions: readonly ArchivePartition[]; fingerprint: string }[]
@@ -93,7 +96,7 @@ async function readLogHeader(database: Database): Promise<ArchiveHeader> {
       left join events e on e.partition = p.partition and e.position = p.position
     `,
   );
-  if (row === undefined || row.partitions === null) throw new Error("there are no partitions");
+  if (row === undefined || row.partitions === null) return undefined;
   return {
     format: archiveFormat,
     formatVersion: archiveVersion,

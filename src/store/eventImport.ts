@@ -3,22 +3,18 @@
  *
  * Events are staged page by page, and become the event log by one statement, when the last has
  * come and all is as header and footer promise; the settings are fixed just before. So an import
- * that was stopped while it read has changed nothing; started again with the same file, it goes on
- * where it was. What was staged then is compared with the file, since a damaged one shows itself
- * only at its end.
+ * that ended early has changed nothing, and is started again.
  */
 import { checkEventVersion } from "../domain/eventVersions.ts";
 import type { Database } from "./database.ts";
 import {
-  type ArchivedEvent,
   type ArchiveFooter,
   type ArchiveHeader,
   BadArchive,
   readHeader,
   readLine,
 } from "./eventArchive.ts";
-import type { ExportProgress } from "./eventExport.ts";
-import { ImportStage, stagedPositions } from "./importStage.ts";
+import { type ExportProgress, readLogHeader } from "./eventExport.ts";
 import { migrate } from "./migrate.ts";
 import { prepareDatabase } from "./prepare.ts";
 import {
@@ -34,16 +30,12 @@ interface ImportOptions {
   readonly configured?: Partial<Settings>;
   /** The state of a partition that has read nothing. */
   readonly emptyState: object;
-  /** Gives up what was staged of another file. */
-  readonly restart?: boolean;
   readonly onProgress?: (progress: ExportProgress) => void;
 }
 
 interface Imported {
   readonly events: number;
-  /** Events that an earlier, unfinished import had staged already. */
-  readonly stagedBefore: number;
-  /** The whole log was there already. */
+  /** The log was there already, and nothing came after it. */
   readonly importedBefore: boolean;
   /** Those of the log, which are fixed in the database now. */
   readonly settings: Settings;
@@ -63,72 +55,89 @@ export class OtherSettings extends ImportRefused {
   }
 }
 
+const pageRowsMax = 2_000;
+const pageCharsMax = 8 * 1_024 * 1_024;
+const pageDeadlineMs = 60_000;
 /** Moving all events into the log is one statement; this bounds how large a log can be. */
 const finishDeadlineMs = 9 * 60_000;
 
 /**
  * Makes the database ready, with the settings of the log, and imports it.
- * @throws BadArchive, ImportRefused, OtherSettings, OtherStage, SettingsMismatch,
- *   UnknownEventVersion
+ * @throws BadArchive, ImportRefused, OtherSettings, SettingsMismatch, UnknownEventVersion
  */
 export async function importEvents(
   database: Database,
-  lines: AsyncIterable<string>,
-  { configured = {}, emptyState, restart = false, onProgress = () => {} }: ImportOptions,
+  lines: AsyncGenerator<string>,
+  { configured = {}, emptyState, onProgress = () => {} }: ImportOptions,
 ): Promise<Imported> {
-  const iterator = lines[Symbol.asyncIterator]();
-  const first = await iterator.next();
+  const first = await lines.next();
   if (first.done === true) throw new BadArchive("the file is empty");
   const header = readHeader(first.value);
-  const { partitions } = header;
-  const settings = { windowMs: header.windowMs, partitions: partitions.length };
+  const { windowMs, partitions } = header;
+  const settings = { windowMs, partitions: partitions.length };
   // Before anything is fixed, and also when there is nothing left to import.
   const differences = settingsDifferences(configured, settings);
   if (differences.length > 0) throw new OtherSettings(differences);
   await migrate(database);
   await checkSettings(database, settings);
-  const started = await startImport(database, header, restart);
-  const of = partitions.reduce((sum, { position }) => sum + position, 0);
-  const importedBefore = started === "done";
-  const staged = await stagedPositions(database);
-  const stagedBefore = [...staged.values()].reduce((sum, position) => sum + position, 0);
+  const importedBefore = Bun.deepEquals(await readLogHeader(database), header);
+  const stage = importedBefore ? undefined : await startImport(database);
 
-  const order = new LogOrder(header);
-  const stage = new ImportStage(database, staged);
-  const progress = () => onProgress({ events: order.events, of });
-  for (let next = await iterator.next(); next.done !== true; next = await iterator.next()) {
-    const event = order.read(next.value);
-    if (event === undefined || importedBefore) continue;
-    if (await stage.add(next.value, event)) progress();
+  const of = partitions.reduce((sum, { position }) => sum + position, 0);
+  let events = 0;
+  for await (const page of checkedPages(lines, new LogOrder(first.value, header))) {
+    await stage?.add(page);
+    events += page.length;
+    onProgress({ events, of });
+  }
+  await prepareDatabase(database, settings);
+  await stage?.finish(header, emptyState);
+  return { events, importedBefore, settings };
+}
+
+/** The lines of the events, many at a time. @throws BadArchive, at the end too. */
+async function* checkedPages(
+  lines: AsyncGenerator<string>,
+  order: LogOrder,
+): AsyncGenerator<readonly string[]> {
+  let page: string[] = [];
+  let chars = 0;
+  for await (const line of lines) {
+    if (!order.isEvent(line)) continue;
+    page.push(line);
+    chars += line.length;
+    if (page.length < pageRowsMax && chars < pageCharsMax) continue;
+    yield page;
+    page = [];
+    chars = 0;
   }
   order.finish();
-  if (importedBefore) return { events: of, stagedBefore: of, importedBefore, settings };
-  await stage.flush();
-  progress();
-  await prepareDatabase(database, settings);
-  await finishImport(database, header, emptyState);
-  return { events: of, stagedBefore, importedBefore, settings };
+  yield page;
 }
 
 /** Checks that the lines are the events that the header promises, in order and without gaps. */
 class LogOrder {
-  events = 0;
-  readonly #hasher = new Bun.CryptoHasher("sha256");
+  readonly #hasher: Bun.CryptoHasher;
   #partition = 0;
   #position = 0;
   #line = 1;
   #footer: ArchiveFooter | undefined;
 
-  constructor(private readonly header: ArchiveHeader) {}
+  constructor(
+    headerLine: string,
+    private readonly header: ArchiveHeader,
+  ) {
+    this.#hasher = new Bun.CryptoHasher("sha256").update(`${headerLine}\n`);
+  }
 
-  /** The event of a line; undefined for the footer. */
-  read(line: string): ArchivedEvent | undefined {
+  /** False for the footer. @throws BadArchive, UnknownEventVersion */
+  isEvent(line: string): boolean {
     this.#line += 1;
     if (this.#footer !== undefined) throw this.#bad("comes after the end");
     const value = readLine(line, this.#line);
     if ("end" in value) {
       this.#footer = value;
-      return undefined;
+      return false;
     }
     this.#skipEnded();
     if (value.partition !== this.#partition || value.position !== this.#position + 1) {
@@ -138,11 +147,9 @@ class LogOrder {
       );
     }
     checkEventVersion(value.type, value.version);
-    this.#checkWindow(value.type, value.data);
     this.#hasher.update(`${line}\n`);
     this.#position += 1;
-    this.events += 1;
-    return value;
+    return true;
   }
 
   finish(): void {
@@ -151,23 +158,8 @@ class LogOrder {
     if (this.#partition < this.header.partitions.length) {
       throw new BadArchive(`events of partition ${this.#partition} are missing`);
     }
-    if (this.#footer.events !== this.events || this.#footer.sha256 !== this.#hasher.digest("hex")) {
-      throw new BadArchive("the events are not those that were exported");
-    }
-  }
-
-  /**
-   * The checksum does not cover the header, but the events tell what it has to say: the times of a
-   * window stand in the same place in every version.
-   */
-  #checkWindow(type: string, data: unknown): void {
-    if (type !== "WindowSealed") return;
-    const { windowMs, partitions } = this.header;
-    const [startMs, endMs] = [timeIn(data, "windowStart"), timeIn(data, "windowEnd")];
-    if (endMs - startMs !== windowMs) throw this.#bad("has a window of another length");
-    const { sealedThrough = null } = partitions[this.#partition] ?? {};
-    if (sealedThrough === null || endMs > Date.parse(sealedThrough)) {
-      throw this.#bad("was sealed after the time that the first line gives");
+    if (this.#footer.sha256 !== this.#hasher.digest("hex")) {
+      throw new BadArchive("the file is not what was exported");
     }
   }
 
@@ -184,55 +176,59 @@ class LogOrder {
   }
 }
 
-/** NaN when there is none. */
-function timeIn(data: unknown, name: "windowStart" | "windowEnd"): number {
-  const time = new Map(Object.entries(Object(data))).get(name);
-  return typeof time === "string" ? Date.parse(time) : Number.NaN;
-}
+/** The events of one import that are not part of the log yet. */
+class ImportStage {
+  constructor(
+    private readonly database: Database,
+    private readonly id: string,
+  ) {}
 
-async function startImport(
-  database: Database,
-  header: ArchiveHeader,
-  restart: boolean,
-): Promise<"started" | "resumed" | "done"> {
-  const [row] = await database.run(
-    (sql) => sql<{ outcome: "started" | "resumed" | "done" | "other" | "not empty" }[]>`
-      select start_import(${JSON.stringify(header)}::text::jsonb, ${restart}) as outcome
-    `,
-  );
-  switch (row?.outcome) {
-    case "started":
-    case "resumed":
-    case "done":
-      return row.outcome;
-    case "other":
-      throw new ImportRefused("the import of another log has begun here: finish it, or restart");
-    default:
-      throw notEmpty();
+  /** The lines are JSON already; Postgres reads their text, so no number is rounded on the way. */
+  async add(lines: readonly string[]): Promise<void> {
+    const events = `[${lines.join(",")}]`;
+    const [row] = await this.database.run(
+      (sql) => sql<{ outcome: string }[]>`
+        select stage_events(${this.id}, ${events}::text::jsonb) as outcome
+      `,
+      pageDeadlineMs,
+    );
+    if (row?.outcome !== "staged") throw anotherBegan();
+  }
+
+  /** Makes them the log. */
+  async finish(header: ArchiveHeader, emptyState: object): Promise<void> {
+    const [row] = await this.database.run(
+      (sql) => sql<{ outcome: string }[]>`
+        select finish_import(
+          ${this.id}, ${JSON.stringify(header)}::text::jsonb,
+          ${JSON.stringify(emptyState)}::text::jsonb
+        ) as outcome
+      `,
+      finishDeadlineMs,
+    );
+    switch (row?.outcome) {
+      case "imported":
+        return;
+      case "not empty":
+        throw notEmpty();
+      case "incomplete":
+        throw new ImportRefused("Postgres has lost what was staged: start the import again");
+      default:
+        throw anotherBegan();
+    }
   }
 }
 
-async function finishImport(
-  database: Database,
-  header: ArchiveHeader,
-  emptyState: object,
-): Promise<void> {
+async function startImport(database: Database): Promise<ImportStage> {
   const [row] = await database.run(
-    (sql) => sql<{ outcome: string }[]>`
-      select finish_import(
-        ${JSON.stringify(header)}::text::jsonb, ${JSON.stringify(emptyState)}::text::jsonb
-      ) as outcome
-    `,
-    finishDeadlineMs,
+    (sql) => sql<{ id: string | null }[]>`select start_import() as id`,
   );
-  switch (row?.outcome) {
-    case "imported":
-      return;
-    case "not empty":
-      throw notEmpty();
-    default:
-      throw new ImportRefused("another import was at work meanwhile: start this one again");
-  }
+  if (typeof row?.id !== "string") throw notEmpty();
+  return new ImportStage(database, row.id);
+}
+
+function anotherBegan(): ImportRefused {
+  return new ImportRefused("another import has begun meanwhile: start this one again");
 }
 
 function notEmpty(): ImportRefused {

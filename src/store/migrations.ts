@@ -7,9 +7,11 @@ import acceptLoss from "./schema/functions/accept_loss.sql" with { type: "text" 
 import commitPartition from "./schema/functions/commit_partition.sql" with { type: "text" };
 import dropRebuild from "./schema/functions/drop_rebuild.sql" with { type: "text" };
 import finishImport from "./schema/functions/finish_import.sql" with { type: "text" };
+import stageEvents from "./schema/functions/stage_events.sql" with { type: "text" };
 import startImport from "./schema/functions/start_import.sql" with { type: "text" };
 import { schema } from "./schema/schema.ts";
 import haltedPartitions from "./schema/versions/halted_partitions.sql" with { type: "text" };
+import imports from "./schema/versions/imports.sql" with { type: "text" };
 
 export interface Migration {
   readonly version: number;
@@ -24,6 +26,11 @@ export const migrations: readonly Migration[] = [
   {
     version: 13,
     name: "quiet commits",
-    statements: commitPartition + dropRebuild + startImport + finishImport,
+    statements: commitPartition + dropRebuild,
+  },
+  {
+    version: 14,
+    name: "imports that start over",
+    statements: imports + startImport + stageEvents + finishImport,
   },
 ];

@@ -35,18 +35,15 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
     .command("import")
     .description("read an exported event log into a database whose event log is empty")
     .argument("<file>", "- for stdin")
-    .option("--restart", "give up what an unfinished import of another file has left")
     .addHelpText("after", example("events import events.ndjson.gz"))
-    .action(async (file: string, { restart }: { restart?: boolean }, command: Command) => {
+    .action(async (file: string, _options: unknown, command: Command) => {
       const { out } = contextOf(command, settings);
       await archive(settings.env, async (database) => {
         const bytes = file === "-" ? process.stdin : createReadStream(file);
-        const onProgress = progressOn(out);
         const imported = await importEvents(database, linesOf(bytes), {
           configured: configuredIn(settings.env),
           emptyState: emptyPartitionState,
-          restart: restart === true,
-          onProgress,
+          onProgress: progressOn(out),
         });
         const { settings: fixed, ...counts } = imported;
         const WINDOW = formatDuration(fixed.windowMs);

@@ -24,13 +24,12 @@ import swapRebuild from "./functions/swap_rebuild.sql" with { type: "text" };
 import windowLength from "./functions/window_length.sql" with { type: "text" };
 import withinLimits from "./functions/within_limits.sql" with { type: "text" };
 import events from "./tables/events.sql" with { type: "text" };
-import imports from "./tables/imports.sql" with { type: "text" };
 import partitions from "./tables/partitions.sql" with { type: "text" };
 import projections from "./tables/projections.sql" with { type: "text" };
 import settings from "./tables/settings.sql" with { type: "text" };
 
 /** What others refer to comes first. */
-const tables = [settings, partitions, refuseChangeOfEvents, events, projections, imports];
+const tables = [settings, partitions, refuseChangeOfEvents, events, projections];
 
 const functions = [
   ensureSettings,

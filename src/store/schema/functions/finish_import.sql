@@ -1,5 +1,6 @@
--- Moves the staged events into the log and the partitions to their ends, when all are there.
--- `incomplete`: the header promises other events than were staged.
+-- Moves the staged events into the log and the partitions to their ends. `imported`; `not empty`:
+-- the log has begun; `other`: another import has begun; `incomplete`: events are missing that were
+-- staged, as after a crash of Postgres.
 --
 -- The checkpoints follow no stream that exists, so that none is read as if it went on from them: a
 -- partition stops until someone accepts that. Then it reads what a stream holds of the time after
@@ -7,11 +8,10 @@
 -- whose loss was accepted before any of its windows was sealed has events, but no such time.
 -- `p_empty_state` is the state of a partition that has read nothing; it gets the time and the
 -- ledger that the events tell of.
-create or replace function finish_import(p_header jsonb, p_empty_state jsonb) returns text
-language plpgsql as $$
+create or replace function finish_import(p_import uuid, p_header jsonb, p_empty_state jsonb)
+returns text language plpgsql as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended('payload_stats_import', 0));
-  perform from event_imports i where i.header = p_header and i.finished_at is null;
+  perform from event_imports i where i.import = p_import for update;
   if not found then
     return 'other';
   end if;
@@ -19,20 +19,13 @@ begin
   if exists (select from events)
     or exists (select from partitions p where p.position > 0 or p.sequence > 0)
   then
+    delete from event_imports;
     truncate imported_events;
-    delete from event_imports i where i.finished_at is null;
     return 'not empty';
   end if;
-  if exists (
-    select from jsonb_to_recordset(p_header -> 'partitions')
-      as promised (partition int, position bigint)
-    full join (
-      select e.partition, count(*) as events, max(e.position) as position
-      from imported_events e group by e.partition
-    ) as staged using (partition)
-    where promised.position is distinct from coalesce(staged.position, 0)
-      or staged.events <> staged.position
-  ) then
+  if (select sum((p ->> 'position')::bigint) from jsonb_array_elements(p_header -> 'partitions') p)
+    <> (select count(*) from imported_events)
+  then
     return 'incomplete';
   end if;
 
@@ -72,7 +65,7 @@ begin
     as promised (partition int, position bigint, "sealedThrough" timestamptz)
   where p.partition = promised.partition
     and (promised.position > 0 or promised."sealedThrough" is not null);
-  update event_imports set finished_at = clock_timestamp();
+  delete from event_imports;
   truncate imported_events;
   perform pg_notify('payload_stats_events', '');
   return 'imported';
