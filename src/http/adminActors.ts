@@ -31,11 +31,6 @@ interface AdminActorsDependencies {
   readonly log: Log;
 }
 
-/** The part of the server that the routes use. */
-interface Idling {
-  timeout(request: Request, seconds: number): void;
-}
-
 /**
  * The plugin with `GET /admin/actors`, `GET /admin/actors/:customer/:content`, and `GET
  * /admin/actor`, which answers the same: no path can hold the names `.` and `..`, since whoever
@@ -44,17 +39,10 @@ interface Idling {
 export function adminActorsController(dependencies: AdminActorsDependencies) {
   const { actors, log } = dependencies;
 
-  async function answer(
-    reader: QueryReader,
-    names: ActorName,
-    request: Request,
-    server: Idling | null,
-  ) {
+  async function answer(reader: QueryReader, names: ActorName) {
     const moment = readMoment(reader, "at");
     reader.finish();
     if (moment === undefined) return await showActor(dependencies, names);
-    // A long stretch of the stream takes longer than a connection may be idle.
-    server?.timeout(request, 0);
     return await showPastActor(dependencies.history, log, names, moment);
   }
 
@@ -73,18 +61,18 @@ export function adminActorsController(dependencies: AdminActorsDependencies) {
     )
     .get(
       "/admin/actors/:customer/:content",
-      ({ request, server }) => {
+      ({ request }) => {
         const [customer = "", content = ""] = pathNames(request.url, 2);
         const reader = new QueryReader(request.url);
-        return answer(reader, { customer, content }, request, server);
+        return answer(reader, { customer, content });
       },
       { detail: actorDetail },
     )
     .get(
       "/admin/actor",
-      ({ request, server }) => {
+      ({ request }) => {
         const reader = new QueryReader(request.url);
-        return answer(reader, readNames(reader), request, server);
+        return answer(reader, readNames(reader));
       },
       { detail: namedActorDetail },
     );

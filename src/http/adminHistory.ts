@@ -17,7 +17,7 @@ import { explainDetail, receiptDetail } from "./adminHistoryDocs.ts";
 import { adminPageDefault, adminPageMax, recentEvents } from "./limits.ts";
 import { askPort } from "./portCall.ts";
 import { Problem } from "./problem.ts";
-import { parameterProblemKind, pathNames, QueryReader } from "./queryParams.ts";
+import { pathNames, QueryReader } from "./queryParams.ts";
 import { parseMoment } from "./timeText.ts";
 
 interface AdminHistoryDependencies {
@@ -31,10 +31,8 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
   return new Elysia({ name: "admin-history" })
     .get(
       "/admin/explain",
-      async ({ request, server }) => {
+      async ({ request }) => {
         const query = readExplainQuery(request.url, windowMs);
-        // A long stretch of the stream takes longer than a connection may be idle.
-        server?.timeout(request, 0);
         const found = await askPort(log, () => history.explain(query));
         if (found !== undefined) return explanationFields(found);
         throw new Problem(
@@ -46,14 +44,13 @@ export function adminHistoryController({ history, windowMs, log }: AdminHistoryD
     )
     .get(
       "/admin/receipts/:receipt",
-      async ({ request, server }) => {
+      async ({ request }) => {
         const [text = ""] = pathNames(request.url, 1);
         new QueryReader(request.url).finish();
         const receipt = parseReceipt(text);
         if (receipt === undefined) {
           throw new Problem("invalid-request", "A receipt is written partition.sequence.index.");
         }
-        server?.timeout(request, 0);
         const found = await askPort(log, () => history.receipt(receipt));
         if (found !== undefined) return fateFields(found);
         throw new Problem("not-found", "No payload was ever answered with this receipt.");
@@ -114,7 +111,7 @@ export async function showPastActor(
 ) {
   const found = await askPort(log, () => history.actorAt(names, moment, recentEvents));
   if (found !== undefined && "kind" in found) {
-    throw new Problem(parameterProblemKind, "The moment is in the future.", {
+    throw new Problem("invalid-query", "The moment is in the future.", {
       errors: [{ pointer: "?at", detail: `is in the future: ${newestText(found)}` }],
     });
   }

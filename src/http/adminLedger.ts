@@ -19,12 +19,10 @@ export function adminLedgerController(dependencies: AdminLedgerDependencies) {
   return new Elysia({ name: "admin-ledger" })
     .get(
       "/admin/ledger",
-      async ({ request, server }) => {
+      async ({ request }) => {
         const reader = new QueryReader(request.url);
         const recount = reader.oneOf("recount", ["true", "false"]) === "true";
         reader.finish();
-        // A long log takes longer than a connection may be idle.
-        server?.timeout(request, 0);
         return await askPort(log, () => ledger.report(recount));
       },
       { detail: ledgerDetail },

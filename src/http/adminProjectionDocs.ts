@@ -16,13 +16,16 @@ import {
 } from "./docParts.ts";
 import { adminRefusals } from "./openApi.ts";
 
-export type ProjectionCommand =
-  | "rebuild"
-  | "verify"
-  | "accept-diff"
-  | "cancel"
-  | "pause"
-  | "resume";
+export const projectionCommands = [
+  "rebuild",
+  "verify",
+  "accept-diff",
+  "cancel",
+  "pause",
+  "resume",
+] as const;
+
+export type ProjectionCommand = (typeof projectionCommands)[number];
 
 const kind = {
   type: "string" as const,

@@ -15,6 +15,7 @@ import type { Log } from "../log.ts";
 import {
   commandDetail,
   type ProjectionCommand,
+  projectionCommands,
   projectionDetail,
   projectionsDetail,
 } from "./adminProjectionDocs.ts";
@@ -83,14 +84,7 @@ const commands: Readonly<Record<ProjectionCommand, CommandRoute>> = {
 /** The plugin with `GET /admin/projections`, one projection of it, and the commands. */
 export function adminProjectionsController(dependencies: AdminProjectionsDependencies) {
   const { queries, log } = dependencies;
-  const command = (command: ProjectionCommand) =>
-    [
-      `/admin/projections/:name/${command}`,
-      ({ request }: { readonly request: Request }) =>
-        runCommand(dependencies, command, request.url),
-      { parse: "none" as const, detail: commandDetail(command) },
-    ] as const;
-  return new Elysia({ name: "admin-projections" })
+  const app = new Elysia({ name: "admin-projections" })
     .get(
       "/admin/projections",
       async ({ request }) => {
@@ -111,13 +105,15 @@ export function adminProjectionsController(dependencies: AdminProjectionsDepende
         return projectionFields(info, (report) => report);
       },
       { detail: projectionDetail },
-    )
-    .post(...command("rebuild"))
-    .post(...command("verify"))
-    .post(...command("accept-diff"))
-    .post(...command("cancel"))
-    .post(...command("pause"))
-    .post(...command("resume"));
+    );
+  for (const command of projectionCommands) {
+    app.post(
+      `/admin/projections/:name/${command}`,
+      ({ request }) => runCommand(dependencies, command, request.url),
+      { parse: "none", detail: commandDetail(command) },
+    );
+  }
+  return app;
 }
 
 async function runCommand(

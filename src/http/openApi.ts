@@ -1,7 +1,6 @@
 /** Parts of the OpenAPI document that controllers share. */
 import type { DocumentDecoration } from "elysia";
 import { type ProblemKind, problemContentType, problemKinds, problemType } from "./problem.ts";
-import { parameterProblemKind } from "./queryParams.ts";
 
 export type ApiResponses = NonNullable<DocumentDecoration["responses"]>;
 type ApiResponse = ApiResponses[string];
@@ -40,7 +39,7 @@ export function adminRefusals(...further: readonly ProblemKind[]): ApiResponses 
     "invalid-request",
     "forbidden",
     "unauthorized",
-    parameterProblemKind,
+    "invalid-query",
     "internal",
     "unavailable",
   );

@@ -21,7 +21,6 @@ import {
 } from "./docParts.ts";
 import { rowsDefault, rowsMax } from "./limits.ts";
 import { problemResponses } from "./openApi.ts";
-import { parameterProblemKind } from "./queryParams.ts";
 
 const windowSchemas = {
   time: time("End of the window (or bucket), as in the tables. Equal to `windowEnd`."),
@@ -75,11 +74,7 @@ function pageParameters(windowMs: number): ApiParameter[] {
     }),
     limitParameter("Rows a page", { maximum: rowsMax, default: rowsDefault }),
     cursorParameter("filters, bucket and order"),
-    queryParameter("format", {
-      type: "string",
-      enum: ["json", "csv"],
-      description: "Default: what the Accept header prefers, else json.",
-    }),
+    queryParameter("format", { type: "string", enum: ["json", "csv"], default: "json" }),
   ];
 }
 
@@ -116,7 +111,6 @@ const metaSchemas = {
 };
 
 const pageHeaders = {
-  Link: { description: 'rel="next": the next page, if any.', schema: text("RFC 8288.") },
   "X-Next-Cursor": { description: "CSV only: `cursor`.", schema: text("Opaque.") },
   "X-As-Of": { description: "CSV only: `meta.asOf`.", schema: time("UTC.") },
   "X-Sealed-Through": { description: "CSV only: `meta.sealedThrough`.", schema: time("UTC.") },
@@ -125,7 +119,7 @@ const pageHeaders = {
 /** The descriptions of the three routes. */
 export function queryDetails(windowMs: number) {
   const page = pageParameters(windowMs);
-  const refusals = problemResponses(parameterProblemKind, "internal", "unavailable");
+  const refusals = problemResponses("invalid-query", "internal", "unavailable");
   const bytes = rowsResponse(statsSums);
   const sessions = rowsResponse(sessionsSums);
   const common = { tags: ["queries"] };
@@ -154,7 +148,7 @@ export function queryDetails(windowMs: number) {
       parameters: [...namePathParameters, ...page],
       responses: {
         200: bytes,
-        ...problemResponses("invalid-request", parameterProblemKind, "internal", "unavailable"),
+        ...problemResponses("invalid-request", "invalid-query", "internal", "unavailable"),
       },
     },
   } satisfies Record<string, DocumentDecoration>;

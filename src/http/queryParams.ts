@@ -8,9 +8,6 @@ import { type FieldProblem, isText, textBytesMax, textProblem } from "../domain/
 import { Problem } from "./problem.ts";
 import { parseTime } from "./timeText.ts";
 
-/** The kind of problem for bad query parameters: 422, like the fields of a body. */
-export const parameterProblemKind = "invalid-query";
-
 const problemsMax = 100;
 const unknownNameCharsMax = 64;
 
@@ -111,7 +108,7 @@ export class QueryReader {
       if (!this.#known.has(name)) this.refuse(name, `is unknown; ${choices}`);
     }
     if (this.#problems.length === 0) return;
-    throw new Problem(parameterProblemKind, "The query parameters listed are not valid.", {
+    throw new Problem("invalid-query", "The query parameters listed are not valid.", {
       errors: this.#problems.slice(0, problemsMax),
     });
   }

@@ -15,6 +15,8 @@ interface ServeOptions extends Address {
    */
   readonly isShared?: boolean;
   readonly log: Log;
+  /** How long a connection may be silent; shorter in tests. */
+  readonly idleSeconds?: number;
   /** POST routes that are answered before the application's router, by path. */
   readonly directPosts?: Readonly<Record<string, Handler>>;
 }
@@ -27,7 +29,7 @@ export interface HttpServer {
 }
 
 /** Longer than an append to the log may take, so that a slow one still gets its answer. */
-const idleSecondsMax = 30;
+const idleSecondsDefault = 30;
 
 /** @throws when port or host cannot be had; the message names it and its setting. */
 export function serveHttp(options: ServeOptions): HttpServer {
@@ -51,27 +53,30 @@ export function serveHttp(options: ServeOptions): HttpServer {
 
 function listen(options: ServeOptions) {
   const { app, host, port, isShared = false, log, directPosts = {} } = options;
+  const { idleSeconds = idleSecondsDefault } = options;
   try {
-    const server = Bun.serve({
+    return Bun.serve({
       hostname: host,
       port,
       reusePort: isShared,
       development: false,
-      idleTimeout: idleSecondsMax,
+      idleTimeout: idleSeconds,
       // Bodies are bounded by those who read them, with an answer that says so; Bun's is bare.
       maxRequestBodySize: Number.MAX_SAFE_INTEGER,
       routes: Object.fromEntries(
         Object.entries(directPosts).map(([path, handler]) => [path, { POST: handler }]),
       ),
-      fetch: (request) => {
+      fetch: async (request, server) => {
         const readable = withOrigin(request);
-        return readable instanceof Problem ? problemResponse(readable) : app.fetch(readable);
+        if (readable instanceof Problem) return problemResponse(readable);
+        // A connection is not idle while a long log is read for its client.
+        server.timeout(request, 0);
+        const response = await app.fetch(readable);
+        server.timeout(request, idleSeconds);
+        return response;
       },
       error: (error) => problemResponse(unexpectedProblem(log, error)),
     });
-    // For routes that let a request be idle for longer: Elysia has not started this server.
-    app.server = server;
-    return server;
   } catch (error) {
     throw portUnavailable(options, error);
   }
