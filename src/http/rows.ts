@@ -23,18 +23,14 @@ export const sessionsRows: RowKind<SessionsRow> = {
 
 const windowColumns = ["time", "windowStart", "windowEnd", "customer", "content"] as const;
 
-/** What a page's answer needs besides its rows. */
-interface PageLinks {
-  /** Undefined on the last page. */
-  readonly cursor: string | undefined;
-  /** The query of the next page, relative to this one: `?cursor=…`. */
-  readonly next: string | undefined;
-}
+/** Rows of the newest windows may come any moment, so nobody keeps an answer. */
+const pageHeaders = { "cache-control": "no-store" };
 
+/** @param cursor undefined on the last page. */
 export function jsonPage<Row extends WindowRow>(
   kind: RowKind<Row>,
   page: RowPage<Row>,
-  { cursor, next }: PageLinks,
+  cursor: string | undefined,
 ): Response {
   const body = {
     rows: page.rows.map((row) => {
@@ -44,7 +40,7 @@ export function jsonPage<Row extends WindowRow>(
     cursor: cursor ?? null,
     meta: { asOf: iso(page.asOfMs), sealedThrough: sealedThrough(page) ?? null },
   };
-  const headers = { ...pageHeaders(next), "content-type": "application/json" };
+  const headers = { ...pageHeaders, "content-type": "application/json" };
   return new Response(JSON.stringify(body), { headers });
 }
 
@@ -52,7 +48,7 @@ export function jsonPage<Row extends WindowRow>(
 export function csvPage<Row extends WindowRow>(
   kind: RowKind<Row>,
   page: RowPage<Row>,
-  { cursor, next }: PageLinks,
+  cursor: string | undefined,
 ): Response {
   const header = [...windowColumns, ...kind.sums];
   const records = page.rows.map((row) => {
@@ -61,7 +57,7 @@ export function csvPage<Row extends WindowRow>(
   });
   const sealed = sealedThrough(page);
   const headers = {
-    ...pageHeaders(next),
+    ...pageHeaders,
     "content-type": csvContentType,
     "x-as-of": iso(page.asOfMs),
     ...(sealed !== undefined && { "x-sealed-through": sealed }),
@@ -78,15 +74,6 @@ function exactNumber(value: bigint): number | string {
 function windowFields({ windowStartMs, windowEndMs, customer, content }: WindowRow) {
   const windowEnd = iso(windowEndMs);
   return { time: windowEnd, windowStart: iso(windowStartMs), windowEnd, customer, content };
-}
-
-/** Rows of the newest windows may come any moment, so nobody keeps an answer. */
-function pageHeaders(next: string | undefined): Record<string, string> {
-  return {
-    "cache-control": "no-store",
-    vary: "Accept",
-    ...(next !== undefined && { link: `<${next}>; rel="next"` }),
-  };
 }
 
 function sealedThrough({ sealedThroughMs }: RowPage<WindowRow>): string | undefined {

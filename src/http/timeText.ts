@@ -7,7 +7,7 @@ const msDigits = 3;
 const isoPattern = new RegExp(
   "^(\\d{4}-\\d{2}-(\\d{2}))" + // date; the day is compared below
     "(?:[Tt ](\\d{2}:\\d{2})(?::(\\d{2})(?:[.,](\\d{1,9}))?)?" + // time, optional seconds
-    "([Zz]|[+ -]\\d{2}:?\\d{2})?)?$", // zone
+    "([Zz]|[+ -]\\d{2}(?::?\\d{2})?)?)?$", // zone; Postgres writes +00
 );
 
 /**
@@ -39,7 +39,7 @@ function parseIso(text: string): number | undefined {
   const offset = zone
     .toUpperCase()
     .replace(" ", "+")
-    .replace(/(\d{2})(\d{2})$/, "$1:$2");
+    .replace(/(\d{2}):?(\d{2})?$/, (_, hours, minutes = "00") => `${hours}:${minutes}`);
   const dayMs = Date.parse(`${date}T00:00:00Z`);
   // The runtime takes the 30th of February for the 1st of March.
   if (Number.isNaN(dayMs) || new Date(dayMs).getUTCDate() !== Number(day)) return undefined;

@@ -30,8 +30,7 @@ export class FurtherThread {
   readonly #thread: Remote<PublicThread>;
   /** Rejects when it goes wrong before it serves. */
   readonly #broken = Promise.withResolvers<never>();
-  /** Ends of the waits for an answer, for when there is nobody left to give one. */
-  readonly #waits = new Set<() => void>();
+  /** There is nobody left to answer. */
   #hasEnded = false;
   #phase: "starting" | "serving" | "stopping" = "starting";
   #state: PublicServerState | undefined;
@@ -52,8 +51,8 @@ export class FurtherThread {
     this.#thread = wrap<PublicThread>(this.#worker);
     this.#broken.promise.catch(() => {});
     // What is thrown while a script is loaded comes as an event and is printed nowhere.
-    this.#worker.addEventListener("error", ({ message }) => this.#end(`: ${message}`));
-    this.#worker.addEventListener("close", () => this.#end(""));
+    this.#worker.addEventListener("error", ({ message }) => this.#end(`has ended: ${message}`));
+    this.#worker.addEventListener("close", () => this.#end("has ended"));
   }
 
   /** @throws when the thread cannot serve, or does not in time. */
@@ -84,7 +83,7 @@ export class FurtherThread {
     try {
       await this.#unlessEnded(this.#thread.finish(), this.patience.finishMs);
     } finally {
-      this.#worker.terminate();
+      this.#end("has ended");
     }
   }
 
@@ -107,23 +106,12 @@ export class FurtherThread {
   /** A thread that hangs would keep its share of the connections for ever. */
   async #look(): Promise<void> {
     this.#misses = (await this.#ask()) ? 0 : this.#misses + 1;
-    if (this.#misses <= this.patience.missesMax) return;
-    this.#fail("does not answer");
-    this.#worker.terminate();
+    if (this.#misses > this.patience.missesMax) this.#end("does not answer");
   }
 
-  /** Undefined when it ends before it answers. */
+  /** Undefined when it has ended. One that ends meanwhile is waited for until then. */
   async #unlessEnded<Value>(answer: Promise<Value>, ms: number): Promise<Value | undefined> {
-    // A promise of this wait alone: one that lives as long as the thread would keep every answer.
-    const ended = Promise.withResolvers<undefined>();
-    const end = () => ended.resolve(undefined);
-    if (this.#hasEnded) end();
-    this.#waits.add(end);
-    try {
-      return await this.#inTime(Promise.race([answer, ended.promise]), ms);
-    } finally {
-      this.#waits.delete(end);
-    }
+    return this.#hasEnded ? undefined : await this.#inTime(answer, ms);
   }
 
   #inTime<Value>(answer: Promise<Value>, ms: number): Promise<Value> {
@@ -131,10 +119,10 @@ export class FurtherThread {
     return inTime(answer, ms, late);
   }
 
-  #end(reason: string): void {
-    this.#fail(`has ended${reason}`);
+  #end(what: string): void {
+    this.#fail(what);
     this.#hasEnded = true;
-    for (const end of this.#waits) end();
+    this.#worker.terminate();
   }
 
   #fail(what: string): void {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { connect } from "node:net";
 import { type AdminServer, startAdminServer } from "../support/adminServer.ts";
 import { asObject, expectProblem, readObject } from "../support/answers.ts";
+import { rawAnswer } from "../support/tcp.ts";
 
 const token = "a-secret-of-32-characters-or-more";
 const guarded = [
@@ -107,20 +107,9 @@ describe("without a token", () => {
   });
   afterAll(() => api.server.stop(0));
 
-  /** The status of a request with exactly these header lines, whatever a client would add. */
-  function statusOf(method: string, path: string, lines: readonly string[]): Promise<number> {
-    const head = [`${method} ${path} HTTP/1.1`, ...lines, "Content-Length: 0", "Connection: close"];
-    const { promise, resolve, reject } = Promise.withResolvers<number>();
-    let answer = "";
-    const socket = connect(api.server.port, "127.0.0.1", () =>
-      socket.write(`${head.join("\r\n")}\r\n\r\n`),
-    );
-    socket.on("data", (chunk) => {
-      answer += chunk.toString();
-    });
-    socket.on("close", () => resolve(Number(answer.split(" ")[1])));
-    socket.on("error", reject);
-    return promise;
+  async function statusOf(method: string, path: string, lines: readonly string[]) {
+    const head = [`${method} ${path} HTTP/1.1`, ...lines, "Content-Length: 0"];
+    return (await rawAnswer(api.server.port, head)).status;
   }
 
   test.each(["localhost", "LOCALHOST", "127.0.0.1", "127.9.8.7", "[::1]"])(

@@ -1,28 +1,17 @@
 /** Requests whose Host header is missing or is no host, as a client of sockets can send them. */
 import { afterAll, expect, test } from "bun:test";
-import { connect } from "node:net";
 import { asList, asObject } from "../support/answers.ts";
 import { startPublicServer } from "../support/publicServer.ts";
+import { rawAnswer } from "../support/tcp.ts";
 
 const api = startPublicServer();
 api.addStats(0, "Customer1", "channel1");
 api.addStats(1, "Customer1", "channel1");
 afterAll(() => api.stop(0));
 
-/** Status and JSON body of the answer to a request that is written by hand. */
-async function ask(line: string, ...headers: string[]) {
-  const answer = Promise.withResolvers<string>();
-  let text = "";
-  const socket = connect(api.port, "127.0.0.1", () => {
-    socket.write([line, ...headers, "Connection: close", "", ""].join("\r\n"));
-  });
-  socket.on("data", (data) => {
-    text += data;
-  });
-  socket.on("close", () => answer.resolve(text));
-  socket.on("error", answer.reject);
-  const [head = "", body = ""] = (await answer.promise).split("\r\n\r\n");
-  return { status: Number(head.split(" ")[1]), body: asObject(JSON.parse(body)) };
+async function ask(...lines: string[]) {
+  const { status, body } = await rawAnswer(api.port, lines);
+  return { status, body: asObject(JSON.parse(body)) };
 }
 
 test("without a Host, as in HTTP/1.0, every route answers", async () => {

@@ -1,4 +1,6 @@
 /** A small client of the HTTP API for tests of the whole system. */
+import type { Payload } from "../../src/domain/payload.ts";
+
 export interface ApiRow {
   readonly time: string;
   readonly windowStart: string;
@@ -16,18 +18,8 @@ interface ApiPage {
   readonly meta: { readonly asOf: string; readonly sealedThrough: string | null };
 }
 
-export interface ApiPayload {
-  readonly token: string;
-  readonly customer: string;
-  readonly content: string;
-  readonly timespan: number;
-  readonly p2p: number;
-  readonly cdn: number;
-  readonly sessionDuration: number;
-}
-
 /** The payload of the README. */
-export const examplePayload: ApiPayload = {
+export const examplePayload: Payload = {
   token: "c98arf53-ae39-4c9d-af44-c6957ee2f748",
   customer: "Customer1",
   content: "channel1",
@@ -46,7 +38,7 @@ export function post(url: string, body: unknown): Promise<Response> {
 }
 
 /** Posts a payload and expects it to be taken. */
-export async function postOne(url: string, payload: ApiPayload): Promise<void> {
+export async function postOne(url: string, payload: Payload): Promise<void> {
   const response = await post(`${url}/stats`, payload);
   if (response.status !== 202) throw new Error(`${response.status}: ${await response.text()}`);
 }

@@ -22,11 +22,9 @@ export class MemoryActors implements ActorDirectory {
   readonly actors: ActorView[] = [];
   readonly asked: ActorQuery[] = [];
   silentPartitions: number[] = [];
-  failure: Error | undefined;
 
   async list(query: ActorQuery): Promise<ActorList> {
     this.asked.push(query);
-    if (this.failure !== undefined) throw this.failure;
     const { customer, content, state, limit, after } = query;
     const found = this.actors
       .filter((actor) => customer === undefined || actor.customer === customer)

@@ -1,8 +1,9 @@
 /** Every number explained, on the whole system: rows, receipts and actors as they were. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import postgres from "postgres";
+import type { Payload } from "../../src/domain/payload.ts";
 import { asList, asObject, type Json, readObject } from "../support/answers.ts";
-import { type ApiPayload, examplePayload, getPage } from "../support/api.ts";
+import { examplePayload, getPage } from "../support/api.ts";
 import { type DocumentedFetch, documentedFetch } from "../support/documented.ts";
 import { type NaiveMessage, naiveRows } from "../support/naiveModel.ts";
 import { type TestProcess, type TestSite, testSite } from "../support/process.ts";
@@ -42,7 +43,7 @@ beforeAll(async () => {
 }, 90_000);
 afterAll(() => site.clear());
 
-async function receiptOf(payload: ApiPayload, headers: Record<string, string> = {}) {
+async function receiptOf(payload: Payload, headers: Record<string, string> = {}) {
   const response = await fetch(`${running.url}/stats`, {
     method: "POST",
     headers: { "content-type": "application/json", ...headers },
