@@ -38,7 +38,6 @@ function apply(partition: Partition, payloads: Iterable<Payload>): void {
     if (builder.count === 500) send();
   }
   if (builder.count > 0) send();
-  partition.deliver();
 }
 
 async function bytesAnActor(round: number): Promise<number> {

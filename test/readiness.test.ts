@@ -22,7 +22,7 @@ async function checkOf(name: string, sources: Partial<ReadinessSources>) {
 }
 
 test("a stopped partition is named once, with its reason", async () => {
-  const { message: reason } = new PartitionHalted(2, "the stream was made anew");
+  const { message: reason } = new PartitionHalted("the stream was made anew");
   const stopped = { ...health, stopped: [{ partition: 2, reason }] };
   expect(await checkOf("partitions", { health: { health: async () => stopped } })).toEqual({
     name: "partitions",

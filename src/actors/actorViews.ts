@@ -22,12 +22,12 @@ export function actorViews(owner: PartitionOwner, context: OwnerContext): ActorV
   return {
     caughtUp: () => caughtUp(owner, context),
     *all(wanted) {
-      for (const actor of owner.delivered().actors.all()) {
+      for (const actor of owner.state.actors.all()) {
         if (wanted(actor)) yield view(actor);
       }
     },
     find(customer, content) {
-      const actor = owner.delivered().actors.find(customer, content);
+      const actor = owner.state.actors.find(customer, content);
       return actor === undefined ? undefined : view(actor);
     },
   };
@@ -47,7 +47,7 @@ async function caughtUp(
   }
 }
 
-/** The open window of an actor as of its last `deliver`. */
+/** The open window of an actor. */
 export function windowView(actor: WindowActor, windowMs: number): OpenWindowView | undefined {
   const tally = actor.window;
   if (tally === undefined) return undefined;

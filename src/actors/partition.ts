@@ -8,12 +8,14 @@
  */
 import { byName } from "../domain/actorName.ts";
 import { hash32, partitionOf } from "../domain/digest.ts";
+import { decodingDigests } from "../domain/digestCodec.ts";
+import { DigestTable } from "../domain/digestTable.ts";
 import { type Batch, decodeMessage, payloadWidth } from "../domain/envelope.ts";
 import type { DomainEvent, Quarantined } from "../domain/events.ts";
 import { atOnce, sorting } from "../domain/pausing.ts";
 import { isCount } from "../domain/payload.ts";
 import { messageText, payloadText } from "../domain/quarantineText.ts";
-import { type Rules, startsSession } from "../domain/rules.ts";
+import { generationOf, generationsRemembered, type Rules, startsSession } from "../domain/rules.ts";
 import type { Tally } from "../domain/tally.ts";
 import { windowIndexOf, windowStartMs } from "../domain/windows.ts";
 import { ActorRegistry, namesActor } from "./actorRegistry.ts";
@@ -23,13 +25,13 @@ import type { LedgerCounts, PartitionState } from "./partitionState.ts";
 import type { PayloadObserver } from "./payloadObserver.ts";
 import type { LogMessage, RememberedTokens } from "./ports.ts";
 import { PublisherMemory } from "./publisherMemory.ts";
-import { TokenMemory } from "./tokenMemory.ts";
-import { boundsOf, delivering, type WindowActor } from "./windowActor.ts";
+import { boundsOf, type WindowActor } from "./windowActor.ts";
 import { restoreTally, savingWindows } from "./windowState.ts";
 
 export class Partition {
   readonly actors: ActorRegistry;
-  readonly #tokens: TokenMemory;
+  /** The tokens seen, by generations of windows (decision 0006). */
+  readonly #tokens: DigestTable;
   readonly #keys: IdempotencyKeys;
   readonly #ledger = new Ledger();
   readonly #publishers = new PublisherMemory();
@@ -38,8 +40,6 @@ export class Partition {
   /** Actors of the current window; sealed together at its end. */
   #open: WindowActor[] = [];
   #sealing: WindowActor[] = [];
-  /** Actors that have payloads to deliver. */
-  readonly #touched: WindowActor[] = [];
   #sequence = 0;
   #timeMs = 0;
   #windowIndex = 0;
@@ -52,7 +52,7 @@ export class Partition {
     this.actors = new ActorRegistry(
       (customer, content) => partitionOf(customer, content, rules.partitions) === number,
     );
-    this.#tokens = new TokenMemory(rules);
+    this.#tokens = new DigestTable(generationsRemembered(rules));
     this.#keys = new IdempotencyKeys(rules.keyWindowMs ?? rules.windowMs);
   }
 
@@ -116,7 +116,6 @@ export class Partition {
   /** Does what `seal` does, with a pause after each actor. Nothing may be applied meanwhile. */
   *sealing(timeMs: number): Generator<undefined, DomainEvent[]> {
     if (this.#sealing.length > 0) throw new Error("the last window was sealed but not committed");
-    yield* delivering(this.#touched);
     const bounds = boundsOf(this.#windowIndex, this.rules.windowMs);
     const events: DomainEvent[] = [];
     let payloads = 0;
@@ -162,14 +161,9 @@ export class Partition {
     }
   }
 
-  /** Sends what was collected to the machines of its actors. */
-  deliver(): void {
-    atOnce(delivering(this.#touched));
-  }
-
   /** @throws when a payload that was read is nowhere, or in two places (invariant I9). */
   assertConserved(): void {
-    const open = this.#open.reduce((sum, { payloads }) => sum + payloads, 0);
+    const open = this.#open.reduce((sum, { window }) => sum + (window?.payloads ?? 0), 0);
     this.#ledger.assertConserved(open);
   }
 
@@ -180,7 +174,6 @@ export class Partition {
 
   /** Does what `save` does, with a pause after each actor. Nothing may be applied meanwhile. */
   *saving(): Generator<undefined, PartitionState> {
-    yield* delivering(this.#touched);
     const windows = yield* savingWindows(this.#open);
     const keys = yield* this.#keys.saving();
     return {
@@ -211,24 +204,29 @@ export class Partition {
     for (const window of state.windows) {
       const actor = this.actors.activate(window.customer, window.content);
       const tally = restoreTally(window);
-      yield* this.#tokens.remembering(window.tokens, this.#windowIndex, (high, low) =>
-        tally.tokens.push(high, low),
-      );
-      actor.reopen(tally);
-      actor.lastWindow = this.#windowIndex;
-      this.#open.push(actor);
+      yield* this.#remembering(window.tokens, this.#windowIndex, tally.tokens);
+      this.#openWindow(actor, tally);
     }
   }
 
   /** Fills the memory of tokens from an event, with pauses; to be done right after `restoring`. */
   remembering({ tokens, windowEndMs }: RememberedTokens): Generator<undefined, void> {
     const windowIndex = windowIndexOf(windowEndMs - 1, this.rules.windowMs);
-    return this.#tokens.remembering(tokens, windowIndex);
+    return this.#remembering(tokens, windowIndex);
+  }
+
+  /** @param list to which the halves of each digest are added as well. */
+  #remembering(digests: string, windowIndex: number, list?: number[]): Generator<undefined, void> {
+    const generation = generationOf(windowIndex, this.rules);
+    return decodingDigests(digests, (high, low) => {
+      this.#tokens.restore(high, low, generation);
+      list?.push(high, low);
+    });
   }
 
   #enterWindow(windowIndex: number): void {
     this.#windowIndex = windowIndex;
-    this.#tokens.enterWindow(windowIndex);
+    this.#tokens.advance(generationOf(windowIndex, this.rules));
   }
 
   #applyBatch(batch: Batch): void {
@@ -262,13 +260,13 @@ export class Partition {
         this.#quarantinePayload(index, reason, batch);
         continue;
       }
-      const pending = actor.pending ?? this.#touch(actor);
+      const window = actor.window ?? this.#openWindow(actor);
       if (!fresh || this.#keys.repeated(keys, index)) {
-        pending.duplicates++;
+        window.duplicates++;
         this.#ledger.duplicates++;
         this.observer?.duplicate(index, actor);
-      } else if (actor.fits(pending, cdn, p2p)) {
-        const starts = this.#count(actor, pending, token, p2p, cdn, age);
+      } else if (window.fits(cdn, p2p)) {
+        const starts = this.#count(actor, window, token, p2p, cdn, age);
         this.observer?.counted(index, actor, starts);
       } else {
         this.#quarantinePayload(index, "the window's sum of bytes would leave int64", batch);
@@ -279,7 +277,7 @@ export class Partition {
   /** Adds a payload to its window; true when it starts a session. */
   #count(
     actor: WindowActor,
-    pending: Tally,
+    window: Tally,
     token: string,
     p2p: number,
     cdn: number,
@@ -289,22 +287,20 @@ export class Partition {
     const low = hash32(token, actor.lowSeed);
     const age = this.#tokens.touch(high, low);
     // A token seen before in this generation is in an event of it, or in this window, already.
-    if (age !== 0) pending.tokens.push(high, low);
+    if (age !== 0) window.tokens.push(high, low);
     const starts = startsSession(sessionDurationMs, age >= 0, cdn, p2p, this.rules);
-    if (starts) pending.sessions++;
-    pending.cdn.add(cdn);
-    pending.p2p.add(p2p);
-    if (pending.payloads === 0) pending.firstSequence = this.#sequence;
-    pending.lastSequence = this.#sequence;
-    pending.payloads++;
+    if (starts) window.sessions++;
+    window.cdn.add(cdn);
+    window.p2p.add(p2p);
+    if (window.payloads === 0) window.firstSequence = this.#sequence;
+    window.lastSequence = this.#sequence;
+    window.payloads++;
     return starts;
   }
 
-  #touch(actor: WindowActor): Tally {
-    if (actor.state === "idle") this.#open.push(actor);
-    actor.lastWindow = this.#windowIndex;
-    this.#touched.push(actor);
-    return actor.collect();
+  #openWindow(actor: WindowActor, tally?: Tally): Tally {
+    this.#open.push(actor);
+    return actor.open(this.#windowIndex, tally);
   }
 
   #quarantinePayload(index: number, reason: string, batch: Batch): void {

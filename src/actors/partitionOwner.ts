@@ -65,14 +65,8 @@ export class PartitionOwner {
     this.done = this.#run();
   }
 
-  /** How far it is. What was read since the last delivery is not in the actors' windows yet. */
+  /** How far it is. */
   get state(): Partition {
-    return this.#state;
-  }
-
-  /** The same, after everything that was read is delivered to its actors. */
-  delivered(): Partition {
-    this.#state.deliver();
     return this.#state;
   }
 
@@ -197,8 +191,6 @@ export class PartitionOwner {
         if (this.#state.quarantineIsFull) await this.#commit();
         await this.#slices.pause();
       }
-      // The actors get their payloads when somebody looks, at a checkpoint or at the boundary: one
-      // event for all payloads since then costs a fraction of one for each read.
       this.#progressed();
       if (this.#checkpointDue()) await this.#commit();
     }
@@ -281,7 +273,7 @@ export class PartitionOwner {
             this.#log.warn("a checkpoint is refused, the next one is at the boundary", { error });
             return;
           }
-          throw new PartitionHalted(this.partition, error.message);
+          throw new PartitionHalted(error.message);
         }
         if (failures === 0) this.#log.warn("commit failed, trying again", { error });
         await clock.sleep(backoffMs(failures, 50, 2_000), this.#abort.signal);
@@ -298,7 +290,6 @@ export class PartitionOwner {
     const found = await this.#context.store.load(this.partition);
     if (found.sequence === expected.sequence && found.position === expected.position) return;
     throw new PartitionHalted(
-      this.partition,
       `the checkpoint is at sequence ${found.sequence} and position ${found.position}, where ` +
         `${expected.sequence} and ${expected.position} were committed: it was changed by hand`,
     );

@@ -8,12 +8,12 @@ import type { Receipt } from "../domain/receipt.ts";
 /** Appends payloads to the log of payloads. */
 export interface PayloadLog {
   /**
-   * Resolves with one receipt for each payload, in order, once every message that holds one of
-   * them has been acknowledged by the broker.
+   * Resolves once every message that holds one of the payloads has been acknowledged by the
+   * broker.
    * @param keyDigests one for each payload, when they were sent with an Idempotency-Key.
    * @throws PayloadLogUnavailable when not all of them are known to be stored.
    */
-  append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]>;
+  append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<void>;
 
   /**
    * The same for one payload, and `waiter` hears of it. Thousands wait at a time, and a waiter is
@@ -27,8 +27,7 @@ export interface PayloadLog {
  * returns. It is called in the middle of the log's own work, so it must not throw.
  */
 export interface AppendWaiter {
-  /** @param slot of the payload among those that it waits for, from 0. */
-  stored(slot: number, receipt: Receipt): void;
+  stored(receipt: Receipt): void;
   /** One of its payloads is not known to be stored. */
   failed(error: () => PayloadLogUnavailable): void;
 }
@@ -83,7 +82,7 @@ export interface PayloadFeed {
 /** The stream no longer holds a sequence that has not been read (invariant I10). */
 export class PayloadGap extends Error {
   constructor(
-    readonly partition: number,
+    partition: number,
     readonly expectedSequence: number,
     /** 0 when the stream was deleted and created anew. */
     readonly foundSequence: number,
@@ -99,14 +98,7 @@ export class PayloadGap extends Error {
  * A partition must not go on: its stream does not continue its checkpoint (invariant I10). The
  * message is the reason alone, since whoever shows it says which partition is stopped.
  */
-export class PartitionHalted extends Error {
-  constructor(
-    readonly partition: number,
-    reason: string,
-  ) {
-    super(reason);
-  }
-}
+export class PartitionHalted extends Error {}
 
 /** Checks that the stream is still the one that `last`, or else the checkpoint, came from. */
 export type VerifyStream = (last?: MessageIdentity) => Promise<void>;

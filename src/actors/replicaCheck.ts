@@ -80,7 +80,6 @@ export class ReplicaCheck {
         throw new Error(`the leader has not applied message ${wrong.sequence} yet`);
       }
       throw new PartitionHalted(
-        partition,
         `the broker's replicas disagree: message ${wrong.sequence} is not the one that the ` +
           "stream's leader holds; what was read since the checkpoint is read again, and if that " +
           "does not help, the replica that differs has to be copied anew",

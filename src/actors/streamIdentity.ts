@@ -23,27 +23,26 @@ export async function verifyStream(
   // The message first: a stream that is replaced between the two answers then shows in the second.
   const message = place.sequence > 0 ? await streams.message(partition, place.sequence) : undefined;
   const found = await streams.state(partition);
-  const halted = (reason: string) => new PartitionHalted(partition, reason);
   if (!(await isSameStream(streams, partition, place, found))) {
-    throw halted(
+    throw new PartitionHalted(
       `the stream was made anew: the checkpoint follows one of ${place.streamCreated}, ` +
         `this one is of ${found.created}`,
     );
   }
   if (place.sequence > found.lastSequence) {
-    throw halted(
+    throw new PartitionHalted(
       `the stream ends at sequence ${found.lastSequence}, before the checkpoint at ` +
         `${place.sequence}: broker data was restored from an older copy or cut off`,
     );
   }
   if (found.firstSequence > place.sequence + 1) {
-    throw halted(
+    throw new PartitionHalted(
       `messages ${place.sequence + 1} to ${found.firstSequence - 1} were dropped before they ` +
         "were read",
     );
   }
   if (message !== undefined && message.time !== place.messageTime) {
-    throw halted(
+    throw new PartitionHalted(
       `message ${place.sequence} is not the one that the checkpoint follows: broker data was ` +
         "restored from an older copy",
     );

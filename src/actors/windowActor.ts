@@ -15,7 +15,7 @@ import { windowEndMs, windowStartMs } from "../domain/windows.ts";
 
 const emptyTally = new Tally();
 
-/** One (customer, content): its name, its xstate machine, and the payloads not yet sent to it. */
+/** One (customer, content): its name, its xstate machine, and its window. */
 export class WindowActor {
   /** Seeds of the digests of tokens, so that a token in two contents makes two digests. */
   readonly highSeed: number;
@@ -25,7 +25,6 @@ export class WindowActor {
   #snapshot: WindowSnapshot = idleSnapshot;
   /** The open or sealing window. */
   #window: Tally | undefined;
-  #pending: Tally | undefined;
 
   constructor(
     readonly customer: string,
@@ -39,45 +38,17 @@ export class WindowActor {
     return this.#snapshot.value;
   }
 
-  /** The open or sealing window as of the last `deliver`. */
+  /** The open or sealing window; undefined while it is idle. */
   get window(): Tally | undefined {
     return this.#window;
   }
 
-  /** What will be sent to the machine at the next `deliver`; undefined when nothing. */
-  get pending(): Tally | undefined {
-    return this.#pending;
-  }
-
-  /** Payloads of the open or sealing window, delivered or not. */
-  get payloads(): number {
-    return (this.#window?.payloads ?? 0) + (this.#pending?.payloads ?? 0);
-  }
-
-  /** Starts to collect payloads for the machine, since one event for many costs far less. */
-  collect(): Tally {
-    this.#pending = new Tally();
-    return this.#pending;
-  }
-
-  /** True when a payload's bytes can be added and the window's sums still fit int64. */
-  fits(pending: Tally, cdn: number, p2p: number): boolean {
-    return (this.window ?? emptyTally).fits(pending, cdn, p2p);
-  }
-
-  /** Sends the collected payloads to the machine. */
-  deliver(): void {
-    const tally = this.#pending;
-    if (tally === undefined) return;
-    this.#pending = undefined;
-    if (this.#take(windowEvents.payloads) === "openWindow") this.#window = tally;
-    else this.#window?.merge(tally);
-  }
-
-  /** Puts a window back that was open at a checkpoint. */
-  reopen(tally: Tally): void {
-    this.#take(windowEvents.payloads);
+  /** Begins a window, or goes on with one that was open at a checkpoint. */
+  open(windowIndex: number, tally = new Tally()): Tally {
+    this.#take(windowEvents.payload);
+    this.lastWindow = windowIndex;
     this.#window = tally;
+    return tally;
   }
 
   /** Seals the window; its event, or undefined when it holds repeated payloads only. */
@@ -128,12 +99,4 @@ export function boundsOf(windowIndex: number, windowMs: number): WindowBounds {
     windowStart: new Date(windowStartMs(windowIndex, windowMs)).toISOString(),
     windowEnd: new Date(windowEndMs(windowIndex, windowMs)).toISOString(),
   };
-}
-
-/** Sends what these actors have collected to their machines, and empties the list. */
-export function* delivering(actors: WindowActor[]): Generator<undefined, void> {
-  for (let actor = actors.pop(); actor !== undefined; actor = actors.pop()) {
-    actor.deliver();
-    yield;
-  }
 }

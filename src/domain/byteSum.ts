@@ -36,14 +36,8 @@ export class ByteSum {
     }
   }
 
-  merge(other: ByteSum): void {
-    this.#carried += other.#carried;
-    this.add(other.#low);
-  }
-
-  /** True when this sum, `other` and `amount` together still fit int64. */
-  fitsWith(other: ByteSum, amount: number): boolean {
-    if (this.#carried + other.#carried < surelyFits) return true;
-    return this.value + other.value + BigInt(amount) <= int64Max;
+  /** True when this sum and `amount` together still fit int64. */
+  fits(amount: number): boolean {
+    return this.#carried < surelyFits || this.value + BigInt(amount) <= int64Max;
   }
 }

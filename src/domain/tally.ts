@@ -1,7 +1,7 @@
 import { ByteSum } from "./byteSum.ts";
 import type { WindowNumbers } from "./events.ts";
 
-/** What a window actor knows of a window, or of a part of one that is about to be added to it. */
+/** What a window actor knows of a window. */
 export class Tally {
   cdn = new ByteSum();
   p2p = new ByteSum();
@@ -16,19 +16,6 @@ export class Tally {
   /** Digests to remember that the event has to carry: high and low half of each, in turn. */
   tokens: number[] = [];
 
-  /** Adds everything of a later tally of the same window to this one, and returns this one. */
-  merge(later: Tally): this {
-    this.cdn.merge(later.cdn);
-    this.p2p.merge(later.p2p);
-    this.sessions += later.sessions;
-    if (this.payloads === 0) this.firstSequence = later.firstSequence;
-    if (later.payloads > 0) this.lastSequence = later.lastSequence;
-    this.payloads += later.payloads;
-    this.duplicates += later.duplicates;
-    for (const half of later.tokens) this.tokens.push(half);
-    return this;
-  }
-
   /** Its numbers, written out. */
   numbers(): WindowNumbers {
     return {
@@ -42,8 +29,8 @@ export class Tally {
     };
   }
 
-  /** True when a payload can be added to this tally and `pending` without leaving int64. */
-  fits(pending: Tally, cdn: number, p2p: number): boolean {
-    return this.cdn.fitsWith(pending.cdn, cdn) && this.p2p.fitsWith(pending.p2p, p2p);
+  /** True when a payload can be added without leaving int64. */
+  fits(cdn: number, p2p: number): boolean {
+    return this.cdn.fits(cdn) && this.p2p.fits(p2p);
   }
 }

@@ -1,10 +1,10 @@
 /**
  * The life of a window actor, one for each (customer, content):
  *
- *            PAYLOADS             BOUNDARY [holds payloads]            COMMITTED
+ *             PAYLOAD             BOUNDARY [holds payloads]            COMMITTED
  *   idle ───────────────▶ open ───────────────────────────▶ sealing ─────────────▶ idle
- *                         │  ▲                                 its WindowSealed
- *                PAYLOADS └──┘   BOUNDARY [else] ──▶ idle      waits for the commit
+ *                         │                                    its WindowSealed
+ *                         └─── BOUNDARY [else] ──▶ idle        waits for the commit
  *
  * Only events move it, never a timer: time is what the stream says. The machine decides and the
  * actor does: what an event leads to is a state and the name of what to do with the window, which
@@ -14,8 +14,8 @@
 import { initialTransition, type SnapshotFrom, setup, transition } from "xstate";
 
 export type WindowEvent =
-  /** Payloads of the current window have come. */
-  | { readonly type: "PAYLOADS" }
+  /** The first payload of the current window has come. */
+  | { readonly type: "PAYLOAD" }
   /** Stream time has passed the window's end. */
   | { readonly type: "BOUNDARY"; readonly holdsPayloads: boolean }
   /** The commit that holds the window's event has happened. */
@@ -23,7 +23,7 @@ export type WindowEvent =
 
 /** The events there are; a step is remembered for each of these objects. */
 export const windowEvents = {
-  payloads: { type: "PAYLOADS" },
+  payload: { type: "PAYLOAD" },
   boundary: { type: "BOUNDARY", holdsPayloads: true },
   emptyBoundary: { type: "BOUNDARY", holdsPayloads: false },
   committed: { type: "COMMITTED" },
@@ -32,10 +32,8 @@ export const windowEvents = {
 const windowMachine = setup({
   types: { events: {} as WindowEvent },
   actions: {
-    /** The payloads that have come begin the window. */
+    /** It begins the window, to which later ones are added. */
     openWindow: () => {},
-    /** They are added to it. */
-    addToWindow: () => {},
     /** It becomes a WindowSealed, and is kept until that is committed. */
     sealWindow: () => {},
     forgetWindow: () => {},
@@ -45,10 +43,9 @@ const windowMachine = setup({
   id: "window",
   initial: "idle",
   states: {
-    idle: { on: { PAYLOADS: { target: "open", actions: "openWindow" } } },
+    idle: { on: { PAYLOAD: { target: "open", actions: "openWindow" } } },
     open: {
       on: {
-        PAYLOADS: { actions: "addToWindow" },
         BOUNDARY: [
           { guard: "holdsPayloads", target: "sealing", actions: "sealWindow" },
           { target: "idle", actions: "forgetWindow" },
@@ -61,7 +58,7 @@ const windowMachine = setup({
 
 export type WindowSnapshot = SnapshotFrom<typeof windowMachine>;
 export type WindowState = WindowSnapshot["value"];
-const windowActions = ["openWindow", "addToWindow", "sealWindow", "forgetWindow"] as const;
+const windowActions = ["openWindow", "sealWindow", "forgetWindow"] as const;
 export type WindowAction = (typeof windowActions)[number];
 
 /** What an event leads to. */

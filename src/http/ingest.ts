@@ -123,7 +123,7 @@ class WaitingSingle implements AppendWaiter {
     private readonly answer: (response: Response) => void,
   ) {}
 
-  stored(_slot: number, receipt: Receipt): void {
+  stored(receipt: Receipt): void {
     this.dependencies.counters.accepted(1);
     this.#end(accepted(`{"receipt":"${formatReceipt(receipt)}"}`));
   }

@@ -52,7 +52,6 @@ const stopMs = 1_500;
 export class StreamFeed implements PayloadFeed {
   readonly #limits: FeedLimits;
   readonly #continuity: Continuity;
-  readonly #partition: number;
   readonly #stream: string;
   readonly #log: Log;
   readonly #verify: VerifyStream;
@@ -65,7 +64,6 @@ export class StreamFeed implements PayloadFeed {
   #failure: Error | undefined;
   #stopped = false;
   #failures = 0;
-  #reading = false;
   /** Wakes the reader. */
   #readable = Promise.withResolvers<void>();
   /** Resolved when the consumer, or the attempt to open one, is over. */
@@ -79,7 +77,6 @@ export class StreamFeed implements PayloadFeed {
   ) {
     this.#limits = { ...defaults, ...options.limits };
     this.#continuity = new Continuity(link, options.partition);
-    this.#partition = options.partition;
     this.#stream = streamName(options.partition);
     this.#expected = options.fromSequence;
     this.#verify = options.verify;
@@ -91,19 +88,13 @@ export class StreamFeed implements PayloadFeed {
   }
 
   async next(messagesMax: number): Promise<readonly LogMessage[]> {
-    if (this.#reading) throw new Error("a feed has one reader at a time");
-    this.#reading = true;
-    try {
-      while (this.#buffer.length === 0) {
-        if (this.#stopped) return [];
-        if (this.#failure !== undefined) throw this.#failure;
-        await this.#readable.promise;
-        this.#readable = Promise.withResolvers();
-      }
-      return this.#stopped ? [] : this.#take(messagesMax);
-    } finally {
-      this.#reading = false;
+    while (this.#buffer.length === 0) {
+      if (this.#stopped) return [];
+      if (this.#failure !== undefined) throw this.#failure;
+      await this.#readable.promise;
+      this.#readable = Promise.withResolvers();
     }
+    return this.#stopped ? [] : this.#take(messagesMax);
   }
 
   restart(): void {
@@ -173,7 +164,7 @@ export class StreamFeed implements PayloadFeed {
       void consumer?.close();
       session.resolve();
       if (this.#session !== session) return undefined;
-      const reason = haltedWhenGone(error, this.#partition);
+      const reason = haltedWhenGone(error);
       if (reason instanceof PartitionHalted) this.#fail(reason);
       else this.#log.warn("the stream cannot be read now", { error });
       return undefined;

@@ -2,37 +2,27 @@
 import type { AppendWaiter, PayloadLogUnavailable } from "../actors/ports.ts";
 import { BatchBuilder } from "../domain/envelope.ts";
 import type { Payload } from "../domain/payload.ts";
-import type { Receipt } from "../domain/receipt.ts";
 
 /** One call of `append`: one promise, however many payloads and messages it takes. */
 export class PendingAppend implements AppendWaiter {
-  readonly #receipts: Receipt[];
-  #missing: number;
-  #settled = false;
+  #failed = false;
 
+  /** @param missing how many of its payloads are not stored yet. */
   constructor(
-    count: number,
-    private readonly resolve: (receipts: Receipt[]) => void,
+    private missing: number,
+    private readonly resolve: () => void,
     private readonly reject: (error: PayloadLogUnavailable) => void,
-  ) {
-    this.#receipts = new Array<Receipt>(count);
-    this.#missing = count;
-  }
+  ) {}
 
   /** One of its payloads is stored. It resolves with the last one. */
-  stored(slot: number, receipt: Receipt): void {
-    this.#receipts[slot] = receipt;
-    this.#missing--;
-    if (this.#missing === 0 && !this.#settled) {
-      this.#settled = true;
-      this.resolve(this.#receipts);
-    }
+  stored(): void {
+    if (--this.missing === 0) this.resolve();
   }
 
   /** One of its payloads is not known to be stored, so neither is the whole. */
   failed(error: () => PayloadLogUnavailable): void {
-    if (this.#settled) return;
-    this.#settled = true;
+    if (this.#failed) return;
+    this.#failed = true;
     this.reject(error());
   }
 }
@@ -41,8 +31,6 @@ export class PendingAppend implements AppendWaiter {
 export class OutgoingMessage {
   readonly #builder = new BatchBuilder();
   readonly #waiters: AppendWaiter[] = [];
-  /** The slot of each payload among those its waiter waits for. */
-  readonly #slots: number[] = [];
 
   constructor(readonly queuedAtMs: number) {}
 
@@ -54,10 +42,9 @@ export class OutgoingMessage {
     return this.#builder.bytes;
   }
 
-  add(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter, slot: number) {
+  add(payload: Payload, keyDigest: string | undefined, waiter: AppendWaiter): void {
     this.#builder.add(payload, keyDigest);
     this.#waiters.push(waiter);
-    this.#slots.push(slot);
   }
 
   encode(publisher: string, number: number): string {
@@ -67,7 +54,7 @@ export class OutgoingMessage {
   /** The message is stored: every payload gets its receipt. */
   stored(partition: number, sequence: number): void {
     for (const [index, waiter] of this.#waiters.entries()) {
-      waiter.stored(this.#slots[index] ?? 0, { partition, sequence, index });
+      waiter.stored({ partition, sequence, index });
     }
   }
 

@@ -6,7 +6,6 @@ import { type AppendWaiter, type PayloadLog, PayloadLogUnavailable } from "../ac
 import type { PartitionReason } from "../actors/readPorts.ts";
 import { partitionOf } from "../domain/digest.ts";
 import type { Payload } from "../domain/payload.ts";
-import type { Receipt } from "../domain/receipt.ts";
 import type { NatsLink } from "./connection.ts";
 import { LaneSender } from "./laneSender.ts";
 import { Lane, PendingAppend } from "./outgoing.ts";
@@ -75,19 +74,17 @@ export class Publisher implements PayloadLog {
     );
   }
 
-  append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]> {
-    if (payloads.length === 0) return Promise.resolve([]);
+  append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<void> {
+    if (payloads.length === 0) return Promise.resolve();
     const lanes = payloads.map((payload) => this.#laneOf(payload));
     const refusal = this.#refusal(lanes);
     if (refusal !== undefined) return Promise.reject(new PayloadLogUnavailable(refusal));
     return new Promise((resolve, reject) => {
       const append = new PendingAppend(payloads.length, resolve, reject);
       const nowMs = this.#now();
-      for (const [slot, payload] of payloads.entries()) {
-        const lane = lanes[slot];
-        if (lane !== undefined) {
-          this.#enqueue(lane, nowMs, payload, keyDigests?.[slot], append, slot);
-        }
+      for (const [i, payload] of payloads.entries()) {
+        const lane = lanes[i];
+        if (lane !== undefined) this.#enqueue(lane, nowMs, payload, keyDigests?.[i], append);
       }
     });
   }
@@ -96,7 +93,7 @@ export class Publisher implements PayloadLog {
     const lane = this.#laneOf(payload);
     const refusal = this.#refusalOfAll(1) ?? this.#refusalOfLane(lane, 1);
     if (refusal !== undefined) waiter.failed(() => new PayloadLogUnavailable(refusal));
-    else this.#enqueue(lane, this.#now(), payload, keyDigest, waiter, 0);
+    else this.#enqueue(lane, this.#now(), payload, keyDigest, waiter);
   }
 
   /**
@@ -147,11 +144,10 @@ export class Publisher implements PayloadLog {
     payload: Payload,
     keyDigest: string | undefined,
     waiter: AppendWaiter,
-    slot: number,
   ): void {
     const message = lane.open(nowMs, this.#limits.messageBytesMax);
     const before = message.bytes;
-    message.add(payload, keyDigest, waiter, slot);
+    message.add(payload, keyDigest, waiter);
     this.#sender.queued(lane, message.bytes - before);
   }
 }

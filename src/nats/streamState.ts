@@ -7,10 +7,9 @@ import type { NatsLink } from "./connection.ts";
 import { streamName } from "./names.ts";
 
 /** What is to be thrown instead of an error: without its stream a partition must not go on. */
-export function haltedWhenGone(error: unknown, partition: number): unknown {
+export function haltedWhenGone(error: unknown): unknown {
   if (apiCodeOf(error) !== apiCodes.streamNotFound) return error;
   return new PartitionHalted(
-    partition,
     "its stream is gone; put the broker's data back, or accept the loss, which makes it anew",
   );
 }
@@ -38,6 +37,6 @@ export async function findMessage(
     return { sequence: stored.seq, time, timeMs: millisOf(time), data: stored.data };
   } catch (error) {
     if (apiCodeOf(error) === apiCodes.messageNotFound) return undefined;
-    throw haltedWhenGone(error, partition);
+    throw haltedWhenGone(error);
   }
 }

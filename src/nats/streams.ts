@@ -28,7 +28,7 @@ export class JetStreamStreams implements PayloadStreams, RetryLog {
   async state(partition: number): Promise<StreamState> {
     const name = streamName(partition);
     const info = await this.link.manager.streams.info(name).catch((error) => {
-      throw haltedWhenGone(error, partition);
+      throw haltedWhenGone(error);
     });
     return stateOf(info);
   }

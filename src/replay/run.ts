@@ -39,7 +39,7 @@ interface ReplayWorld {
   readonly clock: Clock;
 }
 
-/** @returns the partition as it is after the last message that was applied, all delivered. */
+/** @returns the partition as it is after the last message that was applied. */
 export async function runReplay(world: ReplayWorld, run: ReplayRun): Promise<Partition> {
   const replay = new Replay(run, world.clock);
   const { plan } = run;
@@ -89,9 +89,7 @@ class Replay {
   }
 
   async end(): Promise<Partition> {
-    const partition = this.#partition ?? (await this.#startingPartition());
-    partition.deliver();
-    return partition;
+    return this.#partition ?? (await this.#startingPartition());
   }
 
   async #read(message: LogMessage): Promise<boolean> {

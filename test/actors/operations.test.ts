@@ -67,7 +67,7 @@ describe("a retry", () => {
       text(8, 1_000),
     ];
     const stream = messages.map((message, i) => logMessage(i + 1, start, message));
-    const { partition } = run(stream, rules, 1, new Set([2, 3]));
+    const { partition } = run(stream, rules, new Set([2, 3]));
     expect(partition.save().windows[0]).toMatchObject({ cdn: "1111", payloads: 4, duplicates: 1 });
     expect(partition.save().ledger).toMatchObject({ read: 5, duplicates: 1 });
   });

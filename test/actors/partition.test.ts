@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Partition } from "../../src/actors/partition.ts";
 import { emptyPartitionState } from "../../src/actors/partitionState.ts";
-import type { LogMessage } from "../../src/actors/ports.ts";
 import { atOnce } from "../../src/domain/pausing.ts";
 import type { Rules } from "../../src/domain/rules.ts";
 import { type NaiveMessage, type NaivePayload, naiveRows } from "../support/naiveModel.ts";
@@ -87,7 +86,7 @@ describe("the session rule", () => {
       const stream = streamOf(list, start * 2);
       const { events } = run(stream, generations);
       expect(events[1]?.data.sessions).toBe(windows < 50 ? 1 : 2);
-      expect(run(stream, generations, 1, new Set([2])).events).toEqual(events);
+      expect(run(stream, generations, new Set([2])).events).toEqual(events);
     }
   });
 
@@ -138,7 +137,7 @@ describe("windows", () => {
 
 test("an actor that is restored with its window is one of the current window", () => {
   const stream = streamOf(messages([0, payload()]), start + 1);
-  const { partition } = run(stream, rules, 1, new Set([stream.length]));
+  const { partition } = run(stream, rules, new Set([stream.length]));
   const found = [...partition.actors.all()].map(({ lastWindow }) => lastWindow);
   expect(found).toEqual([partition.windowIndex]);
 });
@@ -239,24 +238,6 @@ const arbitraryMessages: fc.Arbitrary<NaiveMessage[]> = fc
     });
   });
 
-/** A partition that has read a stream of one window. */
-function withOpenWindow(stream: readonly LogMessage[]): Partition {
-  const partition = new Partition(rules, 0);
-  partition.seal(start);
-  partition.committed();
-  for (const message of stream) partition.apply(message);
-  return partition;
-}
-
-/** Does the work, and at each pause what a look at the partition's actors does. */
-function lookedAt<Result>(partition: Partition, work: Generator<unknown, Result>): Result {
-  for (;;) {
-    const { done, value } = work.next();
-    if (done) return value;
-    partition.deliver();
-  }
-}
-
 describe("random streams", () => {
   test("equal the naive model, and every payload read is accounted for", () => {
     fc.assert(
@@ -267,31 +248,6 @@ describe("random streams", () => {
       { numRuns: 500 },
     );
   });
-  test("give the same events in batches of 1, 7 and 1000", () => {
-    fc.assert(
-      fc.property(arbitraryMessages, (list) => {
-        const stream = streamOf(list, start * 2);
-        const { events } = run(stream, rules, 1);
-        for (const batch of [7, 1_000]) expect(run(stream, rules, batch).events).toEqual(events);
-      }),
-      { numRuns: 200 },
-    );
-  });
-  test("give the same state and events when somebody looks at every pause", () => {
-    fc.assert(
-      fc.property(arbitraryMessages, (list) => {
-        const stream = streamOf(
-          list.map((message) => ({ ...message, timeMs: start })),
-          start,
-        );
-        const [seen, unseen] = [withOpenWindow(stream), withOpenWindow(stream)];
-        expect(lookedAt(seen, seen.saving())).toEqual(unseen.save());
-        const endMs = start + windowMs;
-        expect(lookedAt(seen, seen.sealing(endMs))).toEqual(unseen.seal(endMs));
-      }),
-      { numRuns: 100 },
-    );
-  });
   test("give the same events over any restarts from checkpoint and events", () => {
     const memory = fc.constantFrom(2, memoryWindows, 50, 300);
     const restarts = fc.uniqueArray(fc.nat(60));
@@ -300,7 +256,7 @@ describe("random streams", () => {
         const stream = streamOf(list, start * 2);
         const other: Rules = { ...rules, sessionMemoryMs: windows * windowMs };
         const { events } = run(stream, other);
-        expect(run(stream, other, 3, new Set(restartAt)).events).toEqual(events);
+        expect(run(stream, other, new Set(restartAt)).events).toEqual(events);
       }),
       { numRuns: 300 },
     );

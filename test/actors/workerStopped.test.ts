@@ -68,7 +68,7 @@ test("a partition that was halted and is read again is said to go on, with the r
   let halts = true;
   streams.feed = (partition, from, verify) => ({
     ...feed(partition, from, verify),
-    ...(halts && { next: () => Promise.reject(new PartitionHalted(0, "replicas disagree")) }),
+    ...(halts && { next: () => Promise.reject(new PartitionHalted("replicas disagree")) }),
   });
   const worker = startWorker({ clock, store, streams, leases: new FakeLeases() });
   scheduler.run(1_000);

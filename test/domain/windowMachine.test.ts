@@ -7,7 +7,7 @@ import {
   windowEvents,
 } from "../../src/domain/windowMachine.ts";
 
-const { payloads, boundary, emptyBoundary, committed } = windowEvents;
+const { payload, boundary, emptyBoundary, committed } = windowEvents;
 
 function after(...events: readonly WindowEvent[]): WindowSnapshot {
   return events.reduce((snapshot, event) => step(snapshot, event).snapshot, idleSnapshot);
@@ -15,11 +15,10 @@ function after(...events: readonly WindowEvent[]): WindowSnapshot {
 
 describe("the window machine", () => {
   test.each([
-    [[], payloads, "open", "openWindow"],
-    [[payloads], payloads, "open", "addToWindow"],
-    [[payloads], boundary, "sealing", "sealWindow"],
-    [[payloads], emptyBoundary, "idle", "forgetWindow"],
-    [[payloads, boundary], committed, "idle", "forgetWindow"],
+    [[], payload, "open", "openWindow"],
+    [[payload], boundary, "sealing", "sealWindow"],
+    [[payload], emptyBoundary, "idle", "forgetWindow"],
+    [[payload, boundary], committed, "idle", "forgetWindow"],
   ] as const)("after %j takes %j", (before, event, state, action) => {
     const next = step(after(...before), event);
     expect<string>(next.snapshot.value).toBe(state);
@@ -30,16 +29,16 @@ describe("the window machine", () => {
     [[], boundary],
     [[], emptyBoundary],
     [[], committed],
-    [[payloads], committed],
-    [[payloads, boundary], payloads],
-    [[payloads, boundary], boundary],
+    [[payload], payload],
+    [[payload], committed],
+    [[payload, boundary], payload],
+    [[payload, boundary], boundary],
   ] as const)("after %j refuses %j, every time", (before, event) => {
     for (let i = 0; i < 2; i++) expect(() => step(after(...before), event)).toThrow("window actor");
   });
 
   test("has one snapshot of each state, whatever led there", () => {
-    expect(after(payloads, payloads)).toBe(after(payloads));
-    expect(after(payloads, boundary, committed)).toBe(idleSnapshot);
-    expect(after(payloads, emptyBoundary)).toBe(idleSnapshot);
+    expect(after(payload, boundary, committed)).toBe(idleSnapshot);
+    expect(after(payload, emptyBoundary)).toBe(idleSnapshot);
   });
 });

@@ -380,14 +380,12 @@ describe("the verification of a stream", () => {
     await publish(1, 10);
     let good = true;
     const feed = verified(async () => {
-      if (!good) throw new PartitionHalted(0, "restored from an older copy");
+      if (!good) throw new PartitionHalted("restored from an older copy");
     });
     await readThrough(feed, 10);
     good = false;
     feed.restart();
-    const first = feed.next(10);
-    expect(feed.next(10)).rejects.toThrow(/reader at a time/);
-    await expect(first).rejects.toThrow(PartitionHalted);
+    await expect(feed.next(10)).rejects.toThrow(PartitionHalted);
     await expect(feed.next(10)).rejects.toThrow(PartitionHalted);
   });
 });

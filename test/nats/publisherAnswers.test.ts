@@ -6,7 +6,7 @@ import { payloadSubject, streamName } from "../../src/nats/names.ts";
 import type { Publisher } from "../../src/nats/publisher.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
-import { connectTo, payload, publisherOn, refusalOf } from "./support.ts";
+import { appendOne, connectTo, payload, publisherOn, refusalOf } from "./support.ts";
 
 const limits = { attemptMs: 1_000, retryPauseMs: 0, tendIntervalMs: 5, absencesMax: 2 };
 let server: NatsServer;
@@ -51,19 +51,19 @@ test("an answer that comes late is none to the message after", async () => {
   const late = await nextMessage();
   nowMs += 10_000;
   expect(await first).toBe("timeout");
-  const second = publisher.append([payload("second")]);
+  const second = appendOne(publisher, payload("second"));
   const message = await nextMessage();
   store(late, 1);
   store(message, 2);
-  expect(await second).toEqual([{ partition: 0, sequence: 2, index: 0 }]);
+  expect(await second).toEqual({ partition: 0, sequence: 2, index: 0 });
 });
 
 test("a stream that is absent for a moment is waited for each time anew", async () => {
   for (let sequence = 1; sequence <= 3; sequence++) {
-    const append = publisher.append([payload("one")]);
+    const append = appendOne(publisher, payload("one"));
     (await nextMessage()).respond();
     store(await nextMessage(), sequence);
-    expect(await append).toMatchObject([{ sequence }]);
+    expect(await append).toMatchObject({ sequence });
   }
 });
 

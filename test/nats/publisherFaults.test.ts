@@ -9,6 +9,7 @@ import { ensureStreams } from "../../src/nats/topology.ts";
 import { freshNatsServer, type NatsServer } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 import {
+  appendEach,
   appendOne,
   batchOf,
   freshStreams,
@@ -48,7 +49,7 @@ function load(publisher: Publisher) {
         payload(`${name}-${i}-${k}`, { content: `channel-${(i + k) % 40}` }),
       );
       try {
-        const receipts = await publisher.append(batch);
+        const receipts = await appendEach(publisher, batch);
         for (const [k, receipt] of receipts.entries()) {
           const one = batch[k];
           if (one !== undefined) acknowledged.push({ one, receipt });
@@ -101,26 +102,25 @@ test("while disconnected appends are refused at once; afterwards they go on", as
   expect(performance.now() - startMs).toBeLessThan(500);
   await server.start();
   await until(() => link.connected, { what: "the connection is back" });
-  expect(await publisher.append(payloads(1))).toHaveLength(1);
+  await publisher.append(payloads(1));
   await publisher.stop();
 }, 30_000);
 
 test("a message in flight when the broker dies is stored once it is back", async () => {
   const publisher = publisherOn(link, partitions);
   await pause(server);
-  const append = publisher.append(payloads(1));
+  const append = appendOne(publisher, payload("one"));
   await Bun.sleep(0);
   await server.kill("SIGKILL");
   await server.start();
-  const [receipt] = await append;
-  expect(receipt?.sequence).toBe(1);
+  expect((await append).sequence).toBe(1);
   await publisher.stop();
 }, 30_000);
 
 test("a message sent again keeps its number, so that it counts once", async () => {
   const publisher = publisherOn(link, 1, { limits: { attemptMs: 50, tendIntervalMs: 10 } });
   await pause(server);
-  const append = publisher.append(payloads(3));
+  const append = appendEach(publisher, payloads(3));
   const sentBefore = link.connection.stats().outMsgs;
   await until(() => link.connection.stats().outMsgs >= sentBefore + 4, { what: "it is repeated" });
   resume(server);
@@ -179,7 +179,7 @@ test("without a stream an append waits for it; without one by the deadline it fa
   const patient = publisherOn(link, 1, { limits });
   const append = patient.append(payloads(1));
   await ensureStreams(link, { partitions: 1, replicas: 1 });
-  expect(await append).toHaveLength(1);
+  await append;
   await Promise.all([hasty.stop(), patient.stop()]);
 }, 30_000);
 
@@ -195,7 +195,7 @@ test("a stream that is gone is not waited for again and again, and taken when it
   // With a pause each, they would take ten seconds.
   expect(performance.now() - startMs).toBeLessThan(2_500);
   await ensureStreams(link, { partitions: 1, replicas: 1 });
-  expect(await publisher.append([payload("after")])).toHaveLength(1);
+  await publisher.append([payload("after")]);
   expect((await storedPayloads(streams, 1)).countedTokens).toEqual(["after"]);
   await publisher.stop();
 }, 30_000);

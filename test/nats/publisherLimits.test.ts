@@ -18,7 +18,7 @@ test("a full message of the longest names is one that the server takes", () => {
   const counts = { timespan: most, p2p: most, cdn: most, sessionDuration: most };
   for (let i = 0; lane.open(0, limits.messageBytesMax) === message; i++) {
     const actor = { customer: name, content: `${name}${i}` };
-    message.add(payload(name, { ...actor, ...counts }), undefined, waiter, 0);
+    message.add(payload(name, { ...actor, ...counts }), undefined, waiter);
   }
   const text = message.encode(crypto.randomUUID(), most);
   expect(Buffer.byteLength(text)).toBeWithin(serverBytesMax / 2, serverBytesMax);

@@ -61,17 +61,15 @@ export function payloads(count: number, fields: Partial<Payload> = {}): Payload[
 }
 
 /** One payload through `appendOne`, as a promise. */
-export function appendOne(
-  log: PayloadLog,
-  one: Payload,
-  keyDigest?: string,
-): Promise<{ position: number; receipt: Receipt }> {
+export function appendOne(log: PayloadLog, one: Payload, keyDigest?: string): Promise<Receipt> {
   return new Promise((resolve, reject) => {
-    log.appendOne(one, keyDigest, {
-      stored: (position, receipt) => resolve({ position, receipt }),
-      failed: (error) => reject(error()),
-    });
+    log.appendOne(one, keyDigest, { stored: resolve, failed: (error) => reject(error()) });
   });
+}
+
+/** Several, of which the receipts are wanted. */
+export function appendEach(log: PayloadLog, payloads: readonly Payload[]): Promise<Receipt[]> {
+  return Promise.all(payloads.map((one) => appendOne(log, one)));
 }
 
 /** Why an append was refused; fails when it was not. */

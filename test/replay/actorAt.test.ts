@@ -40,7 +40,7 @@ describe("an actor", () => {
   test("whose stream is gone is unknown in windows that are not sealed, and known in others", async () => {
     const past = memoryPast({ stream, events, rules, nowMs: lastMs });
     const state = async () => {
-      throw new PartitionHalted(0, "its stream is gone");
+      throw new PartitionHalted("its stream is gone");
     };
     const gone = { ...past, streams: { ...past.streams, state } };
     const reason = "the stream that was read is gone";

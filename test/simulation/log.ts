@@ -39,7 +39,7 @@ export class SimulatedLog implements Log {
     this.write(`${message}${text} ${JSON.stringify(rest)}`);
     if (error === undefined) return;
     if (error instanceof PartitionHalted || error instanceof PayloadGap) {
-      this.audit.halted(error.partition, Number(rest.epoch), errorMessage(error));
+      this.audit.halted(Number(rest.partition), Number(rest.epoch), errorMessage(error));
     } else if (
       !(error instanceof SimulatedFailure) &&
       !errorMessage(error).startsWith("simulated")

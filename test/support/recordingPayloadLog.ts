@@ -5,7 +5,6 @@ import {
   PayloadLogUnavailable,
 } from "../../src/actors/ports.ts";
 import type { Payload } from "../../src/domain/payload.ts";
-import type { Receipt } from "../../src/domain/receipt.ts";
 
 interface Recorded {
   readonly payloads: readonly Payload[];
@@ -19,13 +18,12 @@ export class RecordingPayloadLog implements PayloadLog {
   #gate: Promise<void> = Promise.resolve();
   #held = 0;
 
-  async append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<Receipt[]> {
+  async append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<void> {
     this.#held++;
     await this.#gate;
     this.#held--;
     if (this.failure !== undefined) throw this.failure;
-    const sequence = this.appends.push({ payloads, keyDigests });
-    return payloads.map((_, index) => ({ partition: 0, sequence, index }));
+    this.appends.push({ payloads, keyDigests });
   }
 
   /** Refuses at once, as the real one does; an error that nobody expected is thrown. */
@@ -36,8 +34,8 @@ export class RecordingPayloadLog implements PayloadLog {
       return;
     }
     if (failure !== undefined) throw failure;
-    void this.append([payload], keyDigest === undefined ? undefined : [keyDigest]).then(
-      ([receipt = { partition: 0, sequence: 0, index: 0 }]) => waiter.stored(0, receipt),
+    void this.append([payload], keyDigest === undefined ? undefined : [keyDigest]).then(() =>
+      waiter.stored({ partition: 0, sequence: this.appends.length, index: 0 }),
     );
   }
 

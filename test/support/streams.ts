@@ -39,7 +39,6 @@ export function keyDigest(key: string): string {
 export function run(
   stream: readonly LogMessage[],
   rules: Rules,
-  deliverEvery = 1,
   restartAt: ReadonlySet<number> = new Set(),
 ): { events: DomainEvent[]; partition: Partition } {
   let partition = new Partition(rules, 0);
@@ -50,7 +49,6 @@ export function run(
       partition.committed();
     }
     partition.apply(message);
-    if (message.sequence % deliverEvery === 0) partition.deliver();
     partition.assertConserved();
     if (restartAt.has(message.sequence)) partition = restarted(partition, events, rules);
   }
