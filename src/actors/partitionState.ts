@@ -15,7 +15,7 @@ export interface PartitionState {
   /** The last message number of each publisher, least recently heard first. */
   readonly publishers: readonly PublisherState[];
   /** The places in quarantine that were retried, in the same form. */
-  readonly retries?: readonly PublisherState[];
+  readonly retries: readonly PublisherState[];
   /** Digests of idempotency keys by the index of the window they were seen in, oldest first. */
   readonly keys: readonly (readonly [windowIndex: number, digests: string])[];
 }
@@ -49,6 +49,7 @@ export const emptyPartitionState: PartitionState = {
   ledger: { read: 0, sealed: 0, duplicates: 0, quarantined: 0 },
   windows: [],
   publishers: [],
+  retries: [],
   keys: [],
 };
 

@@ -13,8 +13,7 @@ export interface WhatIfRow extends ActorName {
 export interface WhatIfAbout {
   readonly windowMs: number;
   readonly countTokenOnce: boolean;
-  /** Undefined in tables of before it was kept. */
-  readonly sessionMemoryMs?: number;
+  readonly sessionMemoryMs: number;
   readonly fromMs: number;
   readonly toMs: number;
 }
@@ -22,10 +21,8 @@ export interface WhatIfAbout {
 export interface ScratchTable {
   readonly table: string;
   readonly about: WhatIfAbout;
-  /**
-   * False while its run goes on, and after one that was killed; undefined where nobody noted it.
-   */
-  readonly isComplete: boolean | undefined;
+  /** False while its run goes on, and after one that was killed. */
+  readonly isComplete: boolean;
   readonly rows: number;
 }
 

@@ -13,14 +13,9 @@ export function messageText(data: Uint8Array): string {
   return decoder.decode(data.subarray(0, foundMax));
 }
 
-/** More than any payload has, and so little that a message full of such values takes no time. */
-const levelsMax = 16;
-const innerPartsMax = 128;
-const innerCharsMax = 1_024;
-
 /**
- * A payload of a batch with the names of its actor, as JSON; empty when lists or objects among its
- * values are deep or large.
+ * A payload of a batch with the names of its actor, as JSON; empty when there is a list or an
+ * object among its values, which may be deep or large.
  * @param charsMax its beginning, where it is longer than so many characters.
  */
 export function payloadText(
@@ -32,7 +27,7 @@ export function payloadText(
   // Any value may stand there; turning a deeply nested one into a number would throw.
   const actor = typeof number === "number" ? number * 2 : -1;
   const found = [actors[actor], actors[actor + 1], ...values];
-  if (!found.every(isSmall)) return "";
+  if (found.some((value) => typeof value === "object" && value !== null)) return "";
   let text = "[";
   for (const value of found) {
     if (text.length > charsMax) break;
@@ -45,35 +40,6 @@ export function payloadText(
 function jsonStart(value: unknown, charsMax: number): string {
   if (typeof value !== "string" || value.length <= charsMax) return JSON.stringify(value) ?? "null";
   return JSON.stringify(value.slice(0, charsMax)).slice(0, -1);
-}
-
-/** Whether lists and objects are small; a name may stand in thousands of payloads of a message. */
-const knownSmall = new WeakMap<object, boolean>();
-
-/** True for what is no list and no object, and for those that are small. */
-function isSmall(value: unknown): boolean {
-  if (typeof value !== "object" || value === null) return true;
-  const known = knownSmall.get(value) ?? hasFewParts(value);
-  knownSmall.set(value, known);
-  return known;
-}
-
-function hasFewParts(value: object): boolean {
-  let parts = 0;
-  let chars = 0;
-  const isWithin = (inner: unknown, levels: number): boolean => {
-    if (++parts > innerPartsMax) return false;
-    if (typeof inner === "string") chars += inner.length;
-    if (chars > innerCharsMax) return false;
-    if (typeof inner !== "object" || inner === null) return true;
-    if (levels === 0) return false;
-    for (const name in inner) {
-      chars += name.length;
-      if (!isWithin(Reflect.get(inner, name), levels - 1)) return false;
-    }
-    return true;
-  };
-  return isWithin(value, levelsMax);
 }
 
 /** A text that Postgres can store: without NUL and lone surrogates, and not too long. */

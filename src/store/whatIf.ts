@@ -183,7 +183,7 @@ function toComparison(rows: readonly ComparisonRow[]): WhatIfComparison {
 
 /** What a table says of itself. */
 interface Commented extends WhatIfAbout {
-  readonly isComplete?: boolean;
+  readonly isComplete: boolean;
 }
 
 function comment(table: string, about: WhatIfAbout, isComplete: boolean): string {
@@ -200,5 +200,5 @@ function readAbout(comment: string | null): Commented | undefined {
 }
 
 function isAbout(value: unknown): value is Commented {
-  return isObject(value) && "windowMs" in value && "toMs" in value;
+  return isObject(value) && "windowMs" in value && "isComplete" in value;
 }

@@ -113,13 +113,6 @@ describe("a flood of poison", () => {
     partition.committed();
     expect(partition.quarantineIsFull).toBe(false);
   });
-
-  test("nested too deeply to be written again does no harm", () => {
-    const deep = `${"[".repeat(50_000)}${"]".repeat(50_000)}`;
-    const text = `{"v":1,"publisher":"p","number":1,"actors":["a","b"],"payloads":[0,"t",${deep},1,2,3]}`;
-    const { partition } = run([logMessage(1, start, text)], rules);
-    expect(partition.quarantined).toMatchObject([{ reason: "the payload is malformed", index: 0 }]);
-  });
 });
 
 describe("the watch over the ledger", () => {

@@ -162,14 +162,20 @@ describe("what cannot be applied", () => {
       frame(`${deep},"t",1,1,1,1`),
       frame(`0,${deep},1,1,1,1`),
       frame(`0,"t",1,${deep},1,1`),
+      frame(`0,"t",${deep},1,2,3`),
       frame(`0,"t",1,1,1,1`, `["C",${deep}]`),
       `{"v":1,"publisher":${deep},"number":1,"actors":[],"payloads":[]}`,
       `{"v":${deep}}`,
       deep,
     ];
     const stream = odd.map((text, i) => logMessage(i + 1, start, text));
-    const { ledger } = run(stream, rules).partition.save();
+    const { partition } = run(stream, rules);
+    const { ledger } = partition.save();
     expect(ledger).toMatchObject({ read: odd.length, quarantined: odd.length });
+    expect(partition.quarantined[3]).toMatchObject({
+      reason: "the payload is malformed",
+      index: 0,
+    });
   });
   test("an actor of another partition is quarantined, and is sealed nowhere twice", () => {
     const partition = new Partition({ ...rules, partitions: 16 }, 3);

@@ -73,11 +73,10 @@ async function list(out: Output, store: PostgresWhatIfStore): Promise<void> {
   const tables = (await store.list()).map(({ table, rows, about, isComplete }) => ({
     table,
     rows,
-    complete: isComplete ?? null,
+    complete: isComplete,
     window: formatDuration(about.windowMs),
     countTokenOnce: about.countTokenOnce,
-    sessionMemory:
-      about.sessionMemoryMs === undefined ? null : formatDuration(about.sessionMemoryMs),
+    sessionMemory: formatDuration(about.sessionMemoryMs),
     from: new Date(about.fromMs).toISOString(),
     to: new Date(about.toMs).toISOString(),
   }));
