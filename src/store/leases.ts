@@ -29,12 +29,9 @@ export class PostgresLeaseStore implements LeaseStore {
     if (partitions.length === 0) return;
     await this.database.run(
       (sql) => sql`
-        with released as (
-          update partitions set owner = null
-          where owner = ${worker.id} and partition = any (${intArray(partitions)}::int[])
-          returning partition
-        )
-        select pg_notify(${partitionsChannel}, '') from (select count(*) from released) as done
+        update partitions set owner = null
+        where owner = ${worker.id} and partition = any (${intArray(partitions)}::int[])
+        returning pg_notify(${partitionsChannel}, '')
       `,
     );
   }
@@ -46,26 +43,20 @@ export class PostgresLeaseStore implements LeaseStore {
   /** Without their rows the partitions of the workers, and their projections, are free. */
   async forget(workerIds: readonly string[]): Promise<void> {
     if (workerIds.length === 0) return;
-    const ids = JSON.stringify(workerIds);
     await this.database.run(
       (sql) => sql`
-        with gone as (
-          delete from workers
-          where id in (select jsonb_array_elements_text(${ids}::text::jsonb))
-          returning id
+        with ids as (
+          select jsonb_array_elements_text(${JSON.stringify(workerIds)}::text::jsonb) as id
+        ), gone as (
+          delete from workers where id in (table ids)
         ), released as (
-          update partitions set owner = null
-          where owner in (select jsonb_array_elements_text(${ids}::text::jsonb))
-          returning partition
-        )
-        , projecting as (
+          update partitions set owner = null where owner in (table ids)
+        ), projecting as (
           update projections set worker = null, lease_until = '-infinity'
-          where worker in (select jsonb_array_elements_text(${ids}::text::jsonb))
+          where worker in (table ids)
           returning pg_notify(${projectionsChannel}, name)
         )
         select pg_notify(${partitionsChannel}, '')
-        from (select count(*) from gone) as g, (select count(*) from released) as r,
-          (select count(*) from projecting) as p
       `,
     );
   }

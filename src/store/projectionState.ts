@@ -82,12 +82,9 @@ export async function releaseProjection(
 ): Promise<void> {
   await database.run(
     (sql) => sql`
-      with released as (
-        update projections set worker = null, lease_until = '-infinity'
-        where name = ${name} and worker = ${workerId}
-        returning name
-      )
-      select pg_notify(${projectionsChannel}, name) from released
+      update projections set worker = null, lease_until = '-infinity'
+      where name = ${name} and worker = ${workerId}
+      returning pg_notify(${projectionsChannel}, name)
     `,
   );
 }
