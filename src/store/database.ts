@@ -158,7 +158,10 @@ export class Database {
     return this.#listener.listen(channel, callback);
   }
 
-  /** Idempotent. Statements under way get a moment to finish, unless they are repeatable. */
+  /**
+   * Idempotent. Statements under way get a moment to finish, unless they are repeatable, or none
+   * was ever sent.
+   */
   close(): Promise<void> {
     this.#closed ??= this.#close();
     return this.#closed;
@@ -183,8 +186,9 @@ export class Database {
     return pool;
   }
 
-  #end({ sql }: Pool): Promise<void> {
-    const timeout = this.options.isRepeatable === true ? 0 : closingSeconds;
+  #end({ sql, isConnected }: Pool): Promise<void> {
+    const waits = isConnected && this.options.isRepeatable !== true;
+    const timeout = waits ? closingSeconds : 0;
     return sql.end({ timeout });
   }
 
