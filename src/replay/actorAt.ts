@@ -111,7 +111,7 @@ async function atTime(
   const after = await runReplay(past, {
     plan,
     rules,
-    tokens: (afterMs, throughMs) => past.history.tokensOf(name, afterMs, throughMs),
+    actor: name,
     sealed: keep,
     throughMs: timeMs,
   });

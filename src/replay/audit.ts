@@ -12,7 +12,7 @@ import { whileDropped } from "./dropped.ts";
 import { isNewMemory, type Stretch, stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, tokensOfPartition } from "./sources.ts";
+import type { Past } from "./sources.ts";
 import { eventDifferences } from "./views.ts";
 
 export interface AuditRange {
@@ -138,7 +138,6 @@ async function auditStretch(
   const partitionAfter = await runReplay(past, {
     plan,
     rules,
-    tokens: (from, through) => tokensOfPartition(past, partition, from, through),
     reading: () => {
       messages++;
       if (messages % progressEvery === 0) progress(messages);

@@ -80,7 +80,7 @@ async function replayWindow(
   const after = await runReplay(past, {
     plan,
     rules,
-    tokens: (afterMs, throughMs) => past.history.tokensOf(query, afterMs, throughMs),
+    actor: query,
     reading: (message) => trace.reading(message),
     observer: trace,
     sealed: (events) => {

@@ -94,7 +94,7 @@ async function fateOf(
   const after = await runReplay(past, {
     plan,
     rules,
-    tokens: (afterMs, throughMs) => past.history.tokensOf(payload, afterMs, throughMs),
+    actor: payload,
     reading: (read) => trace.reading(read),
     observer: trace,
     throughSequence: receipt.sequence,

@@ -2,22 +2,23 @@
  * Runs a partition's function again over the messages that its stream still holds. Nothing is
  * committed: what seals is handed to whoever asked.
  */
-import type { Clock } from "../actors/clock.ts";
 import { Partition } from "../actors/partition.ts";
 import { emptyPartitionState } from "../actors/partitionState.ts";
 import type { PayloadObserver } from "../actors/payloadObserver.ts";
-import type { LogMessage, PayloadStreams, RememberedTokens } from "../actors/ports.ts";
+import type { LogMessage } from "../actors/ports.ts";
 import { TimeSlices } from "../actors/timeSlices.ts";
+import type { ActorName } from "../domain/actorName.ts";
 import type { DomainEvent } from "../domain/events.ts";
 import { type Rules, tokenMemoryMs } from "../domain/rules.ts";
 import { inTime } from "../inTime.ts";
 import type { ReplayPlan } from "./plan.ts";
+import { type Past, tokensOfPartition } from "./sources.ts";
 
 interface ReplayRun {
   readonly plan: ReplayPlan;
   readonly rules: Rules;
-  /** What events say of tokens for windows that end in a range of times, in order. */
-  tokens(afterMs: number, throughMs: number): AsyncIterable<readonly RememberedTokens[]>;
+  /** Who it is about: the tokens of others are not read, so their sessions come out wrong. */
+  readonly actor?: ActorName;
   /** The events of a window, by name, when it ends with any. */
   sealed?(events: readonly DomainEvent[]): void | Promise<void>;
   /** Before a message is applied. */
@@ -34,18 +35,13 @@ const messagesAtOnce = 256;
 /** Without any message for this long, a replay fails. */
 const silenceMs = 15_000;
 
-interface ReplayWorld {
-  readonly streams: Pick<PayloadStreams, "feed">;
-  readonly clock: Clock;
-}
-
 /** @returns the partition as it is after the last message that was applied. */
-export async function runReplay(world: ReplayWorld, run: ReplayRun): Promise<Partition> {
-  const replay = new Replay(run, world.clock);
+export async function runReplay(past: Past, run: ReplayRun): Promise<Partition> {
+  const replay = new Replay(past, run);
   const { plan } = run;
   const last = Math.min(plan.lastSequence, run.throughSequence ?? Number.POSITIVE_INFINITY);
   if (plan.fromSequence <= last) {
-    const feed = world.streams.feed(plan.partition, plan.fromSequence, async () => {});
+    const feed = past.streams.feed(plan.partition, plan.fromSequence, async () => {});
     try {
       let going = true;
       while (going) {
@@ -66,6 +62,7 @@ export async function runReplay(world: ReplayWorld, run: ReplayRun): Promise<Par
 }
 
 class Replay {
+  readonly #past: Past;
   readonly #run: ReplayRun;
   readonly #slices: TimeSlices;
   /** Reads the warm-up, for the sake of keys and numbers. Undefined when there is none. */
@@ -73,9 +70,10 @@ class Replay {
   /** Undefined until the first message after the warm-up. */
   #partition: Partition | undefined;
 
-  constructor(run: ReplayRun, clock: Clock) {
+  constructor(past: Past, run: ReplayRun) {
+    this.#past = past;
     this.#run = run;
-    this.#slices = new TimeSlices(clock);
+    this.#slices = new TimeSlices(past.clock);
     this.#warmUp = run.plan.start && new Partition(run.rules, run.plan.partition);
   }
 
@@ -132,8 +130,7 @@ class Replay {
 
   /** As a new owner would make it at the boundary where the replay begins. */
   async #startingPartition(firstSequence = 1): Promise<Partition> {
-    const run = this.#run;
-    const { plan, rules, observer } = run;
+    const { plan, rules, observer, actor } = this.#run;
     const partition = new Partition(rules, plan.partition, observer);
     if (plan.start === undefined) return partition;
     const { replayFromMs } = plan.start;
@@ -141,7 +138,12 @@ class Replay {
     const left = this.#warmUp && (await this.#slices.run(this.#warmUp.saving()));
     const state = { ...(left ?? emptyPartitionState), timeMs: replayFromMs, ledger, windows };
     await this.#slices.run(partition.restoring(firstSequence - 1, replayFromMs, state));
-    for await (const page of run.tokens(replayFromMs - tokenMemoryMs(rules), replayFromMs)) {
+    const afterMs = replayFromMs - tokenMemoryMs(rules);
+    const pages =
+      actor === undefined
+        ? tokensOfPartition(this.#past, plan.partition, afterMs, replayFromMs)
+        : this.#past.history.tokensOf(actor, afterMs, replayFromMs);
+    for await (const page of pages) {
       for (const remembered of page) {
         await this.#slices.run(partition.remembering(remembered));
       }

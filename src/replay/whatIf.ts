@@ -11,7 +11,7 @@ import { whileDropped } from "./dropped.ts";
 import { stretchesOf } from "./memories.ts";
 import { planReplay, type ReplayPlan } from "./plan.ts";
 import { runReplay } from "./run.ts";
-import { type Past, tokensOfPartition } from "./sources.ts";
+import type { Past } from "./sources.ts";
 
 export interface WhatIfQuery {
   readonly windowMs: number;
@@ -189,7 +189,6 @@ class WhatIfRun {
     await runReplay(past, {
       plan,
       rules,
-      tokens: (from, through) => tokensOfPartition(past, partition, from, through),
       reading: () => {
         if (++this.messages % 100 === 0) this.progress(partition, this.messages);
       },

@@ -8,7 +8,7 @@ import type { Rules } from "../../src/domain/rules.ts";
 import { auditPartition } from "../../src/replay/audit.ts";
 import { planReplay, warmUpMs } from "../../src/replay/plan.ts";
 import { runReplay } from "../../src/replay/run.ts";
-import { type Past, tokensOfPartition } from "../../src/replay/sources.ts";
+import type { Past } from "../../src/replay/sources.ts";
 import { examplePayload } from "../support/api.ts";
 import { arbitraryMessages } from "../support/arbitraryStreams.ts";
 import type { NaiveMessage } from "../support/naiveModel.ts";
@@ -29,7 +29,6 @@ async function replayed(past: Past, fromMs: number | undefined, rules = past.rul
   await runReplay(past, {
     plan,
     rules,
-    tokens: (afterMs, throughMs) => tokensOfPartition(past, 0, afterMs, throughMs),
     sealed: (sealed) => void events.push(...sealed),
   });
   return { plan, events: since(events, Math.max(fromMs ?? 0, plan.exactFromMs)) };
@@ -65,11 +64,7 @@ describe("a replay", () => {
     const past = memoryPast({ stream, events: [], rules });
     const plan = await planReplay(past, 0, rules, undefined);
     if ("reason" in plan) throw new Error(plan.reason);
-    const after = await runReplay(past, {
-      plan,
-      rules,
-      tokens: () => tokensOfPartition(past, 0, 0, 0),
-    });
+    const after = await runReplay(past, { plan, rules });
     expect(after.counts.quarantined).toBe(10_100);
     expect(after.quarantined.length).toBeLessThan(10_000);
     expect(after.quarantined.at(-1)).toMatchObject({ sequence: 10_100 });
