@@ -165,9 +165,9 @@ class Comparison {
   readonly differences: EventDifference[] = [];
   differencesTotal = 0;
   events = 0;
-  readonly #recorded: AsyncIterator<RecordedEvent>;
-  #next: RecordedEvent | undefined;
-  #started = false;
+  readonly #recorded: AsyncIterator<RecordedEvent, undefined>;
+  /** The next event of the log; undefined before the first was asked for. */
+  #next: IteratorResult<RecordedEvent, undefined> | undefined;
   #position = 0;
 
   constructor(
@@ -214,24 +214,16 @@ class Comparison {
 
   /** The events of the log, up to those of a window; one at a time, since they may be many. */
   async *#through(endMs: number): AsyncGenerator<RecordedEvent> {
-    if (!this.#started) {
-      this.#started = true;
-      await this.#advance();
+    this.#next ??= await this.#recorded.next();
+    for (let event = this.#next.value; event !== undefined; event = this.#next.value) {
+      if (Date.parse(event.windowEnd) > endMs) return;
+      const { position } = event;
+      // An accepted loss takes a position too, but lies before all windows that are replayed.
+      if (this.#position > 0 && position !== this.#position + 1) this.#note("order", event, []);
+      this.#position = position;
+      yield event;
+      this.#next = await this.#recorded.next();
     }
-    while (this.#next !== undefined && Date.parse(this.#next.windowEnd) <= endMs) {
-      yield this.#next;
-      await this.#advance();
-    }
-  }
-
-  async #advance(): Promise<void> {
-    const { value, done } = await this.#recorded.next();
-    this.#next = done === true ? undefined : value;
-    if (this.#next === undefined) return;
-    const { position } = this.#next;
-    // An accepted loss takes a position too, but lies before all windows that are replayed.
-    if (this.#position > 0 && position !== this.#position + 1) this.#note("order", this.#next, []);
-    this.#position = position;
   }
 
   #note(

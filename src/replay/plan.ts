@@ -28,7 +28,7 @@ export interface ReplayPlan {
   readonly start: ReplayStart | undefined;
   /** Windows that start at or after this time come out exactly. */
   readonly exactFromMs: number;
-  readonly basis: Exclude<ReplayBasis, { kind: "not-retained" }>;
+  readonly basis: Exclude<ReplayBasis, NotRetained>;
 }
 
 interface ReplayStart {
@@ -36,10 +36,7 @@ interface ReplayStart {
   readonly replayFromMs: number;
 }
 
-interface NotRetained {
-  readonly kind: "not-retained";
-  readonly reason: string;
-}
+type NotRetained = Extract<ReplayBasis, { kind: "not-retained" }>;
 
 /**
  * How long the warm-up takes at least, ms: a multiple of the window of keys. The numbers come

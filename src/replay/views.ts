@@ -4,6 +4,7 @@ import type { Difference } from "../actors/historyPorts.ts";
 import type { OpenWindowView, RecordedEvent } from "../actors/readPorts.ts";
 import type { WindowActor } from "../actors/windowActor.ts";
 import type { DomainEvent, WindowSealedData } from "../domain/events.ts";
+import { isObject } from "../domain/json.ts";
 import { dependsOnMemory } from "./memories.ts";
 
 /** The open window of an actor; undefined when it has none in the window with that index. */
@@ -31,14 +32,10 @@ function withoutTokens({ tokens: _, ...view }: WindowSealedData): OpenWindowView
 
 function isWindow(data: unknown): data is WindowSealedData {
   return (
-    typeof data === "object" &&
-    data !== null &&
-    "windowStart" in data &&
-    "cdn" in data &&
+    isObject(data) &&
+    typeof data.windowStart === "string" &&
     typeof data.cdn === "string" &&
-    "p2p" in data &&
     typeof data.p2p === "string" &&
-    "sessions" in data &&
     typeof data.sessions === "number"
   );
 }
@@ -55,7 +52,7 @@ export function eventDifferences(
   const { type, customer, content, windowEnd } = recorded;
   // An older version that says the same is no difference.
   const version = Math.max(recorded.version, replayed.version);
-  const data = asFields(recorded.data);
+  const data = isObject(recorded.data) ? recorded.data : { data: recorded.data };
   const known = { type, version, customer, content, windowEnd, ...data };
   const expected = {
     type: replayed.type,
@@ -79,10 +76,6 @@ export function eventDifferences(
       },
     ];
   });
-}
-
-function asFields(data: unknown): Readonly<Record<string, unknown>> {
-  return typeof data === "object" && data !== null ? { ...data } : { data };
 }
 
 function valueText(fields: Readonly<Record<string, unknown>>, name: string): string | null {
