@@ -66,6 +66,6 @@ export interface WhatIfStore {
     limit: number,
   ): Promise<WhatIfComparison>;
   list(): Promise<readonly ScratchTable[]>;
-  /** False when there is no such table. */
-  drop(table: string): Promise<boolean>;
+  /** Drops a table that was created here, or is listed. */
+  drop(table: string): Promise<void>;
 }

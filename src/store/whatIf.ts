@@ -10,7 +10,6 @@ import type {
 import { isObject, parseJson } from "../domain/json.ts";
 import type { Database } from "./database.ts";
 
-const namePattern = /^what_if_[0-9a-f]{8}$/;
 const deadlineMs = 10 * 60 * 1_000;
 
 export class PostgresWhatIfStore implements WhatIfStore {
@@ -136,10 +135,8 @@ export class PostgresWhatIfStore implements WhatIfStore {
     return found;
   }
 
-  async drop(table: string): Promise<boolean> {
-    const known = namePattern.test(table) && (await this.list()).some((one) => one.table === table);
-    if (known) await this.database.run((sql) => sql`drop table ${sql(table)}`);
-    return known;
+  async drop(table: string): Promise<void> {
+    await this.database.run((sql) => sql`drop table ${sql(table)}`);
   }
 
   async #count(table: string): Promise<number> {

@@ -61,7 +61,7 @@ class MemoryWhatIf implements WhatIfStore {
   }
 
   async drop(table: string) {
-    return this.tables.delete(table);
+    this.tables.delete(table);
   }
 
   /** Ends of windows. */
