@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { join } from "node:path";
 import { checkEventVersion, newestVersions } from "../../src/domain/eventVersions.ts";
 import { projections } from "../../src/store/projections/registry.ts";
-import { freshStore, type TestStore } from "./support.ts";
+import { commitRaw, freshStore, type TestStore } from "./support.ts";
 
 interface Fixture {
   readonly type: string;
@@ -30,18 +30,18 @@ async function readFixture(name: string): Promise<Fixture> {
 const names = [...new Bun.Glob("*.json").scanSync({ cwd: directory })].sort();
 const fixtures = await Promise.all(names.map(readFixture));
 
-/** Commits events as they stand, of whatever version, to partition 0. */
-async function append(store: TestStore, events: readonly Fixture[]): Promise<void> {
-  for (const [position, { type, version, customer, content, data }] of events.entries()) {
-    const [row] = await store.database.run(
-      (sql) => sql`
-        select commit_partition(0, 0, 'test', ${Math.min(position, 1)}, ${position}, '', 1, '',
-          '2024-01-01 11:00Z', null, ${type}, ${version}, 1, ${customer ?? ""}::text,
-          ${content ?? ""}::text, ${JSON.stringify(data)}::text, '[]') as outcome
-      `,
-    );
-    expect(row?.outcome).toBe("committed");
-  }
+async function append(store: TestStore, event: Fixture): Promise<void> {
+  const { customer, content } = event;
+  const named = { ...event, customer: customer ?? "", content: content ?? "" };
+  const outcome = await commitRaw(store, [named], {
+    expectedSequence: 0,
+    expectedPosition: 0,
+    sequence: 1,
+    streamCreated: "",
+    sealedThrough: new Date("2024-01-01T11:00Z"),
+    state: null,
+  });
+  expect(outcome).toBe("committed");
 }
 
 async function rowsOf(store: TestStore, table: string): Promise<unknown[]> {
@@ -64,18 +64,6 @@ async function upcast(store: TestStore, event: Fixture): Promise<unknown> {
   return row?.data;
 }
 
-async function expectRows(store: TestStore, fixture: Fixture): Promise<void> {
-  store.project();
-  await append(store, [fixture]);
-  await store.projected();
-  for (const { name } of projections) {
-    const row = fixture.rows[name];
-    expect({ [name]: await rowsOf(store, name) }).toEqual({
-      [name]: row === undefined ? [] : [row],
-    });
-  }
-}
-
 test("an event of each version that was ever written is kept", () => {
   const known = Object.entries(newestVersions).flatMap(([type, newest]) =>
     Array.from({ length: newest }, (_, index) => `${type}.${index + 1}.json`),
@@ -89,7 +77,15 @@ describe.each(fixtures.map((fixture) => [`${fixture.type} ${fixture.version}`, f
   (_, fixture) => {
     test("gives the rows that it always gave, in every projection", async () => {
       await using store = await freshStore(1);
-      await expectRows(store, fixture);
+      store.project();
+      await append(store, fixture);
+      await store.projected();
+      for (const { name } of projections) {
+        const row = fixture.rows[name];
+        expect({ [name]: await rowsOf(store, name) }).toEqual({
+          [name]: row === undefined ? [] : [row],
+        });
+      }
     });
 
     test("is known, and in its newest version read as it was written", async () => {
@@ -101,54 +97,6 @@ describe.each(fixtures.map((fixture) => [`${fixture.type} ${fixture.version}`, f
     });
   },
 );
-
-describe("an older version", () => {
-  // Never written by any program: it only shows that the mechanism works.
-  const [sealedFixture] = fixtures.filter(({ type }) => type === "WindowSealed");
-  const { cdn, p2p, ...rest } = { ...sealedFixture?.data };
-  const old: Fixture = {
-    type: "WindowSealed",
-    version: 0,
-    customer: "Customer1",
-    content: "channel1",
-    data: { ...rest, bytes: { cdn, p2p } },
-    rows: sealedFixture?.rows ?? {},
-  };
-
-  async function teachSql(store: TestStore): Promise<void> {
-    await store.database.run((sql) =>
-      sql
-        .unsafe(
-          `create or replace function event_data(p_type text, p_version int, p_data jsonb)
-           returns jsonb language sql immutable parallel safe as $$
-             select case
-               when p_type = 'WindowSealed' and p_version = 0
-                 then (p_data - 'bytes') || (p_data -> 'bytes')
-               when p_type in ('WindowSealed', 'LossAccepted') and p_version = 1 then p_data
-               else refuse_event_version(p_type, p_version)
-             end
-           $$`,
-        )
-        .simple(),
-    );
-  }
-
-  test("is read by every projection", async () => {
-    await using store = await freshStore(1);
-    await teachSql(store);
-    await expectRows(store, old);
-    expect(await upcast(store, old)).toEqual(sealedFixture?.data);
-  });
-
-  test("is read by an owner that remembers tokens", async () => {
-    await using store = await freshStore(1);
-    await teachSql(store);
-    await append(store, [old]);
-    const pages = await Array.fromAsync(store.partitions.rememberedTokens(0, 0));
-    expect(pages.flat().map(({ tokens }) => tokens)).toEqual([String(old.data.tokens)]);
-    expect(await store.partitions.lastSealedSequence(0, Date.UTC(2024, 0, 1, 11), 4e12)).toBe(23);
-  });
-});
 
 describe("a version that is not known", () => {
   test.each([

@@ -129,6 +129,12 @@ test("older events are explained, audited, followed, folded and counted like new
   expect(listed).toMatchObject({ version: 0 });
   expect(listed?.data).toEqual(shown);
   expect(await past.history.event(0, 1)).toMatchObject({ data: events[0]?.data });
+  const remembered = await Array.fromAsync(past.store.rememberedTokens(0, 0));
+  expect(remembered.flat().map(({ tokens }) => tokens)).toEqual(
+    events.map(({ data }) => data.tokens),
+  );
+  const endMs = startMs + 4 * windowMs;
+  expect(await store.partitions.lastSealedSequence(0, endMs, Date.now() + 60_000)).toBe(8);
   const [entry] = await new PostgresLedgerStore(store.database).entries([], 100);
   expect(entry).toMatchObject({ read: 24, sealed: 24 });
 });
