@@ -1,5 +1,5 @@
 /** An event log is moved to an empty database, and gives identical tables there. */
-import { describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, test } from "bun:test";
 import { emptyPartitionState } from "../../src/actors/partitionState.ts";
 import type { Database } from "../../src/store/database.ts";
 import { BadArchive, compressed, linesOf } from "../../src/store/eventArchive.ts";
@@ -13,6 +13,7 @@ import {
   freshStore,
   sealed,
   TestStore,
+  tableText,
   Writer,
   windowMs,
   windowOf,
@@ -47,21 +48,9 @@ async function filledStore(): Promise<TestStore> {
   return store;
 }
 
-/** The whole table as text, in the order of its key. */
-async function textOf(store: TestStore, table: string, order: string): Promise<string> {
-  const rows = await store.database.run((sql) =>
-    sql.unsafe<{ line: string }[]>(`select t::text as line from ${table} t order by ${order}`),
-  );
-  return rows.map(({ line }) => line).join("\n");
-}
-
-async function allTexts(store: TestStore): Promise<Record<string, string>> {
-  const found: Record<string, string> = {};
-  for (const { name, key } of projections) found[name] = await textOf(store, name, key);
-  const events =
-    "(select partition, position, type, version, customer, content, window_end, data, " +
-    "recorded_at, epoch, sealed_by from events)";
-  found.events = await textOf(store, events, "partition, position");
+async function allTexts({ database }: TestStore): Promise<Record<string, string>> {
+  const found: Record<string, string> = { events: await tableText(database, "events") };
+  for (const { name } of projections) found[name] = await tableText(database, name);
   return found;
 }
 
@@ -146,6 +135,16 @@ test("export, import into an empty database, rebuild: identical, byte for byte",
 });
 
 describe("an import", () => {
+  let text: string;
+  let lines: readonly string[];
+  let archive: Buffer;
+  beforeAll(async () => {
+    await using from = await filledStore();
+    text = await textOfLog(from);
+    lines = text.trimEnd().split("\n");
+    archive = Buffer.concat(await archiveOf(from.database));
+  }, 60_000);
+
   test("that ended early has changed nothing, and is started again", async () => {
     await using from = await largeStore();
     await using to = await emptyStore();
@@ -222,8 +221,6 @@ describe("an import", () => {
   });
 
   test("into a log that is not empty, or with other settings, is refused", async () => {
-    await using from = await filledStore();
-    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
     await using used = await freshStore(3);
     await new Writer(used.partitions, 0).commit([]);
     await expect(importInto(used.database, textLines(text))).rejects.toThrow(ImportRefused);
@@ -232,19 +229,18 @@ describe("an import", () => {
   });
 
   test("into a log that begins meanwhile is refused, and leaves nothing", async () => {
-    await using from = await filledStore();
-    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
     await using to = await freshStore(3);
-    async function* lines() {
+    async function* slow() {
       yield* textLines(text);
       await new Writer(to.partitions, 0).commit([]);
     }
-    await expect(importInto(to.database, lines())).rejects.toThrow(ImportRefused);
+    await expect(importInto(to.database, slow())).rejects.toThrow(ImportRefused);
     expect(await stagedCount(to)).toBe(0);
   });
 
-  const swapped = (lines: string[]) => lines.with(5, lines[6] ?? "").with(6, lines[5] ?? "");
-  test.each<[string, string, (lines: string[]) => string[]]>([
+  const swapped = (lines: readonly string[]) =>
+    lines.with(5, lines[6] ?? "").with(6, lines[5] ?? "");
+  test.each<[string, string, (lines: readonly string[]) => readonly string[]]>([
     ["cut off", "end of the file is missing", (lines) => lines.slice(0, -1)],
     ["with a gap", "expected 0/5", (lines) => lines.toSpliced(5, 1)],
     ["out of order", "expected 0/5", swapped],
@@ -265,10 +261,8 @@ describe("an import", () => {
       (lines) => lines.with(0, (lines[0] ?? "").replace('"formatVersion":2', '"formatVersion":1')),
     ],
   ])("of a file %s is refused, and changes nothing", async (_, reason, change) => {
-    await using from = await filledStore();
     await using to = await emptyStore();
-    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
-    const changed = change(text.trimEnd().split("\n")).join("\n");
+    const changed = change(lines).join("\n");
     await expect(importInto(to.database, textLines(changed))).rejects.toThrow(reason);
     expect(await fixedSettings(to.database)).toBeUndefined();
   });
@@ -299,12 +293,10 @@ describe("an import", () => {
       (text) => text.replace('"position":180', '"position":181'),
     ],
   ])("of a file with windows %s is refused and fixes no setting", async (_, reason, change) => {
-    await using from = await filledStore();
     await using to = await emptyStore();
-    const text = (await Array.fromAsync(exportEvents(from.database))).join("");
-    const [header = "", ...lines] = text.trimEnd().split("\n");
+    const [header = "", ...events] = lines;
     expect(change(header)).not.toBe(header);
-    const changed = [change(header), ...lines].join("\n");
+    const changed = [change(header), ...events].join("\n");
     await expect(importInto(to.database, textLines(changed))).rejects.toThrow(reason);
     expect(await fixedSettings(to.database)).toBeUndefined();
     expect(await importInto(to.database, textLines(text))).toMatchObject({ events: 360 });
@@ -317,15 +309,13 @@ describe("an import", () => {
       return { partition, position: 0, sealedThrough: null };
     });
     const header = { format: "payload-stats-events", formatVersion: 2, windowMs, fingerprint: "" };
-    const text = JSON.stringify({ ...header, partitions });
-    await expect(importInto(to.database, textLines(text))).rejects.toThrow("is no header");
+    const first = JSON.stringify({ ...header, partitions });
+    await expect(importInto(to.database, textLines(first))).rejects.toThrow("is no header");
   });
 
   test("of a file that is cut off in its middle, or no gzip, is refused", async () => {
-    await using from = await filledStore();
     await using to = await emptyStore();
-    const whole = Buffer.concat(await archiveOf(from.database));
-    for (const bytes of [whole.subarray(0, whole.length - 100), Buffer.from("no gzip")]) {
+    for (const bytes of [archive.subarray(0, archive.length - 100), Buffer.from("no gzip")]) {
       await expect(importInto(to.database, linesOf(chunked([bytes])))).rejects.toThrow(BadArchive);
     }
   });
