@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { CommitRejected, type Turns } from "../../src/actors/ports.ts";
 import { atOnce } from "../../src/domain/pausing.ts";
 import { isRejection } from "../../src/store/eventLog.ts";
@@ -25,6 +25,13 @@ function eventRows(store: TestStore) {
 }
 
 describe("the event log is append-only", () => {
+  let store: TestStore;
+  beforeAll(async () => {
+    store = await freshStore(1);
+    await new Writer(store.partitions, 0).commit([sealed()]);
+  }, 60_000);
+  afterAll(() => store[Symbol.asyncDispose]());
+
   const attacks = [
     "update events set data = '{}'",
     "update events set data = '{}' where false",
@@ -41,8 +48,6 @@ describe("the event log is append-only", () => {
   ];
   for (const attack of attacks) {
     test(`refuses: ${attack.split("\n")[0]}`, async () => {
-      await using store = await freshStore(1);
-      await new Writer(store.partitions, 0).commit([sealed()]);
       const attacked = store.database.run((sql) => sql.unsafe(attack).simple());
       await expect(attacked).rejects.toThrow("the event log is append-only");
       expect(await eventRows(store)).toHaveLength(1);
