@@ -4,6 +4,7 @@ import fc from "fast-check";
 import type { DomainEvent } from "../../src/domain/events.ts";
 import { prepareDatabase } from "../../src/store/prepare.ts";
 import { PostgresProjectionControl } from "../../src/store/projectionControl.ts";
+import { compareTables } from "../../src/store/tableAudit.ts";
 import { until } from "../support/until.ts";
 import {
   firstEndMs,
@@ -125,6 +126,9 @@ test("its rows equal a naive fold, also when two projectors work and connections
   }
   await store.projected();
   expectHours(await tableHours(store), naiveHours(all));
+  for (const { differences } of await compareTables(store.database, windowMs, {})) {
+    expect(differences).toEqual([]);
+  }
 
   const before = await tableText(store.database, "content_hourly");
   const control = new PostgresProjectionControl(store.database);

@@ -102,26 +102,6 @@ test("the tables equal a naive fold of the log, whatever the batches", async () 
   );
 }, 60_000);
 
-test("two projectors at once apply each event once", async () => {
-  await using store = await freshStore(4);
-  // Leases that have always ended let both work at the same time.
-  for (const workerId of ["projector-1", "projector-2"]) {
-    store.project({ workerId, leaseMs: -1_000, pollMs: 1, batchEventsMax: 7 });
-  }
-  const all: DomainEvent[] = [];
-  const writers = [0, 1, 2, 3].map(async (partition) => {
-    const writer = new Writer(store.partitions, partition);
-    for (let window = 0; window < 10; window += 1) {
-      const events = windowOf(partition, 20, firstEndMs + window * windowMs);
-      await writer.commit(events);
-      all.push(...events);
-    }
-  });
-  await Promise.all(writers);
-  await store.projected();
-  expect(await tables(store)).toEqual(naiveFold(all));
-});
-
 test("an event that commits late is not skipped", async () => {
   await using store = await freshStore(2);
   store.project();
@@ -351,27 +331,6 @@ test("a step waits for its turn while devices wait, and is not done if paused me
     what: "the projection that is not paused",
   });
   expect(await tableText(store.database, "stats")).toBe("");
-});
-
-test("goes on after its connections were cut, again and again", async () => {
-  await using store = await freshStore(2);
-  store.project({ workerId: "victim", batchEventsMax: 5 });
-  const all: DomainEvent[] = [];
-  const writers = [0, 1].map((partition) => new Writer(store.partitions, partition));
-  for (let window = 0; window < 10; window += 1) {
-    for (const writer of writers) {
-      const events = windowOf(writer.partition, 30, firstEndMs + window * windowMs);
-      await writer.commit(events);
-      all.push(...events);
-    }
-    await store.database.run(
-      (sql) => sql`
-        select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'victim'
-      `,
-    );
-  }
-  await store.projected();
-  expect(await tables(store)).toEqual(naiveFold(all));
 });
 
 test("a row that somebody else wrote gives way to its event", async () => {
