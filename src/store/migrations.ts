@@ -34,6 +34,7 @@ export const migrations: readonly Migration[] = [
       "functions/finish_import",
     ),
   },
+  { version: 15, name: "quick limits", statements: sqlFiles("functions/within_limits") },
 ];
 
 function sqlFiles(...names: readonly string[]): string {

@@ -52,20 +52,10 @@ async function compareTable(
   return toComparison(table, lastRows(results));
 }
 
-/** Epoch ms. They are numbers: nothing to quote. */
+/** Epoch ms. */
 interface Range {
   readonly fromMs: number | undefined;
   readonly toMs: number | undefined;
-}
-
-/** True for what begins in the range. Without one it is true for all, whatever they begin with. */
-function within(start: string, { fromMs, toMs }: Range): string {
-  const time = (timeMs: number) => `to_timestamp(${Math.round(timeMs)} / 1000.0)`;
-  const conditions = [
-    ...(fromMs === undefined ? [] : [`${start} >= ${time(fromMs)}`]),
-    ...(toMs === undefined ? [] : [`${start} < ${time(toMs)}`]),
-  ];
-  return conditions.length === 0 ? "true" : conditions.join(" and ");
 }
 
 /** Events that a table has not applied yet are no difference. */
@@ -78,6 +68,9 @@ function comparison(definition: ProjectionDefinition, range: Range): string {
     select jsonb_object_agg(f.key, f.value)
     from jsonb_each_text(to_jsonb(${row}) - array[${names}]) as f
   )`;
+  // Numbers: there is nothing in it to quote.
+  const limits = JSON.stringify(range);
+  const within = (start: string) => `within_limits('${limits}', null, null, ${start})`;
   return `
     set transaction isolation level repeatable read;
     create temporary table audit_fold (${columns}, primary key (${key})) on commit drop;
@@ -90,13 +83,13 @@ function comparison(definition: ProjectionDefinition, range: Range): string {
         where applied.projection = '${name}' and applied.build = 'live'
           and e.position <= applied.position
       ) as upcast
-      where ${within(start.ofEvent, range)}
+      where ${within(start.ofEvent)}
     ) ${apply("audit_fold")};
     with different as (
       select ${key}, expected, recorded, count(*) over () as audit_found
       from (select ${key}, ${values} from audit_fold) as expected
       full join (
-        select ${key}, ${values} from ${name} where ${within(start.ofRow, range)}
+        select ${key}, ${values} from ${name} where ${within(start.ofRow)}
       ) as recorded using (${key})
       where expected is distinct from recorded
       order by ${key}

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { ProjectionInfo } from "../../src/actors/projectionPorts.ts";
 import { PostgresAdminQueries } from "../../src/store/adminQueries.ts";
 import { PostgresProjectionControl } from "../../src/store/projectionControl.ts";
+import { stats } from "../../src/store/projections/stats.ts";
 import { until } from "../support/until.ts";
 import {
   firstEndMs,
@@ -198,6 +199,17 @@ describe("a verification", () => {
       expect(kept).toEqual(limits);
     }
   });
+});
+
+test("limits are no call for each row, which would take most of the time", async () => {
+  await using store = await freshStore(1);
+  const plan = await store.database.run((sql) =>
+    sql.unsafe(`
+      explain select from stats
+      where within_limits('{"fromMs": 1}', customer, content, ${stats.start.ofRow})
+    `),
+  );
+  expect(JSON.stringify(plan)).not.toContain("within_limits");
 });
 
 test("a build can be paused alone: the table that is read goes on", async () => {
