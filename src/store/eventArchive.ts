@@ -70,7 +70,8 @@ export async function* linesOf(bytes: AsyncIterable<Uint8Array>): AsyncGenerator
   try {
     for await (const chunk of gunzip) {
       if (!(chunk instanceof Uint8Array)) throw new BadArchive("no bytes");
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+      const lines = decoder.decode(chunk, { stream: true }).split("\n");
+      lines[0] = rest + lines[0];
       rest = lines.pop() ?? "";
       if (rest.length > lineCharsMax) throw new BadArchive("a line is too long");
       yield* lines;
