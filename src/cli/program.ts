@@ -6,7 +6,7 @@ import { errorMessage } from "../log.ts";
 import { CliFailure } from "./failure.ts";
 import { spareLoopback } from "./loopback.ts";
 import type { CliSettings } from "./settings.ts";
-import { httpUrl, secret } from "./verb.ts";
+import { httpUrl } from "./verb.ts";
 import { addActorVerbs } from "./verbs/actor.ts";
 import { addAuditVerb } from "./verbs/audit.ts";
 import { addDoctorVerb } from "./verbs/doctor.ts";
@@ -47,12 +47,7 @@ export function createProgram(settings: CliSettings): Command {
         .argParser(httpUrl)
         .default(settings.adminUrl, `${settings.adminUrl}, by ADMIN_HOST and ADMIN_PORT`),
     )
-    .addOption(
-      new Option(
-        "--token <token>",
-        "the admin token (by default ADMIN_TOKEN of the environment)",
-      ).argParser(secret),
-    )
+    .option("--token <token>", "the admin token (by default ADMIN_TOKEN of the environment)")
     .addOption(
       new Option("-o, --output <form>", "form of the results")
         .choices(["table", "json"])
@@ -65,6 +60,7 @@ export function createProgram(settings: CliSettings): Command {
       "\nResults go to stdout, everything else to stderr. Exit codes: 0 done, 1 failed or not " +
         "good, 2 wrong usage.\n",
     )
+    .setOptionValue("token", settings.adminToken)
     .exitOverride();
   for (const add of verbs) add(program, settings);
   return program;

@@ -4,32 +4,23 @@ import { fitsHeader } from "../config.ts";
 import { AdminClient } from "./adminClient.ts";
 import { CliFailure } from "./failure.ts";
 import { Output, type OutputForm } from "./output.ts";
-import type { CliSettings } from "./settings.ts";
 
-export interface VerbContext {
-  readonly client: AdminClient;
-  readonly out: Output;
-  readonly settings: CliSettings;
+interface GlobalOptions {
+  readonly admin: string;
+  readonly token?: string;
+  readonly output: OutputForm;
 }
 
-/** The context of a command that is being run: global options and environment together. */
-export function contextOf(command: Command, settings: CliSettings): VerbContext {
-  const options: Readonly<Record<string, unknown>> = command.optsWithGlobals();
-  const { admin, token, output } = options;
-  const url = typeof admin === "string" ? admin : settings.adminUrl;
-  const adminToken = typeof token === "string" ? token : settings.adminToken;
-  const form: OutputForm = output === "json" ? "json" : "table";
-  if (adminToken !== undefined && !fitsHeader(adminToken)) {
-    throw new CliFailure("ADMIN_TOKEN must be printable ASCII without spaces", 2);
+/** The context of a command that is being run, by the global options. */
+export function contextOf(command: Command) {
+  const { admin, token, output } = command.optsWithGlobals<GlobalOptions>();
+  if (token !== undefined && !fitsHeader(token)) {
+    throw new CliFailure("the admin token must be printable ASCII without spaces", 2);
   }
-  if (!URL.canParse(url)) {
-    throw new CliFailure(`ADMIN_HOST and ADMIN_PORT make no address: ${url}`, 2);
+  if (!URL.canParse(admin)) {
+    throw new CliFailure(`ADMIN_HOST and ADMIN_PORT make no address: ${admin}`, 2);
   }
-  return {
-    client: new AdminClient(url.replace(/\/+$/, ""), adminToken),
-    out: new Output(form),
-    settings,
-  };
+  return { client: new AdminClient(admin.replace(/\/+$/, ""), token), out: new Output(output) };
 }
 
 export function example(line: string): string {
@@ -61,12 +52,6 @@ function numberLike(form: RegExp, kind: string, min: number, max = Number.POSITI
     if (value >= min && value <= max) return value;
     throw new InvalidArgumentError(`It must be ${kind} from ${range}.`);
   };
-}
-
-/** Reads what fits into a header. */
-export function secret(text: string): string {
-  if (fitsHeader(text)) return text;
-  throw new InvalidArgumentError("It must be printable ASCII without spaces.");
 }
 
 export function httpUrl(text: string): string {

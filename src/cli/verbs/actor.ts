@@ -4,7 +4,6 @@ import { isObject, type JsonObject } from "../../domain/json.ts";
 import { eventColumns } from "../eventColumns.ts";
 import { objectsIn } from "../json.ts";
 import type { Column } from "../output.ts";
-import type { CliSettings } from "../settings.ts";
 import { moment } from "../times.ts";
 import { contextOf, example, ordinal } from "../verb.ts";
 
@@ -33,7 +32,7 @@ const columns: readonly Column[] = [
   ["PAYLOADS", (row) => windowOf(row).payloads],
 ];
 
-export function addActorVerbs(program: Command, settings: CliSettings): void {
+export function addActorVerbs(program: Command): void {
   const actor = program
     .command("actor")
     .description("one for each customer and content")
@@ -49,7 +48,7 @@ export function addActorVerbs(program: Command, settings: CliSettings): void {
     .option("--cursor <cursor>", "of the page before: the next page")
     .addHelpText("after", example("actor ls --sort bytes --limit 10"))
     .action(async (options: ListOptions, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const { customer, content, state, sort, limit, cursor } = options;
       const query = { customer, content, state, sort, limit, cursor };
       const body = await client.get("/admin/actors", query);
@@ -73,7 +72,7 @@ export function addActorVerbs(program: Command, settings: CliSettings): void {
     )
     .addHelpText("after", example("actor get Customer1 channel1 --at 2026-01-31T10:12:00Z"))
     .action(async (customer: string, content: string, options: GetOptions, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const body = await client.get("/admin/actor", { customer, content, at: options.at });
       const { events: _, ...actor } = body;
       out.either(body, () => {

@@ -31,7 +31,7 @@ export function addAuditVerb(program: Command, settings: CliSettings): void {
     .option("--partition <number>", "only this one; may be repeated", collect)
     .addHelpText("after", example("audit --from 2026-01-31T10:00:00Z"))
     .action(async (options: AuditOptions, command: Command) => {
-      const { out } = contextOf(command, settings);
+      const { out } = contextOf(command);
       checkRange(command, options);
       const { partitions, tables } = await withPast(settings.env, async ({ past, database }) => {
         const range: AuditRange = { fromMs: options.from, toMs: options.to };

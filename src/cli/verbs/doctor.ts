@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { AdminClient } from "../adminClient.ts";
 import {
   checkConfig,
   checkDisk,
@@ -10,8 +11,8 @@ import {
   finding,
 } from "../doctor/checks.ts";
 import { CliFailure } from "../failure.ts";
-import type { CliSettings } from "../settings.ts";
-import { contextOf, example, type VerbContext } from "../verb.ts";
+import type { CliSettings, Environment } from "../settings.ts";
+import { contextOf, example } from "../verb.ts";
 
 const colours = { ok: "green", warning: "yellow", bad: "red" } as const;
 
@@ -22,10 +23,10 @@ export function addDoctorVerb(program: Command, settings: CliSettings): void {
     .description("check configuration, ports, servers, versions, clocks and durability")
     .addHelpText("after", example("doctor"))
     .action(async (_options: unknown, command: Command) => {
-      const context = contextOf(command, settings);
-      const findings = await examine(context);
+      const { client, out } = contextOf(command);
+      const findings = await examine(client, settings.env);
       const rows = findings.map((one) => ({ ...one }));
-      context.out.rows({ findings }, rows, [
+      out.rows({ findings }, rows, [
         ["CHECK", "check"],
         ["RESULT", "result", ({ result }) => colourOf(result)],
         ["DETAIL", "detail"],
@@ -35,8 +36,8 @@ export function addDoctorVerb(program: Command, settings: CliSettings): void {
     });
 }
 
-async function examine({ client, settings }: VerbContext): Promise<Finding[]> {
-  const { config, findings } = checkConfig(settings.env);
+async function examine(client: AdminClient, env: Environment): Promise<Finding[]> {
+  const { config, findings } = checkConfig(env);
   findings.push(finding("bun", "ok", `version ${Bun.version}`));
   findings.push(...(await checkService(client)));
   if (config === undefined) return findings;

@@ -27,7 +27,7 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
     .option("-f, --force", "overwrite the file if there is one")
     .addHelpText("after", example("events export events.ndjson.gz"))
     .action(async (file: string, { force = false }: { force?: boolean }, command: Command) => {
-      const { out } = contextOf(command, settings);
+      const { out } = contextOf(command);
       if (file !== "-") checkAbsent(file, force);
       await archive(settings.env, (database) => exportTo(database, file, force, out));
     });
@@ -37,7 +37,7 @@ export function addArchiveVerbs(events: Command, settings: CliSettings): void {
     .argument("<file>", "- for stdin")
     .addHelpText("after", example("events import events.ndjson.gz"))
     .action(async (file: string, _options: unknown, command: Command) => {
-      const { out } = contextOf(command, settings);
+      const { out } = contextOf(command);
       await archive(settings.env, async (database) => {
         const bytes = file === "-" ? process.stdin : createReadStream(file);
         const imported = await importEvents(database, linesOf(bytes), {

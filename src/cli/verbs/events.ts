@@ -35,7 +35,7 @@ export function addEventsVerbs(program: Command, settings: CliSettings): void {
     .option("--content <name>", "only of exactly this content")
     .addHelpText("after", example("events tail -n 5 --follow"))
     .action(async (options: TailOptions, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const { lines, follow = false, ...filter } = options;
       const after = follow ? await positions(client) : new Map<number, number>();
       if (lines > 0) await showNewest(client, out, lines, filter, after);
@@ -51,7 +51,7 @@ export function addEventsVerbs(program: Command, settings: CliSettings): void {
     .argument("<position>", "from 1", ordinal)
     .addHelpText("after", example("events show 7 12"))
     .action(async (partition: number, position: number, _options: unknown, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const afterPosition = Math.max(0, position - 1);
       const query = { partition, afterPosition, order: "asc", limit: 1 };
       const [event] = objectsIn(await client.get("/admin/events", query), "events");

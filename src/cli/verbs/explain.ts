@@ -4,7 +4,6 @@ import { CliFailure } from "../failure.ts";
 import { objectsIn } from "../json.ts";
 import type { Column } from "../output.ts";
 import { receipt as receiptText } from "../receipts.ts";
-import type { CliSettings } from "../settings.ts";
 import { time as timeMs } from "../times.ts";
 import { contextOf, count, example, ordinal } from "../verb.ts";
 
@@ -35,7 +34,7 @@ const differenceColumns: readonly Column[] = [
   ["EXPECTED", "expected"],
 ];
 
-export function addExplainVerbs(program: Command, settings: CliSettings): void {
+export function addExplainVerbs(program: Command): void {
   program
     .command("explain")
     .description("from a row of stats to its event and its payloads, added up again")
@@ -50,7 +49,7 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
       example("explain --time 2026-01-31T10:10:00Z --customer Customer1 --content channel1"),
     )
     .action(async (options: ExplainOptions, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const { time, customer, content, limit, offset } = options;
       const tokens = options.tokens === true ? "shown" : undefined;
       const query = { time, customer, content, limit, offset, tokens };
@@ -69,7 +68,7 @@ export function addExplainVerbs(program: Command, settings: CliSettings): void {
     .argument("<receipt>", "as the device got it", receiptText)
     .addHelpText("after", example("receipt 7.1042.3"))
     .action(async (receipt: string, _options: unknown, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const body = await client.get(`/admin/receipts/${encodeURIComponent(receipt)}`);
       const { event, candidates: _, ...rest } = body;
       out.either(body, () => {

@@ -15,7 +15,7 @@ export function addPartitionVerbs(program: Command, settings: CliSettings): void
     .description("list all partitions")
     .addHelpText("after", example("partition ls"))
     .action(async (_options: unknown, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const body = await client.get("/admin/partitions");
       out.rows(body, objectsIn(body, "partitions"), [
         ["PARTITION", "partition"],
@@ -34,7 +34,7 @@ export function addPartitionVerbs(program: Command, settings: CliSettings): void
     .addOption(yesOption())
     .addHelpText("after", example("partition accept-loss 7"))
     .action(async (number: number, { yes = false }: { yes?: boolean }, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const body = await client.get("/admin/partitions");
       const found = objectsIn(body, "partitions").find((row) => row.partition === number);
       if (found === undefined) throw new CliFailure(`there is no partition ${number}`, 2);

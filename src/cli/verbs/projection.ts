@@ -6,7 +6,6 @@ import { CliFailure } from "../failure.ts";
 import { objectsIn } from "../json.ts";
 import type { Column, Output } from "../output.ts";
 import { watchBuild } from "../projectionProgress.ts";
-import type { CliSettings } from "../settings.ts";
 import { checkRange, time } from "../times.ts";
 import { contextOf, example, yesOption } from "../verb.ts";
 
@@ -44,23 +43,23 @@ const exampleColumns: readonly Column[] = [
 const nameArgument = () =>
   new Argument("<name>", "its name").choices(projections.map(({ name }) => name));
 
-export function addProjectionVerbs(program: Command, settings: CliSettings): void {
+export function addProjectionVerbs(program: Command): void {
   const projection = program
     .command("projection")
     .description("the tables that are made from the events")
     .addHelpText("after", example("projection rebuild stats"));
-  addLooks(projection, settings);
-  addBuilds(projection, settings);
-  addSwitches(projection, settings);
+  addLooks(projection);
+  addBuilds(projection);
+  addSwitches(projection);
 }
 
-function addLooks(projection: Command, settings: CliSettings): void {
+function addLooks(projection: Command): void {
   projection
     .command("ls")
     .description("list all projections")
     .addHelpText("after", example("projection ls"))
     .action(async (_options: unknown, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const body = await client.get("/admin/projections");
       out.rows(body, objectsIn(body, "projections"), [
         ["NAME", "name"],
@@ -79,7 +78,7 @@ function addLooks(projection: Command, settings: CliSettings): void {
     .addArgument(nameArgument())
     .addHelpText("after", example("projection show stats"))
     .action(async (name: string, _options: unknown, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const body = await client.get(`/admin/projections/${encodeURIComponent(name)}`);
       const { rebuild, lastRebuild } = body;
       out.either(body, () => {
@@ -94,7 +93,7 @@ function addLooks(projection: Command, settings: CliSettings): void {
     });
 }
 
-function addBuilds(projection: Command, settings: CliSettings): void {
+function addBuilds(projection: Command): void {
   projection
     .command("rebuild")
     .description("make its table anew from the event log, while the old one is read")
@@ -104,7 +103,7 @@ function addBuilds(projection: Command, settings: CliSettings): void {
     .addOption(yesOption())
     .addHelpText("after", example("projection rebuild stats"))
     .action(async (name: string, options: RebuildOptions, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const { acceptDiff, wait, yes = false } = options;
       if (acceptDiff === true) await confirm(takesPlace(name), yes);
       const path = `/admin/projections/${encodeURIComponent(name)}`;
@@ -133,7 +132,7 @@ function addBuilds(projection: Command, settings: CliSettings): void {
     .option("--content <name>", "only of exactly this content")
     .addHelpText("after", example("projection verify stats --from 2026-01-31 --customer Customer1"))
     .action(async (name: string, options: VerifyOptions, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const { from, to, customer, content } = options;
       checkRange(command, options);
       const path = `/admin/projections/${encodeURIComponent(name)}`;
@@ -147,7 +146,7 @@ function addBuilds(projection: Command, settings: CliSettings): void {
     });
 }
 
-function addSwitches(projection: Command, settings: CliSettings): void {
+function addSwitches(projection: Command): void {
   const partHelp = "only its build, not its table";
   for (const [verb, description] of [
     ["pause", "let its table stay as it is"],
@@ -160,7 +159,7 @@ function addSwitches(projection: Command, settings: CliSettings): void {
       .option("--rebuild-only", partHelp)
       .addHelpText("after", example(`projection ${verb} stats`))
       .action(async (name: string, { rebuildOnly }: PartOptions, command: Command) => {
-        const { client, out } = contextOf(command, settings);
+        const { client, out } = contextOf(command);
         const query = { part: rebuildOnly === true ? "rebuild" : undefined };
         const path = `/admin/projections/${encodeURIComponent(name)}/${verb}`;
         out.record(await client.post(path, query));
@@ -181,7 +180,7 @@ function addSwitches(projection: Command, settings: CliSettings): void {
       .addHelpText("after", example(`projection ${verb} stats`))
       .addOption(yesOption())
       .action(async (name: string, { yes = false }: { yes?: boolean }, command: Command) => {
-        const { client, out } = contextOf(command, settings);
+        const { client, out } = contextOf(command);
         await confirm(consequence(name), yes);
         out.record(await client.post(`/admin/projections/${encodeURIComponent(name)}/${verb}`));
       });

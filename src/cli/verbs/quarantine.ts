@@ -32,7 +32,7 @@ export function addQuarantineVerbs(program: Command, settings: CliSettings): voi
     .option("--limit <number>", "rows at most", ordinal)
     .addHelpText("after", example("quarantine ls --state held --limit 20"))
     .action(async (options: ListOptions, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       const { partition, state, reason, before, limit } = options;
       const query = { partition, state, reason, before, limit };
       const body = await client.get("/admin/quarantine", query);
@@ -52,7 +52,7 @@ export function addQuarantineVerbs(program: Command, settings: CliSettings): voi
     .argument("<receipt>", receiptHelp, place)
     .addHelpText("after", example("quarantine show 7.1042.3"))
     .action(async (receipt: string, _options: unknown, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       out.record(await client.get(`/admin/quarantine/${encodeURIComponent(receipt)}`));
     });
   quarantine
@@ -61,7 +61,7 @@ export function addQuarantineVerbs(program: Command, settings: CliSettings): voi
     .argument("<receipt>", receiptHelp, place)
     .addHelpText("after", example("quarantine retry 7.1042.3"))
     .action(async (receipt: string, _options: unknown, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       out.record(await client.post(path(receipt, "retry"), { by: settings.decider }));
     });
   quarantine
@@ -71,7 +71,7 @@ export function addQuarantineVerbs(program: Command, settings: CliSettings): voi
     .addOption(yesOption())
     .addHelpText("after", example("quarantine discard 7.1042.3 --yes"))
     .action(async (receipt: string, { yes = false }: { yes?: boolean }, command: Command) => {
-      const { client, out } = contextOf(command, settings);
+      const { client, out } = contextOf(command);
       await confirm(`${receipt} can not be retried after this.`, yes);
       out.record(await client.post(path(receipt, "discard"), { by: settings.decider }));
     });

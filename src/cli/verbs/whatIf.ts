@@ -42,7 +42,7 @@ export function addWhatIfVerb(program: Command, settings: CliSettings): void {
     .addOption(yesOption())
     .addHelpText("after", example("what-if --window 1m --from 2026-01-31T10:00:00Z"))
     .action(async (options: WhatIfOptions, command: Command) => {
-      const { out } = contextOf(command, settings);
+      const { out } = contextOf(command);
       checkRange(command, options);
       await withPast(settings.env, async ({ past, database }) => {
         const store = new PostgresWhatIfStore(database);
