@@ -49,7 +49,17 @@ describe("simulate", () => {
     expect(result.rows).toBeGreaterThan(30);
   });
 
-  test("leaves room for requests that were refused after they may have been stored", async () => {
+  test("is exact where refused requests carried a key", async () => {
+    await using service = startFakeService(windowMs);
+    service.refuseNext = { count: 40, stored: true };
+    const { result, report, good } = await simulateOn(service, { keyedShare: 1 });
+    expect(report).toContain("no difference");
+    expect(good).toBe(true);
+    expect(result.tallies.retries).toBeGreaterThan(0);
+    expect(result.tallies.unknown).toBe(0);
+  });
+
+  test.concurrent("leaves room for requests that were refused after they may have been stored", async () => {
     await using service = startFakeService(windowMs);
     service.refuseNext = { count: 40, stored: true };
     // Under a key, a repeat cannot count: nothing would remain unknown.
@@ -60,16 +70,6 @@ describe("simulate", () => {
     expect(result.tallies.unknown).toBeGreaterThan(0);
     // What may have been stored may also be stored some seconds later: those windows are awaited.
   }, 20_000);
-
-  test("is exact where refused requests carried a key", async () => {
-    await using service = startFakeService(windowMs);
-    service.refuseNext = { count: 40, stored: true };
-    const { result, report, good } = await simulateOn(service, { keyedShare: 1 });
-    expect(report).toContain("no difference");
-    expect(good).toBe(true);
-    expect(result.tallies.retries).toBeGreaterThan(0);
-    expect(result.tallies.unknown).toBe(0);
-  });
 
   const spoilers: Record<string, FakeService["spoil"]> = {
     "one byte more": (rows) => rows.map((row, i) => (i === 3 ? { ...row, cdn: row.cdn + 1 } : row)),
@@ -98,7 +98,7 @@ describe("simulate", () => {
     });
   }
 
-  test("ends early when told to, and compares what was sent until then", async () => {
+  test.concurrent("ends early when told to, and compares what was sent until then", async () => {
     await using service = startFakeService(windowMs);
     const options = { ...optionsFor(service.url, "sim-early"), forMs: 60_000 };
     const ending = AbortSignal.timeout(700);
