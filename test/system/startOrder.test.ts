@@ -79,17 +79,6 @@ test("a refused start makes no stream; the right one makes its own", async () =>
   expect(await streams()).toEqual(["PAYLOADS_0000", "PAYLOADS_0001"]);
 }, 60_000);
 
-test("a first start without a broker fixes no settings", async () => {
-  const databaseUrl = await freshDatabase();
-  const natsUrl = `nats://127.0.0.1:${await freePort()}`;
-  const config = readConfig({ DATABASE_URL: databaseUrl, NATS_URL: natsUrl, ROLES: "worker" });
-  await expect(startSystem(config, testLog, () => {})).rejects.toThrow(/no NATS server answers/);
-  const sql = postgres(databaseUrl, { max: 1 });
-  const [row] = await sql`select to_regclass('public.settings') as settings`;
-  expect(row).toEqual({ settings: null });
-  await sql.end();
-}, 60_000);
-
 test("who finds the admin listener ready can reach the public one", async () => {
   const [port, adminPort] = await Promise.all([freePort(), freePort()]);
   const child = spawnMain({
@@ -105,7 +94,7 @@ test("who finds the admin listener ready can reach the public one", async () => 
 }, 60_000);
 
 test.each(["DATABASE_URL", "NATS_URL"])(
-  "a signal ends a start that waits for the server of %s, with code 0",
+  "a signal ends a start that waits for the server of %s, with code 0 and no settings fixed",
   async (name) => {
     const scheme = name === "NATS_URL" ? "nats" : "postgres";
     // Whoever connects is sent away.
@@ -120,8 +109,9 @@ test.each(["DATABASE_URL", "NATS_URL"])(
         data: () => {},
       },
     });
+    const databaseUrl = await freshDatabase();
     const child = spawnMain({
-      ...{ DATABASE_URL: await freshDatabase(), PORT: "0", ADMIN_PORT: "0" },
+      ...{ DATABASE_URL: databaseUrl, PORT: "0", ADMIN_PORT: "0" },
       [name]: `${scheme}://127.0.0.1:${server.port}`,
     });
     const told = await child.stderr.text();
@@ -129,6 +119,10 @@ test.each(["DATABASE_URL", "NATS_URL"])(
     expect(told).toContain("the start was given up");
     expect(told).not.toContain("cannot start");
     server.stop(true);
+    const sql = postgres(databaseUrl, { max: 1 });
+    const [row] = await sql`select to_regclass('public.settings') as settings`;
+    expect(row).toEqual({ settings: null });
+    await sql.end();
   },
   60_000,
 );
