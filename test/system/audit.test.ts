@@ -193,7 +193,6 @@ describe("audit", () => {
 
   test("with a partition that does not exist is wrong usage", async () => {
     expect((await cli("audit", "--partition", "3")).code).toBe(2);
-    expect((await cli("audit", "--from", "yesterday")).code).toBe(2);
   }, 30_000);
 });
 
@@ -275,20 +274,14 @@ describe("what-if", () => {
     expect(await everything()).toEqual(before);
     const listed = asList((await answer(0, "what-if", "--list")).tables).map(asObject);
     expect(listed.map((one) => one.table)).toContain(table);
+    expect((await cli("what-if", "--drop", String(table))).code).toBe(2);
     for (const one of listed) {
-      const drop = ["what-if", "--drop", String(one.table)];
-      expect((await cli(...drop)).code).toBe(2);
-      expect((await cli(...drop, "--yes")).code).toBe(0);
+      expect((await cli("what-if", "--drop", String(one.table), "--yes")).code).toBe(0);
     }
     expect(asList((await answer(0, "what-if", "--list")).tables)).toEqual([]);
     expect((await cli("what-if", "--drop", "stats")).code).toBe(1);
     expect(await everything()).toEqual(before);
   }, 60_000);
-
-  test("refuses windows that are none", async () => {
-    expect((await cli("what-if", "--window", "7s")).code).toBe(2);
-    expect((await cli("what-if", "--window", "soon")).code).toBe(2);
-  }, 30_000);
 });
 
 describe("explain, receipt and actor get", () => {
