@@ -1,7 +1,7 @@
 /** The frame of a benchmark: a product of its own, taken down again whatever happens. */
 
 import { type TestSite, testSite } from "../../test/support/process.ts";
-import { stopServers } from "../../test/support/servers.ts";
+import { stopServers, temporaryDirectory } from "../../test/support/servers.ts";
 
 /** At least this many rounds are run, so that a spread can be told. */
 export const rounds = Number(Bun.env.BENCH_ROUNDS ?? 5);
@@ -11,7 +11,7 @@ const children = new Set<Bun.Subprocess>();
 
 /** A data directory and free ports for processes of the product; `env` holds for all of them. */
 export async function benchSite(env: Readonly<Record<string, string>> = {}): Promise<TestSite> {
-  const site = await testSite(env);
+  const site = await testSite(env, temporaryDirectory());
   sites.add(site);
   return site;
 }

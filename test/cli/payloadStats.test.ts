@@ -21,6 +21,7 @@ import {
 import { type CliResult, payloadStats } from "../support/cli.ts";
 import { startPublicServer } from "../support/publicServer.ts";
 import {
+  dataDirectory,
   freePort,
   freshDatabase,
   temporaryDirectory,
@@ -343,7 +344,7 @@ describe("doctor", () => {
 
   test("looks at a running service, its servers and their clocks", async () => {
     const embedded = await startEmbedded({
-      dataDir: temporaryDirectory(),
+      dataDir: await dataDirectory(),
       postgres: { port: await freePort() },
       nats: { port: await freePort() },
       binDir: testBinDir,

@@ -18,7 +18,13 @@ import { commandLine, isAlive, processState, readIfThere } from "../../src/embed
 import { createLog, silentLog } from "../../src/log.ts";
 import { connectNats } from "../../src/nats/connection.ts";
 import { outgoingConnection } from "../support/outgoingConnection.ts";
-import { freePort, temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
+import {
+  dataDirectory,
+  freePort,
+  temporaryDirectory,
+  testBinDir,
+  testLog,
+} from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 const timeout = 60_000;
@@ -106,7 +112,7 @@ describe("embedded servers", () => {
     "are restarted when they crash, with their data and their priority",
     async () => {
       const embedded = await start({
-        dataDir: temporaryDirectory(),
+        dataDir: await dataDirectory(),
         postgres: { port: await freePort() },
         nats: { port: await freePort() },
       });
@@ -144,9 +150,8 @@ describe("embedded servers", () => {
   test(
     "of a dead process are ended first",
     async () => {
-      const dataDir = temporaryDirectory();
+      const dataDir = await dataDirectory();
       const [pgPort, natsPort] = [await freePort(), await freePort()];
-      await (await start({ dataDir, postgres: { port: pgPort }, nats: { port: natsPort } })).stop();
       const specs = [
         await preparePostgres(dataDir, pgPort),
         await prepareNats(dataDir, testBinDir, natsPort, silentLog),
@@ -168,9 +173,8 @@ describe("embedded servers", () => {
   test(
     "spare the program that now has the pid of a dead Postgres",
     async () => {
-      const dataDir = temporaryDirectory();
+      const dataDir = await dataDirectory();
       const port = await freePort();
-      await (await start({ dataDir, postgres: { port } })).stop();
       const other = Bun.spawn(["sleep", "600"]);
       await writeFile(join(dataDir, "postgres", "postmaster.pid"), `${other.pid}\n`);
       await start({ dataDir, postgres: { port } });
@@ -184,9 +188,8 @@ describe("embedded servers", () => {
     "start though a dead Postgres is a zombie",
     async () => {
       if (process.platform !== "linux") return;
-      const dataDir = temporaryDirectory();
+      const dataDir = await dataDirectory();
       const port = await freePort();
-      await (await start({ dataDir, postgres: { port } })).stop();
       // It takes the place of the shell that has a child, and never asks for that child's end.
       const script = "sleep 60 & echo $!; exec sleep 60";
       const parent = Bun.spawn(["sh", "-c", script], { stdout: "pipe", stderr: "ignore" });
@@ -296,9 +299,8 @@ describe("a start is refused", () => {
   });
 
   test("with the last words of a server that does not start", async () => {
-    const dataDir = temporaryDirectory();
+    const dataDir = await dataDirectory();
     const port = await freePort();
-    await (await start({ dataDir, postgres: { port } })).stop();
     await writeFile(join(dataDir, "postgres", "postgresql.auto.conf"), "no_such_setting = 1\n");
     await expect(start({ dataDir, postgres: { port }, log: testLog })).rejects.toThrow(
       /the embedded Postgres did not start:[\s\S]*no_such_setting/,

@@ -1,6 +1,6 @@
 /** Starts holders (see holder.ts) and listens to what they say. */
 import { join } from "node:path";
-import { freePort, temporaryDirectory } from "../support/servers.ts";
+import { dataDirectory, freePort } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 export interface Holder {
@@ -18,13 +18,11 @@ export interface Holder {
 const script = join(import.meta.dir, "holder.ts");
 
 /**
- * @param dataDir a directory that exists.
+ * @param given a directory that exists, for its data.
  * @param prefix words before the command, to run it as another user for example.
  */
-export async function startHolder(
-  dataDir: string = temporaryDirectory(),
-  prefix: readonly string[] = [],
-): Promise<Holder> {
+export async function startHolder(given?: string, prefix: readonly string[] = []): Promise<Holder> {
+  const dataDir = given ?? (await dataDirectory());
   const [pgPort, natsPort] = [await freePort(), await freePort()];
   const child = Bun.spawn(
     [...prefix, process.execPath, script, dataDir, String(pgPort), String(natsPort)],

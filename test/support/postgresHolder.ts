@@ -1,15 +1,18 @@
 /**
  * A process of its own that holds the Postgres which all tests of another process share, and ends
  * when that one has ended: no hook of the runner tells a process that it has run its last file.
- * Says on standard output, as JSON, the URL or why there is none.
+ * Says on standard output, as JSON, the URL and where a copy of the cluster is that was never used,
+ * or why there is none.
  *
  *   bun postgresHolder.ts PORT
  */
 import { rmSync } from "node:fs";
+import { join } from "node:path";
 import postgres from "postgres";
 import { startEmbedded } from "../../src/embedded/embedded.ts";
+import { preparePostgres } from "../../src/embedded/postgres.ts";
 import { errorMessage } from "../../src/log.ts";
-import { temporaryDirectory, testLog } from "./servers.ts";
+import { copyCluster, temporaryDirectory, testLog } from "./servers.ts";
 
 // What interrupts the tests reaches us too, but their end is what we wait for.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, () => {});
@@ -19,12 +22,15 @@ const dataDir = temporaryDirectory();
 const say = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 try {
+  await preparePostgres(dataDir, port);
+  const cluster = join(dataDir, "cluster");
+  copyCluster(join(dataDir, "postgres"), cluster);
   await using stops = new AsyncDisposableStack();
   const embedded = await startEmbedded({ dataDir, postgres: { port }, log: testLog });
   stops.defer(embedded.stop);
   const url = embedded.databaseUrl ?? "";
   await forgetTheDisk(url);
-  say({ url });
+  say({ url, cluster });
   // The pipe from the other process is closed when that one is gone.
   await Bun.stdin.text();
 } catch (error) {

@@ -1,7 +1,7 @@
 /** Whole processes of Payload Stats, started as a user would, on ports and data of their own. */
 import { join } from "node:path";
 import { isAlive, readIfThere } from "../../src/embedded/processes.ts";
-import { freePort, temporaryDirectory, testBinDir } from "./servers.ts";
+import { dataDirectory, freePort, testBinDir } from "./servers.ts";
 import { until } from "./until.ts";
 
 const root = join(import.meta.dir, "..", "..");
@@ -29,9 +29,15 @@ export interface TestSite {
   clear(): Promise<void>;
 }
 
-/** A new data directory with free ports. `env` holds for all processes started on it. */
-export async function testSite(env: Readonly<Record<string, string>>): Promise<TestSite> {
-  const dataDir = temporaryDirectory();
+/**
+ * A data directory with free ports. `env` holds for all processes started on it.
+ * @param given the directory; a new one with a new Postgres cluster in it unless given.
+ */
+export async function testSite(
+  env: Readonly<Record<string, string>>,
+  given?: string,
+): Promise<TestSite> {
+  const dataDir = given ?? (await dataDirectory());
   const [port, adminPort, pgPort, natsPort] = await Promise.all([
     freePort(),
     freePort(),

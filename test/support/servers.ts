@@ -35,7 +35,13 @@ const databases = new Set<string>();
 let databasesMade = 0;
 /** Referred to for as long as this process lives, since it ends when its input does. */
 let holder: Bun.Subprocess<"pipe", "pipe", "inherit"> | undefined;
-let postgresUrl: Promise<string> | undefined;
+let shared: Promise<SharedPostgres> | undefined;
+
+interface SharedPostgres {
+  readonly url: string;
+  /** A cluster as initdb makes it, on which nothing runs. */
+  readonly cluster: string;
+}
 
 /** A new empty directory, removed when the tests end. */
 export function temporaryDirectory(): string {
@@ -44,13 +50,26 @@ export function temporaryDirectory(): string {
   return directory;
 }
 
+/** A new data directory with a new Postgres cluster in it, which is copied: initdb takes seconds. */
+export async function dataDirectory(): Promise<string> {
+  const { cluster } = await sharedPostgres();
+  const directory = temporaryDirectory();
+  copyCluster(cluster, join(directory, "postgres"));
+  return directory;
+}
+
+/** With its owner, since Postgres does not run as root. */
+export function copyCluster(from: string, to: string): void {
+  if (!Bun.spawnSync(["cp", "-a", from, to]).success) throw new Error(`cannot copy ${from}`);
+}
+
 /** Creates an empty database on the shared Postgres and returns its URL. */
 export async function freshDatabase(): Promise<string> {
   databasesMade += 1;
   const name = `test_${databasesMade}`;
   await onPostgres((sql) => sql`create database ${sql(name)}`);
   databases.add(name);
-  const url = new URL(await sharedPostgres());
+  const url = new URL((await sharedPostgres()).url);
   url.pathname = `/${name}`;
   return url.href;
 }
@@ -103,14 +122,14 @@ async function dropDatabases(sql: postgres.Sql): Promise<void> {
  * The Postgres of this process's tests. It is started at the first call, and once more when it has
  * ended: the runner may end what a test has started that takes too long.
  */
-function sharedPostgres(): Promise<string> {
+function sharedPostgres(): Promise<SharedPostgres> {
   const hasEnded = holder !== undefined && (holder.exitCode ?? holder.signalCode) !== null;
   if (hasEnded) holder = undefined;
-  if (postgresUrl === undefined || hasEnded) postgresUrl = holdPostgres();
-  return postgresUrl;
+  if (shared === undefined || hasEnded) shared = holdPostgres();
+  return shared;
 }
 
-async function holdPostgres(): Promise<string> {
+async function holdPostgres(): Promise<SharedPostgres> {
   const script = join(import.meta.dir, "postgresHolder.ts");
   const port = await findFreePort();
   holder = Bun.spawn([process.execPath, script, String(port)], {
@@ -120,12 +139,14 @@ async function holdPostgres(): Promise<string> {
   const { value } = await holder.stdout.getReader().read();
   if (value === undefined) throw new Error("no Postgres for the tests: its holder has ended");
   const said: unknown = JSON.parse(new TextDecoder().decode(value));
-  if (isObject(said) && typeof said.url === "string") return said.url;
+  if (isObject(said) && typeof said.url === "string") {
+    return { url: said.url, cluster: String(said.cluster) };
+  }
   throw new Error(`no Postgres for the tests: ${isObject(said) ? said.error : said}`);
 }
 
 async function onPostgres(work: (sql: postgres.Sql) => Promise<unknown>): Promise<void> {
-  const sql = postgres(await sharedPostgres(), { max: 1 });
+  const sql = postgres((await sharedPostgres()).url, { max: 1 });
   try {
     await work(sql);
   } finally {

@@ -4,7 +4,7 @@ import type { Blow, Fault } from "../../src/cluster/chaos/faults.ts";
 import { describeRun } from "../../src/cluster/chaos/report.ts";
 import { Chaos } from "../../src/cluster/chaos/run.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
-import { temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
+import { dataDirectory, testBinDir, testLog } from "../support/servers.ts";
 
 const windowMs = 2_000;
 const leaseMs = 1_000;
@@ -35,7 +35,7 @@ const blows: readonly Blow[] = [
 
 test("faults of every kind under load: acknowledged payloads count once, and every row is right", async () => {
   cluster = await Cluster.start({
-    dataDir: temporaryDirectory(),
+    dataDir: await dataDirectory(),
     binDir: testBinDir,
     ...{ ingests: 2, workers: 2, projectors: 1, admins: 0 },
     env: { WINDOW: "2s", PARTITIONS: String(partitions), LEASE: "1s", LOG_LEVEL: "warn" },

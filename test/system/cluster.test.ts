@@ -9,7 +9,7 @@ import { SealWatch } from "../../src/cluster/chaos/seals.ts";
 import { Cluster } from "../../src/cluster/cluster.ts";
 import { verify } from "../../src/cluster/verifier/verify.ts";
 import { Random } from "../../src/simulator/random.ts";
-import { temporaryDirectory, testBinDir, testLog } from "../support/servers.ts";
+import { dataDirectory, testBinDir, testLog } from "../support/servers.ts";
 import { until } from "../support/until.ts";
 
 const windowMs = 2_000;
@@ -26,7 +26,7 @@ let seals: SealWatch;
 
 beforeAll(async () => {
   cluster = await Cluster.start({
-    dataDir: temporaryDirectory(),
+    dataDir: await dataDirectory(),
     binDir: testBinDir,
     ...{ ingests: 1, workers: 3, projectors: 1, admins: 0 },
     env: { WINDOW: "2s", PARTITIONS: String(partitions), LEASE: "3s", LOG_LEVEL: "warn" },
