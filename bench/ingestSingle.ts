@@ -73,7 +73,7 @@ async function plainPostgres(): Promise<string> {
   watcher.set(spec.name, { pid, signal: spec.watchSignal });
   void exited.then(() => watcher.set(spec.name, undefined));
   await until(() => spec.ready(pid), { what: "Postgres is ready" });
-  await ensureDatabase(port);
+  await ensureDatabase(spec.url);
   return spec.url;
 }
 

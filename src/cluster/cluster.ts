@@ -67,7 +67,7 @@ export class Cluster {
       signal?.throwIfAborted();
       await Promise.all([postgres, ...nats].map((server) => server.start(restartServers)));
       signal?.throwIfAborted();
-      await ensureDatabase(postgres.port);
+      await ensureDatabase(postgres.url);
       await cluster.natsRecovered();
       signal?.throwIfAborted();
       // The first process creates tables and streams; it is the only one that has to wait.

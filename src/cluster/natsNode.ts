@@ -39,7 +39,6 @@ export async function prepareNatsNode(
   return {
     name,
     url: embeddedNatsUrl(own.client),
-    port: own.client,
     command: [binary.path, "--config", configFile(directory)],
     logFile: join(dataDir, "log", `${name}.log`),
     stopSignal: "SIGTERM",

@@ -3,8 +3,8 @@ import { loopback } from "./ports.ts";
 
 export const databaseName = "payload_stats";
 
-export function embeddedDatabaseUrl(port: number, database = databaseName): string {
-  return `postgres://postgres@${loopback}:${port}/${database}`;
+export function embeddedDatabaseUrl(port: number): string {
+  return `postgres://postgres@${loopback}:${port}/${databaseName}`;
 }
 
 export function embeddedNatsUrl(port: number): string {

@@ -111,7 +111,7 @@ async function startPostgres(
   const spec = await preparePostgres(dataDir, port);
   const server = keep(new ServerProcess(spec, watcher, log));
   await server.start();
-  await ensureDatabase(port);
+  await ensureDatabase(server.url);
   log.info("the embedded Postgres is ready", { url: server.url, pid: server.pid });
   return server;
 }

@@ -26,7 +26,6 @@ export async function prepareNats(
   return {
     name: "nats-server",
     url: embeddedNatsUrl(port),
-    port,
     command: [binary.path, "--config", configFile(directory)],
     logFile: join(dataDir, "log", "nats.log"),
     stopSignal: "SIGTERM",

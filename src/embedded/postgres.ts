@@ -46,7 +46,6 @@ export async function preparePostgres(dataDir: string, port: number): Promise<Se
   return {
     name: "Postgres",
     url: embeddedDatabaseUrl(port),
-    port,
     command: [...runner.prefix, program, "-D", cluster, "-p", String(port), ...options],
     logFile: join(dataDir, "log", "postgres.log"),
     stopSignal: "SIGINT",
@@ -87,10 +86,10 @@ async function isCluster(cluster: string): Promise<boolean> {
   }
 }
 
-/** Creates our database unless it is there. @throws EmbeddedError when the server fails. */
-export async function ensureDatabase(port: number): Promise<void> {
-  const options = { max: 1, connect_timeout: 10, onnotice: () => {} };
-  const sql = postgres(embeddedDatabaseUrl(port, "postgres"), options);
+/** Creates our database on a server unless it is there. @throws EmbeddedError when that fails. */
+export async function ensureDatabase(url: string): Promise<void> {
+  const options = { database: "postgres", max: 1, connect_timeout: 10, onnotice: () => {} };
+  const sql = postgres(url, options);
   try {
     const found = await sql`SELECT 1 FROM pg_database WHERE datname = ${databaseName}`;
     if (found.length === 0) await sql`CREATE DATABASE ${sql(databaseName)}`;

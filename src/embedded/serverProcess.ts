@@ -9,7 +9,6 @@ import type { Watched, Watcher } from "./watcher.ts";
 export interface ServerSpec {
   readonly name: string;
   readonly url: string;
-  readonly port: number;
   readonly command: readonly string[];
   /** Standard output and error go here; kept below `logBytesMax` by a move at each start. */
   readonly logFile: string;
@@ -51,10 +50,6 @@ export class ServerProcess {
 
   get url(): string {
     return this.spec.url;
-  }
-
-  get port(): number {
-    return this.spec.port;
   }
 
   /** Undefined while the server is down. */

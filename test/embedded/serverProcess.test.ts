@@ -16,7 +16,6 @@ async function startServer(
   const spec: ServerSpec = {
     name,
     url: "",
-    port: 0,
     command: ["sleep", "600"],
     logFile: join(temporaryDirectory(), "log"),
     stopSignal: "SIGTERM",

@@ -18,7 +18,7 @@ function ruins(ingestUrl: string) {
   const logFile = `${temporaryDirectory()}/log`;
   const postgres = new ServerProcess(
     {
-      ...{ name: "postgres", url: `postgres://u@${nowhere}/d`, port: 9, command: ["false"] },
+      ...{ name: "postgres", url: `postgres://u@${nowhere}/d`, command: ["false"] },
       ...{ logFile, stopSignal: "SIGTERM", watchSignal: "TERM", ready: async () => false },
     },
     watcher,
