@@ -6,6 +6,7 @@
 import { Semaphore } from "../semaphore.ts";
 import type { DuePayload } from "./audience.ts";
 import type { Courier, Message, Outcome } from "./delivery.ts";
+import type { Tallies } from "./tallies.ts";
 
 interface Row {
   readonly due: DuePayload;
@@ -27,7 +28,7 @@ export class Collector {
     private readonly courier: Courier,
     /** Makes the keys of its batches differ from those of other runs. */
     private readonly name: string,
-    private readonly repeated: (payloads: number) => void,
+    private readonly tallies: Tallies,
   ) {}
 
   /** Resolves when it is known what became of the payload. */
@@ -64,7 +65,7 @@ export class Collector {
       row.settle(refused.has(index) ? { ...outcome, result: "refused" } : outcome);
     }
     if (acknowledged && number % repeatEvery === 0) {
-      this.repeated(rows.length);
+      this.tallies.repeats += rows.length;
       await this.courier.deliver(message, key, key, () => {});
     }
     this.#places.release();

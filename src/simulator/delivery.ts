@@ -6,6 +6,7 @@
 import { parseJson } from "../domain/json.ts";
 import { isRefusedConnection } from "../errorCode.ts";
 import type { Counted } from "./expectation.ts";
+import type { Tallies } from "./tallies.ts";
 
 export interface Message {
   readonly path: "/stats" | "/stats/batch";
@@ -29,12 +30,6 @@ type Attempt =
   | { readonly kind: "later"; readonly mayBeStored: boolean; readonly waitMs: number }
   | { readonly kind: "unanswered" };
 
-/** Counts what happened to requests, for the report. */
-interface DeliveryCounters {
-  answered(ms: number): void;
-  retried(): void;
-}
-
 /** After an answer that never came, the broker may still get the payload for this long. */
 const lateMs = 5_000;
 /** Where nothing listens, for example while the server restarts. */
@@ -48,9 +43,9 @@ export class Courier {
   constructor(
     private readonly url: string,
     windowMs: number,
-    private readonly counters: DeliveryCounters,
-    /** True once the run is to end: nothing is retried any more. */
-    private readonly ended: () => boolean,
+    private readonly tallies: Tallies,
+    /** Once it is aborted, nothing is retried any more. */
+    private readonly end: AbortSignal,
   ) {
     // The last attempt has to end while the key of the first is still remembered.
     this.#attemptMsMax = Math.max(1_000, Math.min(windowMs, 10_000));
@@ -85,7 +80,7 @@ export class Courier {
       if (attempt.kind === "unanswered") return settle("unknown");
       if (attempt.kind === "refused") return settle(mayBeStored ? "unknown" : "refused");
       mayBeStored ||= attempt.mayBeStored;
-      if (this.ended() || toMs + attempt.waitMs - firstMs > this.#retryMsMax) {
+      if (this.end.aborted || toMs + attempt.waitMs - firstMs > this.#retryMsMax) {
         return settle(mayBeStored ? "unknown" : "refused");
       }
       if (usedKey === undefined && mayBeStored) {
@@ -94,7 +89,7 @@ export class Courier {
         fromMs = toMs + attempt.waitMs;
       }
       usedKey ??= retryKey;
-      this.counters.retried();
+      this.tallies.retries++;
       await Bun.sleep(attempt.waitMs);
     }
   }
@@ -111,7 +106,7 @@ export class Courier {
         keepalive: key !== undefined,
       });
       const text = await response.text();
-      this.counters.answered(performance.now() - startedMs);
+      this.tallies.latencies.add(performance.now() - startedMs);
       return judge(response, text);
     } catch (error) {
       if (isRefusedConnection(error)) {

@@ -34,9 +34,7 @@ export class Fleet {
     private readonly options: FleetOptions,
   ) {
     this.#connections = new Semaphore(options.connections);
-    this.#collector = new Collector(courier, `${options.runName}-batch`, (payloads) => {
-      tallies.repeats += payloads;
-    });
+    this.#collector = new Collector(courier, `${options.runName}-batch`, tallies);
   }
 
   /** How far sending lags behind the devices, in ms of real time. */

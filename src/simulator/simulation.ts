@@ -53,15 +53,7 @@ export async function simulate(
   const tallies = new Tallies();
   const expectation = new Expectation(options.windowMs, options.clockSkewMs);
   const audience = new Audience({ ...options, customerPrefix: options.runName });
-  const courier = new Courier(
-    options.url,
-    options.windowMs,
-    {
-      answered: (ms) => tallies.latencies.add(ms),
-      retried: () => tallies.retries++,
-    },
-    () => endSending.aborted,
-  );
+  const courier = new Courier(options.url, options.windowMs, tallies, endSending);
   const fleet = new Fleet(audience, courier, expectation, tallies, options);
   const startedMs = Date.now();
   let state = (): ProgressState => {
