@@ -7,7 +7,7 @@ import { Fleet } from "./fleet.ts";
 import { Progress, type ProgressState, type Screen } from "./progress.ts";
 import type { Tables } from "./tables.ts";
 import { Tallies } from "./tallies.ts";
-import { type CustomerCheck, checkCustomer } from "./verify.ts";
+import { type CustomerCheck, checkCustomer, sumOf } from "./verify.ts";
 
 export interface SimulateOptions {
   readonly url: string;
@@ -113,23 +113,17 @@ async function compare(
   tables: Tables,
   expectation: Expectation,
 ): Promise<Omit<SimulationResult, "tallies">> {
-  const total = { differences: [], rows: 0, exactRows: 0, contents: 0, failure: undefined };
+  const checks: CustomerCheck[] = [];
+  let contents = 0;
   try {
-    let sum: Omit<SimulationResult, "tallies"> = total;
     for (const customer of expectation.customers()) {
       const expected = expectation.contents(customer);
       const found = await tables.rows(customer, expectation.windowMs);
-      const check = checkCustomer(customer, expected, found, expectation.windowMs);
-      sum = {
-        differences: [...sum.differences, ...check.differences],
-        rows: sum.rows + check.rows,
-        exactRows: sum.exactRows + check.exactRows,
-        contents: sum.contents + expected.size,
-        failure: undefined,
-      };
+      checks.push(checkCustomer(customer, expected, found, expectation.windowMs));
+      contents += expected.size;
     }
-    return sum;
+    return { ...sumOf(checks), contents, failure: undefined };
   } catch (error) {
-    return { ...total, failure: errorMessage(error) };
+    return { ...noChecks, failure: errorMessage(error) };
   }
 }

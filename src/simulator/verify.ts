@@ -45,6 +45,10 @@ export function checkCustomer(
     const rows = found.get(content) ?? new Map<number, FoundRow>();
     return new ContentCheck(customer, content, expected.get(content) ?? [], rows, windowMs).run();
   });
+  return sumOf(checks);
+}
+
+export function sumOf(checks: readonly CustomerCheck[]): CustomerCheck {
   return {
     differences: checks.flatMap((check) => check.differences),
     rows: checks.reduce((sum, check) => sum + check.rows, 0),
