@@ -245,9 +245,9 @@ describe("a stream that was deleted", () => {
     const { config } = await manager.streams.info("PAYLOADS_0000");
     await manager.streams.delete("PAYLOADS_0000");
     await stopped(0, /its stream is gone; .* or accept the loss/);
-    // It is tried again, under a new epoch, with the same result.
+    // It is tried again, under new epochs, with the same result.
     const epoch = await epochOf(0);
-    await until(async () => (await epochOf(0)) > epoch, {
+    await until(async () => (await epochOf(0)) > epoch + 1, {
       what: "it is tried again",
       timeoutMs: 30_000,
     });

@@ -1,6 +1,6 @@
 -- True for what a comparison is limited to. `from` is inclusive, `to` exclusive, both epoch ms.
--- What comes from a row is named once: so Postgres puts the condition in the place of the call, which
--- takes a fiftieth of the time that a call for each row would take.
+-- What comes from a row is named once: so Postgres puts the condition in the place of the call,
+-- which takes a fiftieth of the time that a call for each row would take.
 create or replace function within_limits(
   p_limits jsonb,
   p_customer text,
