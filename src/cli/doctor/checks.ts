@@ -133,10 +133,8 @@ function findingOf(name: string, good: string, check: () => void): Finding {
 
 function describePostgres(facts: PostgresFacts): Finding[] {
   const { version, major, encoding, unsafe } = facts;
-  const isKnown = major >= 15 && major <= 18;
-  const known = isKnown ? "" : "; versions 15 to 18 are tested";
   return [
-    finding("postgres", isKnown ? "ok" : "warning", `version ${version}${known}`),
+    versionFinding(version, major),
     ...tablesFindings(facts),
     encoding === "UTF8"
       ? finding("encoding of postgres", "ok", "UTF8")
@@ -146,6 +144,13 @@ function describePostgres(facts: PostgresFacts): Finding[] {
       ? finding("durability of postgres", "ok", "commits are on disk before they are answered")
       : finding("durability of postgres", "bad", `a crash can lose commits: ${unsafe.join(", ")}`),
   ];
+}
+
+/** An older one is refused by a start; a newer one is not. */
+function versionFinding(version: string, major: number): Finding {
+  if (major >= 15 && major <= 18) return finding("postgres", "ok", `version ${version}`);
+  const result = major < 15 ? "bad" : "warning";
+  return finding("postgres", result, `version ${version}; versions 15 to 18 are tested`);
 }
 
 /** @param partitions of the database. */
