@@ -113,7 +113,8 @@ async function startParts(
     signal,
   });
   onStop(() => embedded.stop());
-  const { databaseUrl = config.databaseUrl ?? "", natsUrl = config.natsUrl ?? "" } = embedded;
+  const databaseUrl = embedded.postgres?.url ?? config.databaseUrl ?? "";
+  const natsUrl = embedded.nats?.url ?? config.natsUrl ?? "";
   const start = { config, log, processId, onStop, signal };
   const link = await openBroker(start, natsUrl);
   signal?.throwIfAborted();

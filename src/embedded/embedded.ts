@@ -22,8 +22,6 @@ export interface EmbeddedOptions {
 }
 
 export interface Embedded {
-  readonly databaseUrl: string | undefined;
-  readonly natsUrl: string | undefined;
   readonly postgres: ServerProcess | undefined;
   readonly nats: ServerProcess | undefined;
   /** Stops the servers cleanly and gives the data directory back. Idempotent; takes under 5 s. */
@@ -37,7 +35,9 @@ export interface Embedded {
  */
 export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded> {
   const { postgres, nats, log } = options;
-  if (postgres === undefined && nats === undefined) return nothing;
+  if (postgres === undefined && nats === undefined) {
+    return { postgres: undefined, nats: undefined, stop: async () => {} };
+  }
   const lock = await claimDataDir(resolve(options.dataDir));
   const { dataDir } = lock;
   const watcher = new Watcher(log);
@@ -71,8 +71,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     if (first !== undefined) throw first;
     let stopped: Promise<void> | undefined;
     return {
-      databaseUrl: database?.url,
-      natsUrl: broker?.url,
       postgres: database,
       nats: broker,
       stop: () => {
@@ -85,14 +83,6 @@ export async function startEmbedded(options: EmbeddedOptions): Promise<Embedded>
     throw error;
   }
 }
-
-const nothing: Embedded = {
-  databaseUrl: undefined,
-  natsUrl: undefined,
-  postgres: undefined,
-  nats: undefined,
-  stop: async () => {},
-};
 
 async function startPostgres(
   dataDir: string,

@@ -356,8 +356,8 @@ describe("doctor", () => {
     const result = await payloadStats(["doctor", "-o", "json"], {
       ...env,
       PORT: port,
-      DATABASE_URL: embedded.databaseUrl ?? "",
-      NATS_URL: embedded.natsUrl ?? "",
+      DATABASE_URL: embedded.postgres?.url ?? "",
+      NATS_URL: embedded.nats?.url ?? "",
     });
     const { findings } = JSON.parse(result.stdout);
     const results = new Map<string, string>();
@@ -373,7 +373,7 @@ describe("doctor", () => {
     });
     expect(results.has("durability of nats")).toBe(true);
     expect(results.get("service: postgres")).toBe("ok");
-    const copies = readConfig({ NATS_URL: embedded.natsUrl ?? "", STREAM_REPLICAS: "3" });
+    const copies = readConfig({ NATS_URL: embedded.nats?.url ?? "", STREAM_REPLICAS: "3" });
     expect(await checkNats(copies)).toContainEqual({
       check: "copies of streams",
       result: "bad",

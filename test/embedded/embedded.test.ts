@@ -95,15 +95,15 @@ describe("embedded servers", () => {
       const dataDir = temporaryDirectory();
       const both = { postgres: { port: await freePort() }, nats: { port: await freePort() } };
       const first = await start({ dataDir, ...both });
-      await execute(first.databaseUrl, "CREATE TABLE kept AS SELECT 1 AS one");
-      expect(await stored(first.natsUrl, true)).toBe(1);
+      await execute(first.postgres?.url, "CREATE TABLE kept AS SELECT 1 AS one");
+      expect(await stored(first.nats?.url, true)).toBe(1);
       const pids = [first.postgres?.pid ?? 0, first.nats?.pid ?? 0];
       await Promise.all([first.stop(), first.stop()]);
       expect(pids.filter(isAlive)).toEqual([]);
 
       const second = await start({ dataDir, ...both });
-      expect(await count(second.databaseUrl)).toBe(1);
-      expect(await stored(second.natsUrl, false)).toBe(1);
+      expect(await count(second.postgres?.url)).toBe(1);
+      expect(await stored(second.nats?.url, false)).toBe(1);
     },
     timeout,
   );
@@ -116,8 +116,8 @@ describe("embedded servers", () => {
         postgres: { port: await freePort() },
         nats: { port: await freePort() },
       });
-      await execute(embedded.databaseUrl, "CREATE TABLE kept AS SELECT 1 AS one");
-      await stored(embedded.natsUrl, true);
+      await execute(embedded.postgres?.url, "CREATE TABLE kept AS SELECT 1 AS one");
+      await stored(embedded.nats?.url, true);
       const servers = [embedded.postgres, embedded.nats];
       const pids = servers.map((server) => server?.pid);
       await Promise.all(servers.map((server) => server?.kill("SIGKILL")));
@@ -125,8 +125,8 @@ describe("embedded servers", () => {
       await until(() => servers.every((server) => server?.isUp), { what: "the servers run again" });
       const restarted = servers.map((server) => server?.pid);
       for (const [i, pid] of restarted.entries()) expect(pid).not.toBe(pids[i]);
-      expect(await count(embedded.databaseUrl)).toBe(1);
-      expect(await stored(embedded.natsUrl, false)).toBe(1);
+      expect(await count(embedded.postgres?.url)).toBe(1);
+      expect(await stored(embedded.nats?.url, false)).toBe(1);
       expect(servers.map((server) => server?.pid)).toEqual(restarted);
 
       if (process.platform !== "linux") return;
@@ -136,7 +136,7 @@ describe("embedded servers", () => {
       expect(priorities(embedded.nats?.pid)).toEqual(expected(0));
       expect(priorities(embedded.postgres?.pid)).toEqual(expected(postgresNiceness));
       if (sessionNiceness(process.pid) === undefined) return;
-      const sql = postgres(embedded.databaseUrl ?? "", { max: 1 });
+      const sql = postgres(embedded.postgres?.url ?? "", { max: 1 });
       const [backend] = await sql`SELECT pg_backend_pid() AS pid`;
       await until(() => sessionNiceness(backend?.pid) === postgresNiceness, {
         what: "the session of a backend gives way",
@@ -211,9 +211,9 @@ test(
   "a nats-server that hangs is started again, and one that answers is left alone",
   async () => {
     const dataDir = temporaryDirectory();
-    const { nats, natsUrl = "" } = await start({ dataDir, nats: { port: await freePort() } });
+    const { nats } = await start({ dataDir, nats: { port: await freePort() } });
     if (nats === undefined) throw new Error("there is no nats-server");
-    const link = await connectNats({ url: natsUrl, name: "test", log: silentLog });
+    const link = await connectNats({ url: nats.url, name: "test", log: silentLog });
     let asked = 0;
     let hangs = false;
     const answers = async () => {
@@ -310,6 +310,6 @@ describe("a start is refused", () => {
 
 test("no server is started when none is asked for", async () => {
   const embedded = await start({ dataDir: "/nowhere/at/all" });
-  expect(embedded.databaseUrl).toBeUndefined();
-  expect(embedded.natsUrl).toBeUndefined();
+  expect(embedded.postgres).toBeUndefined();
+  expect(embedded.nats).toBeUndefined();
 });

@@ -28,7 +28,7 @@ try {
   await using stops = new AsyncDisposableStack();
   const embedded = await startEmbedded({ dataDir, postgres: { port }, log: testLog });
   stops.defer(embedded.stop);
-  const url = embedded.databaseUrl ?? "";
+  const url = embedded.postgres?.url ?? "";
   await forgetTheDisk(url);
   say({ url, cluster });
   // The pipe from the other process is closed when that one is gone.

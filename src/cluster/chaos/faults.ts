@@ -1,8 +1,7 @@
 /** The kinds of faults, and the order in which a seed deals them. */
 import { Random } from "../../simulator/random.ts";
 
-const targets = ["ingest", "worker", "projector", "admin", "nats", "postgres"] as const;
-type Target = (typeof targets)[number];
+type Target = "ingest" | "worker" | "projector" | "admin" | "nats" | "postgres";
 
 type Action =
   /** SIGKILL, and started again soon. */

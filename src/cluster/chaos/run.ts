@@ -46,8 +46,6 @@ export interface ChaosResult extends Verdict {
 const probeMs = 1_000;
 const probePauseMs = 25;
 const patienceMsMax = 90_000;
-/** Before the first fault there are some windows without any. */
-const calmWindows = 1;
 
 export class Chaos {
   readonly #load: Load;
@@ -127,10 +125,10 @@ export class Chaos {
 
   async #strike(startedMs: number, signal: AbortSignal): Promise<void> {
     const { forMs, windowMs } = this.options;
-    const calmMs = calmWindows * windowMs;
-    const slotMs = (forMs - calmMs) / this.options.blows.length;
+    // Before the first fault there is a window without any.
+    const slotMs = (forMs - windowMs) / this.options.blows.length;
     for (const [index, blow] of this.options.blows.entries()) {
-      const slot = startedMs + calmMs + index * slotMs;
+      const slot = startedMs + windowMs + index * slotMs;
       const at = slot + blow.share * 0.5 * slotMs;
       const boundary = ceilTo(at, windowMs) + blow.offsetMs;
       await sleepUntil(blow.atBoundary ? boundary : at, signal);
