@@ -73,8 +73,13 @@ async function ask(sql: postgres.Sql): Promise<Shared> {
     group by w.pid
   `;
   const [row] = await sql<{ sealed: Date | null; behind: number }[]>`
-    select min(o.sealed_through) as sealed, sum(p.position - o.position)::int as behind
-    from projection_positions o join partitions p using (partition) where o.build = 'live'
+    select min(sealed) as sealed, max(behind) as behind
+    from (
+      select min(o.sealed_through) as sealed, sum(p.position - o.position)::int as behind
+      from projection_positions o join partitions p using (partition)
+      where o.build = 'live'
+      group by o.projection
+    ) as projections
   `;
   return {
     owned: new Map(owners.map(({ pid, partitions }) => [pid, partitions])),
