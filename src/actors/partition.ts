@@ -199,7 +199,7 @@ export class Partition {
     this.#ledger.restore(state.ledger);
     this.#keys.enter(sealedThroughMs);
     this.#publishers.restore(state.publishers);
-    this.#retries.restore(state.retries);
+    this.#retries.restore(state.retries ?? []);
     yield* this.#keys.restoring(state.keys);
     for (const window of state.windows) {
       const actor = this.actors.activate(window.customer, window.content);

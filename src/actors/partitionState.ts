@@ -14,8 +14,11 @@ export interface PartitionState {
   readonly windows: readonly OpenWindowState[];
   /** The last message number of each publisher, least recently heard first. */
   readonly publishers: readonly PublisherState[];
-  /** The places in quarantine that were retried, in the same form. */
-  readonly retries: readonly PublisherState[];
+  /**
+   * The places in quarantine that were retried, in the same form. Missing where an import or an
+   * accepted loss of a program from before version 14 of the tables has made the state.
+   */
+  readonly retries?: readonly PublisherState[];
   /** Digests of idempotency keys by the index of the window they were seen in, oldest first. */
   readonly keys: readonly (readonly [windowIndex: number, digests: string])[];
 }

@@ -34,7 +34,8 @@ const rowSchemas = {
   index: integer("The payload in the message, from 0; -1 for the whole message.", -1),
   reason: text("Why it could not be applied.", "the message is not JSON"),
   found: text(
-    "What was found, cut: 64 KiB at most, and little each of many payloads of one message. A " +
+    "What was found, cut: 64 KiB at most, and little each of many payloads of one message. " +
+      "Nothing of a payload with lists or objects among its values. A " +
       "list has 1,024 characters of it.",
     "{",
   ),

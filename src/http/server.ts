@@ -69,11 +69,15 @@ function listen(options: ServeOptions) {
       fetch: async (request, server) => {
         const readable = withOrigin(request);
         if (readable instanceof Problem) return problemResponse(readable);
-        // A connection is not idle while a long log is read for its client.
+        // A connection is not idle while a long log is read for its client; it is while a body of
+        // it does not come.
+        if (request.method !== "GET") return app.fetch(readable);
         server.timeout(request, 0);
-        const response = await app.fetch(readable);
-        server.timeout(request, idleSeconds);
-        return response;
+        try {
+          return await app.fetch(readable);
+        } finally {
+          server.timeout(request, idleSeconds);
+        }
       },
       error: (error) => problemResponse(unexpectedProblem(log, error)),
     });

@@ -109,7 +109,7 @@ export class FurtherThread {
     if (this.#misses > this.patience.missesMax) this.#end("does not answer");
   }
 
-  /** Undefined when it has ended. One that ends meanwhile is waited for until then. */
+  /** Undefined when it has ended already; one that ends meanwhile is late. */
   async #unlessEnded<Value>(answer: Promise<Value>, ms: number): Promise<Value | undefined> {
     return this.#hasEnded ? undefined : await this.#inTime(answer, ms);
   }

@@ -3,7 +3,7 @@
  *
  *   header   settings, and how far each partition goes
  *   events   by partition and position, one a line, as the log holds them
- *   footer   the number of events, and the SHA-256 of all lines before it
+ *   footer   the SHA-256 of all lines before it
  *
  * The same log always gives the same lines.
  */
@@ -38,7 +38,6 @@ export interface ArchivePartition {
 
 export interface ArchiveFooter {
   readonly end: true;
-  readonly events: number;
   readonly sha256: string;
 }
 
@@ -137,12 +136,7 @@ function isPartition(one: unknown, index: number): one is ArchivePartition {
 }
 
 function isFooter(value: unknown): value is ArchiveFooter {
-  return (
-    isObject(value) &&
-    value.end === true &&
-    isCount(value.events) &&
-    typeof value.sha256 === "string"
-  );
+  return isObject(value) && value.end === true && typeof value.sha256 === "string";
 }
 
 function isEvent(value: unknown): value is ArchivedEvent {

@@ -62,7 +62,7 @@ export async function* exportEvents(
       yield text;
     }
   }
-  const footer: ArchiveFooter = { end: true, events, sha256: hasher.digest("hex") };
+  const footer: ArchiveFooter = { end: true, sha256: hasher.digest("hex") };
   yield `${JSON.stringify(footer)}\n`;
 }
 

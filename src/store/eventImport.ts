@@ -2,8 +2,8 @@
  * Reads an exported event log into an empty database: see eventArchive.ts for the form.
  *
  * Events are staged page by page, and become the event log by one statement, when the last has
- * come and all is as header and footer promise; the settings are fixed just before. So an import
- * that ended early has changed nothing, and is started again.
+ * come and all is as header and footer promise; it fixes the settings as well. So an import that
+ * ended early has changed nothing, and is started again.
  */
 import { checkEventVersion } from "../domain/eventVersions.ts";
 import type { Database } from "./database.ts";
@@ -90,8 +90,8 @@ export async function importEvents(
     events += page.length;
     onProgress({ events, of });
   }
-  await prepareDatabase(database, settings);
   await stage?.finish(header, emptyState);
+  await prepareDatabase(database, settings);
   return { events, importedBefore, settings };
 }
 
@@ -213,6 +213,10 @@ class ImportStage {
         throw notEmpty();
       case "incomplete":
         throw new ImportRefused("Postgres has lost what was staged: start the import again");
+      case "other settings":
+        throw new ImportRefused(
+          "another WINDOW or PARTITIONS was fixed meanwhile: use a new database",
+        );
       default:
         throw anotherBegan();
     }
@@ -222,6 +226,7 @@ class ImportStage {
 async function startImport(database: Database): Promise<ImportStage> {
   const [row] = await database.run(
     (sql) => sql<{ id: string | null }[]>`select start_import() as id`,
+    finishDeadlineMs,
   );
   if (typeof row?.id !== "string") throw notEmpty();
   return new ImportStage(database, row.id);

@@ -135,6 +135,33 @@ describe("windows", () => {
   });
 });
 
+test("a window knows the first and the last message that it counts payloads of", () => {
+  const key = "the same";
+  const stream = streamOf(
+    messages(
+      [0, payload({ token: "a", key })],
+      // Only repeats in this window, and then some that count.
+      [windowMs, payload({ token: "a", key })],
+      [windowMs + 1, payload({ token: "b" })],
+      [windowMs + 2, payload({ token: "c" })],
+      [windowMs + 3, payload({ token: "a", key })],
+    ),
+    start + 2 * windowMs,
+  );
+  const found = run(stream, rules).events.map(({ data }) => data);
+  expect(found).toMatchObject([
+    { firstSequence: 1, lastSequence: 1 },
+    { firstSequence: 3, lastSequence: 4, payloads: 2, duplicates: 2 },
+  ]);
+});
+
+test("a state of before retries were kept is restored", () => {
+  const { retries: _, ...state } = emptyPartitionState;
+  const partition = new Partition(rules, 0);
+  atOnce(partition.restoring(0, start, state));
+  expect(partition.save().retries).toEqual([]);
+});
+
 test("an actor that is restored with its window is one of the current window", () => {
   const stream = streamOf(messages([0, payload()]), start + 1);
   const { partition } = run(stream, rules, new Set([stream.length]));

@@ -36,6 +36,15 @@ test("a connection waits for its answer however long, and is idle when it has it
   await server.stop(0);
 });
 
+test("a body that does not come does not hold its connection open", async () => {
+  const app = new Elysia().post("/", ({ request }) => request.text(), { parse: "none" });
+  const server = serveHttp({ ...named, app, host: "127.0.0.1", port: 0, idleSeconds: 1 });
+  const socket = connect(server.port, "127.0.0.1");
+  socket.write("POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{");
+  expect((await Array.fromAsync(socket)).join("")).not.toContain("200");
+  await server.stop(0);
+});
+
 test("a shared port is served by those who join, and nobody else gets it", async () => {
   const place = { host: "127.0.0.1", settings: named.settings };
   const claim = claimPort({ ...place, port: 0 });

@@ -5,6 +5,7 @@ import type { Database } from "../../src/store/database.ts";
 import { BadArchive, compressed, linesOf } from "../../src/store/eventArchive.ts";
 import { exportEvents } from "../../src/store/eventExport.ts";
 import { ImportRefused, importEvents } from "../../src/store/eventImport.ts";
+import { migrate } from "../../src/store/migrate.ts";
 import { projections } from "../../src/store/projections/registry.ts";
 import { fixedSettings, SettingsMismatch } from "../../src/store/settings.ts";
 import { freshDatabase } from "../support/servers.ts";
@@ -196,6 +197,53 @@ describe("an import", () => {
     isRefused.resolve();
     expect(await other).toMatchObject({ events: pageRows + 500 });
     expect(await textOfLog(to)).toBe(text);
+  });
+
+  test("whose events a crash of Postgres has taken is refused, and fixes no setting", async () => {
+    await using from = await largeStore();
+    await using to = await emptyStore();
+    const text = await textOfLog(from);
+    async function* crashing() {
+      yield* textLines(text);
+      // The last page is not staged yet.
+      await to.database.run((sql) => sql`truncate imported_events`);
+    }
+    await expect(importInto(to.database, crashing())).rejects.toThrow("has lost what was staged");
+    expect(await eventCount(to)).toBe(0);
+    expect(await fixedSettings(to.database)).toBeUndefined();
+  });
+
+  test("that another one has taken the place of can become no log", async () => {
+    await using from = await largeStore();
+    await using to = await emptyStore();
+    const [header = ""] = (await textOfLog(from)).split("\n");
+    await migrate(to.database);
+    const other = crypto.randomUUID();
+    const [row] = await to.database.run(
+      (sql) => sql`select finish_import(${other}, ${header}::text::jsonb, '{}') as outcome`,
+    );
+    expect(row?.outcome).toBe("other");
+    expect(await fixedSettings(to.database)).toBeUndefined();
+  });
+
+  test("into a log that has begun meanwhile removes what an earlier one has staged", async () => {
+    await using from = await largeStore();
+    const text = await textOfLog(from);
+    await using to = await freshStore(1);
+    async function* killed() {
+      yield* textLines(
+        text
+          .split("\n")
+          .slice(0, pageRows + 10)
+          .join("\n"),
+      );
+      throw new Error("killed");
+    }
+    await expect(importInto(to.database, killed())).rejects.toThrow("killed");
+    expect(await stagedCount(to)).toBe(pageRows);
+    await new Writer(to.partitions, 0).commit([]);
+    await expect(importInto(to.database, textLines(text))).rejects.toThrow("is not empty");
+    expect(await stagedCount(to)).toBe(0);
   });
 
   test("takes over a partition that has an event and no sealed window", async () => {

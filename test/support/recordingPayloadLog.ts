@@ -19,11 +19,7 @@ export class RecordingPayloadLog implements PayloadLog {
   #held = 0;
 
   async append(payloads: readonly Payload[], keyDigests?: readonly string[]): Promise<void> {
-    this.#held++;
-    await this.#gate;
-    this.#held--;
-    if (this.failure !== undefined) throw this.failure;
-    this.appends.push({ payloads, keyDigests });
+    await this.#record({ payloads, keyDigests });
   }
 
   /** Refuses at once, as the real one does; an error that nobody expected is thrown. */
@@ -34,9 +30,19 @@ export class RecordingPayloadLog implements PayloadLog {
       return;
     }
     if (failure !== undefined) throw failure;
-    void this.append([payload], keyDigest === undefined ? undefined : [keyDigest]).then(() =>
-      waiter.stored({ partition: 0, sequence: this.appends.length, index: 0 }),
+    const keyDigests = keyDigest === undefined ? undefined : [keyDigest];
+    void this.#record({ payloads: [payload], keyDigests }).then((sequence) =>
+      waiter.stored({ partition: 0, sequence, index: 0 }),
     );
+  }
+
+  /** Resolves with its number. */
+  async #record(recorded: Recorded): Promise<number> {
+    this.#held++;
+    await this.#gate;
+    this.#held--;
+    if (this.failure !== undefined) throw this.failure;
+    return this.appends.push(recorded);
   }
 
   get payloads(): readonly Payload[] {

@@ -1,6 +1,7 @@
--- Moves the staged events into the log and the partitions to their ends. `imported`; `not empty`:
--- the log has begun; `other`: another import has begun; `incomplete`: events are missing that were
--- staged, as after a crash of Postgres.
+-- Fixes the settings, moves the staged events into the log and the partitions to their ends.
+-- `imported`; `not empty`: the log has begun; `other`: another import has begun; `incomplete`:
+-- events are missing that were staged, as after a crash of Postgres; `other settings`: others were
+-- fixed meanwhile.
 --
 -- The checkpoints follow no stream that exists, so that none is read as if it went on from them: a
 -- partition stops until someone accepts that. Then it reads what a stream holds of the time after
@@ -15,6 +16,22 @@ begin
   if not found then
     return 'other';
   end if;
+  if (select sum((p ->> 'position')::bigint) from jsonb_array_elements(p_header -> 'partitions') p)
+    <> (select count(*) from imported_events)
+  then
+    return 'incomplete';
+  end if;
+  if exists (
+    select from ensure_settings(
+      (p_header ->> 'windowMs')::bigint, jsonb_array_length(p_header -> 'partitions')
+    ) as fixed
+    where (fixed.name, fixed.value) not in (
+      ('window_ms', p_header ->> 'windowMs'),
+      ('partitions', jsonb_array_length(p_header -> 'partitions')::text)
+    )
+  ) then
+    return 'other settings';
+  end if;
   perform from (select from partitions p order by p.partition for update) as locked;
   if exists (select from events)
     or exists (select from partitions p where p.position > 0 or p.sequence > 0)
@@ -22,11 +39,6 @@ begin
     delete from event_imports;
     truncate imported_events;
     return 'not empty';
-  end if;
-  if (select sum((p ->> 'position')::bigint) from jsonb_array_elements(p_header -> 'partitions') p)
-    <> (select count(*) from imported_events)
-  then
-    return 'incomplete';
   end if;
 
   insert into events (
