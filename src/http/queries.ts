@@ -43,9 +43,7 @@ export function queryController({ queries, windowMs, log }: QueryDependencies) {
     .get(
       "/stats",
       ({ request }) => answer(request.url, statsRows, (query) => queries.stats(query)),
-      {
-        detail: details.stats,
-      },
+      { detail: details.stats },
     )
     .get(
       "/sessions",

@@ -3,7 +3,8 @@ import { errorCode } from "../errorCode.ts";
 import { errorMessage } from "../log.ts";
 import { Database, type DatabaseOptions } from "./database.ts";
 
-const oldestServerVersion = 150_000;
+/** The oldest major version of Postgres that a start takes. */
+export const oldestPostgres = 15;
 const attemptMs = 5_000;
 const pauseMs = 200;
 
@@ -39,9 +40,10 @@ async function waitForServer(
   for (;;) {
     try {
       const { version, encoding } = await serverFacts(database, Math.min(attemptMs, waitMs));
-      if (version < oldestServerVersion) {
+      const major = Math.floor(version / 10_000);
+      if (major < oldestPostgres) {
         throw new Unsuitable(
-          `Postgres ${Math.floor(version / 10_000)} is too old: version 15 or newer is needed`,
+          `Postgres ${major} is too old: version ${oldestPostgres} or newer is needed`,
         );
       }
       if (encoding !== "UTF8") {

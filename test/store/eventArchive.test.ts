@@ -90,6 +90,16 @@ async function stagedCount(store: TestStore): Promise<number> {
   return (await store.database.run((sql) => sql`select from imported_events`)).length;
 }
 
+/** As an import that ends after its first page does. */
+async function leaveStaged(store: TestStore, text: string): Promise<void> {
+  async function* killed() {
+    yield* textLines(text.split("\n", pageRows + 10).join("\n"));
+    throw new Error("killed");
+  }
+  await expect(importInto(store.database, killed())).rejects.toThrow("killed");
+  expect(await stagedCount(store)).toBe(pageRows);
+}
+
 async function eventCount(store: TestStore): Promise<number> {
   return (await store.database.run((sql) => sql`select from events`)).length;
 }
@@ -150,18 +160,7 @@ describe("an import", () => {
     await using from = await largeStore();
     await using to = await emptyStore();
     const text = await textOfLog(from);
-    async function* killed() {
-      const damaged = text.replace('"cdn": "1"', '"cdn": "2"');
-      yield* textLines(
-        damaged
-          .split("\n")
-          .slice(0, pageRows + 10)
-          .join("\n"),
-      );
-      throw new Error("killed");
-    }
-    await expect(importInto(to.database, killed())).rejects.toThrow("killed");
-    expect(await stagedCount(to)).toBe(pageRows);
+    await leaveStaged(to, text.replace('"cdn": "1"', '"cdn": "2"'));
     expect(await eventCount(to)).toBe(0);
     expect(await fixedSettings(to.database)).toBeUndefined();
     expect(await importInto(to.database, textLines(text))).toMatchObject({
@@ -230,17 +229,7 @@ describe("an import", () => {
     await using from = await largeStore();
     const text = await textOfLog(from);
     await using to = await freshStore(1);
-    async function* killed() {
-      yield* textLines(
-        text
-          .split("\n")
-          .slice(0, pageRows + 10)
-          .join("\n"),
-      );
-      throw new Error("killed");
-    }
-    await expect(importInto(to.database, killed())).rejects.toThrow("killed");
-    expect(await stagedCount(to)).toBe(pageRows);
+    await leaveStaged(to, text);
     await new Writer(to.partitions, 0).commit([]);
     await expect(importInto(to.database, textLines(text))).rejects.toThrow("is not empty");
     expect(await stagedCount(to)).toBe(0);

@@ -166,7 +166,7 @@ test("readers see no gap while payloads arrive and the tables are rebuilt", asyn
 
   const control = new PostgresProjectionControl(store.database);
   let window = 10;
-  for (let round = 0; round < 3; round += 1) {
+  for (let round = 0; round < 5; round += 1) {
     for (const name of ["stats", "sessions"]) expect(await control.rebuild(name)).toBe("accepted");
     await Promise.all([rebuilt(store), fill(store, writers, 8, window)]);
     window += 8;

@@ -13,6 +13,7 @@ import { canFlushAlways, isAtLeast } from "../../nats/serverVersion.ts";
 import { lowerCopiesCommand } from "../../nats/topology.ts";
 import { inspectPostgres, type PostgresFacts } from "../../store/inspect.ts";
 import { checkVersion } from "../../store/migrate.ts";
+import { oldestPostgres } from "../../store/open.ts";
 import { checkEqual } from "../../store/settings.ts";
 import { type AdminClient, tokenProblem } from "../adminClient.ts";
 import { CliFailure, NothingListens } from "../failure.ts";
@@ -25,6 +26,7 @@ export interface Finding {
   readonly detail: string;
 }
 
+const newestTested = 18;
 const clockSkewMsMax = 500;
 /** An address of nobody may leave a connection without an answer. */
 const connectMs = 2_000;
@@ -148,9 +150,10 @@ function describePostgres(facts: PostgresFacts): Finding[] {
 
 /** An older one is refused by a start; a newer one is not. */
 function versionFinding(version: string, major: number): Finding {
-  if (major >= 15 && major <= 18) return finding("postgres", "ok", `version ${version}`);
-  const result = major < 15 ? "bad" : "warning";
-  return finding("postgres", result, `version ${version}; versions 15 to 18 are tested`);
+  const isTooOld = major < oldestPostgres;
+  if (!isTooOld && major <= newestTested) return finding("postgres", "ok", `version ${version}`);
+  const tested = `versions ${oldestPostgres} to ${newestTested} are tested`;
+  return finding("postgres", isTooOld ? "bad" : "warning", `version ${version}; ${tested}`);
 }
 
 /** @param partitions of the database. */
